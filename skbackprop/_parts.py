@@ -1,0 +1,195 @@
+"""From an estimator's parameters to the parts of the core that they name."""
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from numbers import Integral
+
+import numpy as np
+
+from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation, Softmax
+from .core.losses import LOSSES, Loss
+from .core.network import Network
+
+
+def did_you_mean(name, known):
+    """Return a sentence that names the nearest known names; empty if none is near."""
+    near = get_close_matches(str(name), sorted(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def build(part, params):
+    """Make a part of the core, from the parameters named like its fields.
+
+    Parameters
+    ----------
+    part : type
+        An optimiser, schedule or loss; its settings are dataclass fields.
+    params : dict
+        Parameters of an estimator, by name.
+
+    Returns
+    -------
+    object
+        Settings that `params` lacks keep the defaults of the class. NumPy
+        scalars, as grids hold them, become Python numbers: they would turn
+        float32 arithmetic into float64.
+    """
+    names = [f.name for f in fields(part)] if is_dataclass(part) else []
+    given = {name: params[name] for name in names if name in params}
+    return part(**{k: v.item() if isinstance(v, np.generic) else v for k, v in given.items()})
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What is settled when a network is made, and frozen until it is made anew.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int
+        Units of each hidden layer.
+    activation : tuple of Activation
+        One for each hidden layer.
+    output_activation : Activation
+        Of the output layer.
+    output_name : str
+        What that is called.
+    loss : Loss
+        The loss.
+    glorot_factors : tuple of float
+        For each layer, the bound of its initial weights.
+    """
+
+    hidden_layer_sizes: tuple
+    activation: tuple
+    output_activation: Activation
+    output_name: str
+    loss: Loss
+    glorot_factors: tuple
+
+    def network(self, n_inputs, n_outputs, dtype, rng):
+        """Make a network with initial weights drawn from `rng`."""
+        sizes = (n_inputs, *self.hidden_layer_sizes, n_outputs)
+        network = Network(sizes, (*self.activation, self.output_activation), dtype)
+        network.initialize(rng, self.glorot_factors)
+        return network
+
+    def check_unchanged(self, other):
+        """Raise ValueError, naming the parameter, where `other` differs."""
+        for name in ("hidden_layer_sizes", "activation", "loss", "output_activation"):
+            if _content(getattr(self, name)) != _content(getattr(other, name)):
+                raise ValueError(
+                    f"{name} has changed since the network was made, which "
+                    "partial_fit and warm_start=True cannot carry on from. Set it "
+                    "back, or call fit with warm_start=False to start anew."
+                )
+
+
+def _content(part):
+    """Reduce a part, or a tuple of parts, to what can be compared."""
+    if isinstance(part, tuple):
+        return [_content(p) for p in part]
+    return (type(part), vars(part)) if hasattr(part, "__dict__") else part
+
+
+def make_architecture(params, loss_name, default_output, n_outputs):
+    """Settle the architecture that these parameters describe.
+
+    Parameters
+    ----------
+    params : dict
+        Parameters of an estimator, by name.
+    loss_name : str or Loss
+        The loss: a key of `LOSSES`, or a user's own.
+    default_output : str
+        Output activation where neither the user nor the loss names one.
+    n_outputs : int
+        Units of the output layer.
+
+    Returns
+    -------
+    Architecture
+
+    Raises
+    ------
+    ValueError
+        Where the parameters do not fit each other.
+    """
+    sizes = _hidden_layer_sizes(params["hidden_layer_sizes"])
+    activation = _hidden_activations(params["activation"], len(sizes))
+    loss = copy.deepcopy(loss_name)
+    if isinstance(loss_name, str):
+        loss = build(LOSSES[loss_name], params)
+    output_name = params["output_activation"]
+    if isinstance(output_name, str) and output_name == "auto":
+        output_name = loss.output_activation or default_output
+    output = _activation(output_name, OUTPUT_ACTIVATIONS, "output_activation")
+    _check_output(output, params, loss, n_outputs)
+    return Architecture(
+        sizes,
+        activation,
+        output,
+        output_name if isinstance(output_name, str) else type(output).__name__,
+        loss,
+        _glorot_factors(params["activation"], activation),
+    )
+
+
+def _hidden_layer_sizes(hidden_layer_sizes):
+    sizes = hidden_layer_sizes
+    sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must be > 0, got {sizes}. Each entry is the number "
+            "of units of one hidden layer, an integer of at least 1."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def _hidden_activations(activation, n_hidden):
+    if isinstance(activation, (str, Activation)):
+        activation = [activation] * n_hidden
+    if len(activation) != n_hidden:
+        raise ValueError(
+            "activation must be one name, or one for each hidden layer: got "
+            f"{len(activation)} activations ({list(activation)}) for {n_hidden} hidden "
+            "layers (see hidden_layer_sizes)."
+        )
+    return tuple(_activation(name, ACTIVATIONS, "activation") for name in activation)
+
+
+def _activation(name, known, parameter):
+    if isinstance(name, Activation):
+        # A copy, so that nobody can change what a fitted network computes.
+        return copy.deepcopy(name)
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(
+            f"{parameter} must be among {sorted(known)} or an instance of a class "
+            f"derived from skbackprop.Activation, got {name!r}."
+            + did_you_mean(name, known)
+        )
+    return known[name]()
+
+
+def _check_output(output, params, loss, n_outputs):
+    if not loss.accepts(output):
+        allowed = [n for n, f in OUTPUT_ACTIVATIONS.items() if loss.accepts(f())]
+        raise ValueError(
+            f"output_activation={params['output_activation']!r} cannot serve "
+            f"loss={params['loss']!r}; allowed are 'auto' and {allowed}."
+        )
+    if isinstance(output, Softmax) and n_outputs == 1:
+        raise ValueError(
+            "output_activation='softmax' needs at least two outputs, got 1: it would "
+            "always be 1. Use 'auto' or 'sigmoid'."
+        )
+
+
+def _glorot_factors(parameter, hidden):
+    """As scikit-learn does it, the output layer starts like the last hidden one."""
+    factors = [f.glorot_factor for f in hidden]
+    if factors:
+        return (*factors, factors[-1])
+    single = ACTIVATIONS.get(parameter, Activation) if isinstance(parameter, str) else Activation
+    return (single.glorot_factor,)

@@ -1,0 +1,259 @@
+"""Activation functions: what a neuron makes of its weighted input.
+
+Each class holds ``a = f(z)`` beside the product of a back-propagated error
+with ``f'(z)``. Both write in place, so that a training step allocates nothing.
+"""
+
+import math
+
+import numpy as np
+from scipy.special import expit, ndtr
+
+# A Python float: a NumPy scalar would turn float32 arrays into float64.
+_INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+class Activation:
+    """Base of every activation function; derive from it to add your own.
+
+    Attributes
+    ----------
+    needs_z : bool, default=True
+        Whether `backward` reads `z`. Where it does not, `a` may overwrite `z`.
+    positive : bool, default=False
+        Whether every output is greater than zero, as a Poisson mean must be.
+    glorot_factor : float, default=6.0
+        The initial weights are uniform within ``sqrt(glorot_factor / (fan_in
+        + fan_out))``; Glorot and Bengio (AISTATS 2010), equation 16.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbackprop import Activation, BackpropRegressor
+    >>> class Square(Activation):
+    ...     def forward(self, z, out):
+    ...         np.square(z, out=out)
+    ...
+    ...     def backward(self, delta, a, z, scratch):
+    ...         delta *= 2.0
+    ...         delta *= z
+    >>> X = np.linspace(-1.0, 1.0, 50)[:, np.newaxis]
+    >>> net = BackpropRegressor((8,), Square(), solver="lbfgs", random_state=0)
+    >>> round(net.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2), 3)
+    1.0
+    """
+
+    needs_z = True
+    positive = False
+    glorot_factor = 6.0
+
+    def forward(self, z, out):
+        """Write ``f(z)`` into `out`.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n_rows, n_units), float32 or float64
+            The weighted inputs.
+        out : ndarray of the same shape and dtype
+            Where the activations go; `z` itself unless `needs_z`.
+        """
+        raise NotImplementedError
+
+    def backward(self, delta, a, z, scratch):
+        """Multiply `delta` by ``f'(z)``, in place.
+
+        Parameters
+        ----------
+        delta : ndarray of shape (n_rows, n_units), float32 or float64
+            The error dC/da; dC/dz on return.
+        a, z : ndarray of the same shape and dtype
+            What `forward` wrote and read; `z` is valid only where `needs_z`.
+            Neither is read again afterwards: they may serve as scratch too.
+        scratch : ndarray of the same shape and dtype
+            Free for temporary values.
+        """
+        raise NotImplementedError
+
+
+class Identity(Activation):
+    """``f(z) = z``, the output of a regression network."""
+
+    needs_z = False
+
+    def forward(self, z, out):
+        if out is not z:
+            np.copyto(out, z)
+
+    def backward(self, delta, a, z, scratch):
+        pass
+
+
+class Sigmoid(Activation):
+    """``f(z) = 1 / (1 + exp(-z))``, whose slope ``a (1 - a)`` never exceeds 1/4."""
+
+    needs_z = False
+    positive = True
+    glorot_factor = 2.0
+
+    def forward(self, z, out):
+        expit(z, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        np.subtract(1.0, a, out=scratch)
+        scratch *= a
+        delta *= scratch
+
+
+class Tanh(Activation):
+    """``f(z) = tanh(z)``, with slope ``1 - a**2``."""
+
+    needs_z = False
+
+    def forward(self, z, out):
+        np.tanh(z, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        np.square(a, out=scratch)
+        np.subtract(1.0, scratch, out=scratch)
+        delta *= scratch
+
+
+class ReLU(Activation):
+    """``f(z) = max(0, z)``, with slope 1 where ``z > 0`` and 0 elsewhere, 0 included."""
+
+    needs_z = False
+
+    def forward(self, z, out):
+        np.maximum(z, 0.0, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        np.greater(a, 0.0, out=scratch)
+        delta *= scratch
+
+
+class LeakyReLU(Activation):
+    """``f(z) = max(z, 0.01 z)``, with slope 0.01 below zero; Maas et al. (ICML 2013)."""
+
+    slope = 0.01
+
+    def forward(self, z, out):
+        np.multiply(z, self.slope, out=out)
+        np.maximum(out, z, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        np.greater(z, 0.0, out=scratch)
+        scratch *= 1.0 - self.slope
+        scratch += self.slope
+        delta *= scratch
+
+
+class ELU(Activation):
+    """``f(z) = z`` where ``z > 0``, else ``exp(z) - 1``; Clevert et al. (ICLR 2016)."""
+
+    def forward(self, z, out):
+        np.minimum(z, 0.0, out=out)
+        np.expm1(out, out=out)
+        np.maximum(out, z, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        np.minimum(z, 0.0, out=scratch)
+        np.exp(scratch, out=scratch)
+        delta *= scratch
+
+
+class GELU(Activation):
+    """``f(z) = z Phi(z)``, Phi the normal distribution; Hendrycks and Gimpel (2016)."""
+
+    def forward(self, z, out):
+        ndtr(z, out=out)
+        out *= z
+
+    def backward(self, delta, a, z, scratch):
+        # f'(z) = Phi(z) + z phi(z), phi the normal density.
+        ndtr(z, out=scratch)
+        np.square(z, out=a)
+        a *= -0.5
+        np.exp(a, out=a)
+        a *= _INV_SQRT_2PI
+        a *= z
+        scratch += a
+        delta *= scratch
+
+
+class SiLU(Activation):
+    """``f(z) = z sigma(z)``, also called swish; Ramachandran et al. (2017)."""
+
+    def forward(self, z, out):
+        expit(z, out=out)
+        out *= z
+
+    def backward(self, delta, a, z, scratch):
+        # f'(z) = sigma(z) + a (1 - sigma(z)).
+        expit(z, out=scratch)
+        np.subtract(1.0, scratch, out=z)
+        z *= a
+        scratch += z
+        delta *= scratch
+
+
+class Softplus(Activation):
+    """``f(z) = log(1 + exp(z))``, a smooth ReLU, with slope ``sigma(z)``."""
+
+    positive = True
+
+    def forward(self, z, out):
+        np.logaddexp(z, 0.0, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        expit(z, out=scratch)
+        delta *= scratch
+
+
+class Softmax(Activation):
+    """``f(z)_k = exp(z_k) / sum_j exp(z_j)``: probabilities of exclusive classes."""
+
+    needs_z = False
+    positive = True
+
+    def forward(self, z, out):
+        # Shifting by the largest keeps exp from overflowing and changes nothing.
+        np.subtract(z, z.max(axis=1, keepdims=True), out=out)
+        np.exp(out, out=out)
+        out /= out.sum(axis=1, keepdims=True)
+
+    def backward(self, delta, a, z, scratch):
+        # The Jacobian is diag(a) - a a^T.
+        np.multiply(delta, a, out=scratch)
+        delta -= scratch.sum(axis=1, keepdims=True)
+        delta *= a
+
+
+class Exp(Activation):
+    """``f(z) = exp(z)``: the mean of a count, for the Poisson loss."""
+
+    needs_z = False
+    positive = True
+
+    def forward(self, z, out):
+        np.exp(z, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        delta *= a
+
+
+#: Activations of a hidden layer, by the names that estimators take.
+ACTIVATIONS = {
+    "identity": Identity,
+    "sigmoid": Sigmoid,
+    "logistic": Sigmoid,
+    "tanh": Tanh,
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "gelu": GELU,
+    "silu": SiLU,
+    "softplus": Softplus,
+}
+
+#: Activations of the output layer: those, and two that serve only there.
+OUTPUT_ACTIVATIONS = {**ACTIVATIONS, "softmax": Softmax, "exp": Exp}

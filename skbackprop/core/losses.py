@@ -1,0 +1,272 @@
+"""Losses: how wrong the outputs are, and which way they should move.
+
+Each class holds the loss of every sample and output beside its derivative
+dC/da. Sums over outputs, means over samples and sample weights are taken
+elsewhere, once for all of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import xlogy
+
+from .activations import Exp, Identity, Sigmoid, Softmax
+
+
+class Loss:
+    """Base of every loss; derive from it to add your own.
+
+    Attributes
+    ----------
+    canonical : type or None, default=None
+        The output activation for which dC/dz is simply ``a - y``, so that the
+        slope of the activation cancels.
+    output_activation : str or None, default=None
+        Name of the output activation taken with ``output_activation="auto"``;
+        None for "identity" in a regressor and "logistic" in a classifier.
+    needs_z : bool, default=False
+        Whether `value` reads the weighted inputs `z` of the output layer.
+    tasks : tuple of {"classification", "regression"}
+        The estimators that offer the loss by name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbackprop import BackpropRegressor, Loss
+    >>> class LogCosh(Loss):
+    ...     def value(self, y, a, z, out):
+    ...         np.subtract(a, y, out=out)
+    ...         np.log(np.cosh(out, out=out), out=out)
+    ...
+    ...     def gradient(self, y, a, out):
+    ...         np.subtract(a, y, out=out)
+    ...         np.tanh(out, out=out)
+    >>> X = np.linspace(-1.0, 1.0, 50)[:, np.newaxis]
+    >>> net = BackpropRegressor((8,), "tanh", loss=LogCosh(), solver="lbfgs",
+    ...                         random_state=0)
+    >>> bool(net.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.99)
+    True
+    """
+
+    canonical = None
+    output_activation = None
+    needs_z = False
+    tasks = ()
+
+    def accepts(self, activation):
+        """Say whether outputs of this activation can serve this loss.
+
+        Parameters
+        ----------
+        activation : Activation
+            Activation of the output layer.
+
+        Returns
+        -------
+        bool
+        """
+        return True
+
+    def check_targets(self, y):
+        """Raise ValueError where the loss is not defined for these targets.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples, n_outputs)
+            The targets.
+        """
+
+    def value(self, y, a, z, out):
+        """Write the loss of each sample and output into `out`.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_rows, n_outputs), float32 or float64
+            The targets.
+        a : ndarray of the same shape and dtype
+            The outputs of the network.
+        z : ndarray of the same shape and dtype
+            Their weighted inputs; valid only where `needs_z`.
+        out : ndarray of the same shape and dtype
+            Where the losses go.
+        """
+        raise NotImplementedError
+
+    def gradient(self, y, a, out):
+        """Write the derivative dC/da of each loss into `out`.
+
+        Parameters
+        ----------
+        y, a, out : ndarray of shape (n_rows, n_outputs), float32 or float64
+            As in `value`.
+        """
+        raise NotImplementedError
+
+
+class SquaredError(Loss):
+    """The quadratic cost ``(a - y)**2 / 2``; Nielsen (2015), chapter 1, equation 6."""
+
+    canonical = Identity
+    tasks = ("classification", "regression")
+
+    def value(self, y, a, z, out):
+        np.subtract(a, y, out=out)
+        np.square(out, out=out)
+        out *= 0.5
+
+    def gradient(self, y, a, out):
+        np.subtract(a, y, out=out)
+
+
+class LogLoss(Loss):
+    """``-y log(a)`` over exclusive classes, the outputs a softmax."""
+
+    canonical = Softmax
+    output_activation = "softmax"
+    tasks = ("classification",)
+
+    def accepts(self, activation):
+        return isinstance(activation, Softmax)
+
+    def value(self, y, a, z, out):
+        # A probability that underflowed to 0 counts as the smallest number.
+        np.maximum(a, np.finfo(a.dtype).tiny, out=out)
+        np.log(out, out=out)
+        out *= y
+        np.negative(out, out=out)
+
+    def gradient(self, y, a, out):
+        np.divide(y, a, out=out)
+        np.negative(out, out=out)
+
+
+class BinaryLogLoss(Loss):
+    """``-y log(a) - (1 - y) log(1 - a)``, each output a sigmoid of its own.
+
+    It is computed from `z`, as ``log(1 + exp(z)) - y z``, which stays exact
+    where `a` has rounded to 0 or 1.
+    """
+
+    canonical = Sigmoid
+    output_activation = "logistic"
+    needs_z = True
+
+    def accepts(self, activation):
+        return isinstance(activation, Sigmoid)
+
+    def value(self, y, a, z, out):
+        # max(z, 0) - y z + log(1 + exp(-|z|)), with `z` as the second buffer:
+        # nothing reads it after the loss.
+        np.logaddexp(z, 0.0, out=out)
+        z *= y
+        out -= z
+
+    def gradient(self, y, a, out):
+        np.subtract(1.0, a, out=out)
+        out *= a
+        np.divide(a - y, out, out=out)
+
+
+class AbsoluteError(Loss):
+    """``|a - y|``, whose best constant is the median; its slope at 0 is taken as 0."""
+
+    tasks = ("regression",)
+
+    def value(self, y, a, z, out):
+        np.subtract(a, y, out=out)
+        np.abs(out, out=out)
+
+    def gradient(self, y, a, out):
+        np.subtract(a, y, out=out)
+        np.sign(out, out=out)
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """``r**2 / 2`` for residuals within `delta`, linear beyond; Huber (1964).
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Where the parabola goes over into the line, in units of y.
+    """
+
+    delta: float = 1.0
+    tasks = ("regression",)
+
+    def value(self, y, a, z, out):
+        # With g the residual r clipped to +-delta: g (r - g / 2).
+        np.subtract(a, y, out=out)
+        clipped = np.clip(out, -self.delta, self.delta)
+        out -= 0.5 * clipped
+        out *= clipped
+
+    def gradient(self, y, a, out):
+        np.subtract(a, y, out=out)
+        np.clip(out, -self.delta, self.delta, out=out)
+
+
+@dataclass(frozen=True)
+class Quantile(Loss):
+    """The pinball loss, whose best constant is a quantile; Koenker and Bassett (1978).
+
+    Parameters
+    ----------
+    quantile : float, default=0.5
+        Which quantile, between 0 and 1; 0.5 is half the absolute error.
+    """
+
+    quantile: float = 0.5
+    tasks = ("regression",)
+
+    def value(self, y, a, z, out):
+        # (1 - q) r above the target, -q r below it: their maximum.
+        np.subtract(a, y, out=out)
+        np.maximum((1.0 - self.quantile) * out, -self.quantile * out, out=out)
+
+    def gradient(self, y, a, out):
+        np.subtract(a, y, out=out)
+        np.sign(out, out=out)
+        # sign r -> (sign r)/2 + (1/2 - q) |sign r|, and 0 stays 0.
+        out += (1.0 - 2.0 * self.quantile) * np.abs(out)
+        out *= 0.5
+
+
+class Poisson(Loss):
+    """Half the Poisson deviance, ``y log(y / a) - y + a``, of counts or rates."""
+
+    canonical = Exp
+    output_activation = "exp"
+    tasks = ("regression",)
+
+    def accepts(self, activation):
+        return activation.positive
+
+    def check_targets(self, y):
+        if y.min() < 0:
+            raise ValueError(
+                "loss='poisson' needs targets y >= 0, got a smallest value of "
+                f"{y.min():g}. Use loss='squared_error' for targets below zero."
+            )
+
+    def value(self, y, a, z, out):
+        np.divide(y, a, out=out)
+        xlogy(y, out, out=out)
+        out -= y
+        out += a
+
+    def gradient(self, y, a, out):
+        np.divide(y, a, out=out)
+        np.subtract(1.0, out, out=out)
+
+
+#: Losses by name. `binary_log_loss` is what "log_loss" becomes on sigmoid outputs.
+LOSSES = {
+    "squared_error": SquaredError,
+    "log_loss": LogLoss,
+    "binary_log_loss": BinaryLogLoss,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "quantile": Quantile,
+    "poisson": Poisson,
+}

@@ -1,0 +1,294 @@
+"""The network, and the four equations of back-propagation.
+
+With layers numbered from 1 to L, ``a[0] = x`` the input and f' the slope of a
+layer's activation, one mini-batch of rows goes through::
+
+    forward     z[l] = a[l-1] W[l] + b[l],      a[l] = f(z[l])
+    (BP1)       delta[L]   = dC/da[L] * f'(z[L])
+    (BP2)       delta[l-1] = (delta[l] W[l]^T) * f'(z[l-1])
+    (BP3)       dC/db[l]   = sum over rows of delta[l]
+    (BP4)       dC/dW[l]   = a[l-1]^T delta[l]
+
+These are equations BP1 to BP4 of Nielsen (2015), chapter 2, for rows of
+samples instead of columns. BP1 needs the cost, and stands in `objective`.
+"""
+
+import copy
+from itertools import pairwise
+
+import numpy as np
+from scipy.sparse import issparse
+
+#: Rows that are predicted at a time: enough for the matrix products to be
+#: efficient, few enough for the activations to stay in the cache.
+BLOCK_ROWS = 1024
+
+
+def sparse_dot(x, y, out):
+    """``np.dot(x, y, out=out)`` where `x` is a SciPy sparse array."""
+    out[...] = x @ y
+
+
+def input_dot_of(X):
+    """Choose, once, how this input is multiplied: `np.dot` or `sparse_dot`."""
+    return sparse_dot if issparse(X) else np.dot
+
+
+def blocks_of(n_rows, size):
+    """Yield slices of at most `size` that cover ``range(n_rows)`` in order."""
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
+def layer_views(flat, sizes):
+    """Cut a flat vector into the weights and biases of each layer.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (n_params,)
+        All weights, layer by layer, then all biases.
+    sizes : sequence of int
+        Units a layer, the input first.
+
+    Returns
+    -------
+    weights : tuple of ndarray of shape (fan_in, fan_out)
+        Views of `flat`.
+    biases : tuple of ndarray of shape (fan_out,)
+        Views of `flat`.
+    """
+    weight_sizes = [fan_in * fan_out for fan_in, fan_out in pairwise(sizes)]
+    blocks = np.split(flat, np.cumsum([*weight_sizes, *sizes[1:]])[:-1])
+    weights = blocks[: len(weight_sizes)]
+    shapes = pairwise(sizes)
+    return (
+        tuple(block.reshape(shape) for block, shape in zip(weights, shapes)),
+        tuple(blocks[len(weight_sizes) :]),
+    )
+
+
+class Network:
+    """Layers of neurons whose parameters are one flat vector.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units a layer, from the input to the output.
+    activations : sequence of Activation
+        One for each layer after the input.
+    dtype : {"float32", "float64"}
+        Of the parameters, and of everything computed from them.
+
+    Attributes
+    ----------
+    params : ndarray of shape (n_params,)
+        All weights, layer by layer, then all biases.
+    weights, biases : tuple of ndarray
+        W and b of each layer: views of `params`.
+    n_weights : int
+        ``params[:n_weights]`` are the weights.
+    """
+
+    def __init__(self, sizes, activations, dtype):
+        self.sizes = tuple(sizes)
+        self.activations = tuple(activations)
+        self.n_weights = sum(i * o for i, o in pairwise(self.sizes))
+        self.params = np.zeros(self.n_weights + sum(self.sizes[1:]), dtype)
+        self._view_params()
+
+    def _view_params(self):
+        self.weights, self.biases = layer_views(self.params, self.sizes)
+
+    # pickle and deepcopy would turn views into arrays of their own, which
+    # training no longer moves: leave them out, and cut them anew.
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        del state["weights"], state["biases"]
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._view_params()
+
+    @property
+    def dtype(self):
+        """dtype of the parameters and outputs."""
+        return self.params.dtype
+
+    def initialize(self, rng, glorot_factors):
+        """Draw weights and biases uniformly, as Glorot and Bengio (2010) propose.
+
+        Parameters
+        ----------
+        rng : numpy.random.RandomState
+            Advanced by ``n_params`` draws.
+        glorot_factors : sequence of float
+            For each layer, the `g` of the bound ``sqrt(g / (fan_in + fan_out))``.
+        """
+        for W, b, factor in zip(self.weights, self.biases, glorot_factors):
+            bound = np.sqrt(factor / sum(W.shape))
+            W[...] = rng.uniform(-bound, bound, W.shape)
+            b[...] = rng.uniform(-bound, bound, b.shape)
+
+    def forward(self, x, batch):
+        """Compute the activations of every layer for one batch of rows.
+
+        Parameters
+        ----------
+        x : {ndarray, sparse array} of shape (n_rows, n_inputs)
+            The input.
+        batch : ForwardBuffers
+            Buffers of as many rows; its `z` and `a` are written.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_outputs)
+            The outputs, which are ``batch.a[-1]``.
+        """
+        dot, a = batch.input_dot, x
+        for W, b, f, z, out in zip(
+            self.weights, self.biases, self.activations, batch.z, batch.a
+        ):
+            dot(a, W, out=z)
+            z += b
+            f.forward(z, out)
+            dot, a = np.dot, out
+        return a
+
+    def backward(self, batch):
+        """Propagate ``batch.delta[-1]`` back, and write every gradient.
+
+        Parameters
+        ----------
+        batch : Workspace
+            As `forward` left it, with dC/dz of the outputs in ``delta[-1]``;
+            its `delta`, `dW` and `db` are written.
+        """
+        for l in range(len(self.weights) - 1, 0, -1):
+            a, z, delta = batch.a[l - 1], batch.z[l - 1], batch.delta[l]
+            delta_below, scratch = batch.delta[l - 1], batch.scratch[l - 1]
+            np.dot(a.T, delta, out=batch.dW[l])
+            np.add.reduce(delta, axis=0, out=batch.db[l])
+            np.dot(delta, self.weights[l].T, out=delta_below)
+            self.activations[l - 1].backward(delta_below, a, z, scratch)
+        batch.input_dot(batch.x.T, batch.delta[0], out=batch.dW[0])
+        np.add.reduce(batch.delta[0], axis=0, out=batch.db[0])
+
+    def predict(self, X):
+        """Compute the outputs for any number of rows, a block at a time.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse array} of shape (n_samples, n_inputs)
+            The input; converted to the dtype of the network block by block.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+            The outputs. Nothing of the network is written to, so that threads
+            may share it.
+        """
+        n_rows = X.shape[0]
+        outputs = np.empty((n_rows, self.sizes[-1]), self.dtype)
+        buffers = ForwardBuffers(self, min(n_rows, BLOCK_ROWS), input_dot_of(X))
+        for rows in blocks_of(n_rows, buffers.n_rows):
+            block = outputs[rows]
+            x = X[rows].astype(self.dtype, copy=False)
+            block[...] = self.forward(x, buffers.leading(len(block)))
+        return outputs
+
+
+class ForwardBuffers:
+    """Where a forward pass over at most `n_rows` rows writes.
+
+    Parameters
+    ----------
+    network : Network
+        Which layers there are.
+    n_rows : int
+        Rows of the largest batch.
+    input_dot : callable
+        The product of an input with a matrix, see `input_dot_of`.
+    keep_output_z : bool, default=False
+        Whether `z` of the outputs is to survive their activation.
+
+    Attributes
+    ----------
+    z, a : list of ndarray of shape (n_rows, n_units)
+        Weighted inputs and activations, one array a layer after the input;
+        the same array where the activation allows it.
+    """
+
+    def __init__(self, network, n_rows, input_dot, keep_output_z=False):
+        self.n_rows = n_rows
+        self.input_dot = input_dot
+        self.z = [np.empty((n_rows, n), network.dtype) for n in network.sizes[1:]]
+        keeps_z = [f.needs_z for f in network.activations]
+        keeps_z[-1] |= keep_output_z
+        self.a = [np.empty_like(z) if keep else z for z, keep in zip(self.z, keeps_z)]
+
+    def leading(self, n_rows):
+        """Return the same buffers cut to their first `n_rows` rows, as views."""
+        short = copy.copy(self)
+        short.n_rows = n_rows
+        short.z = [z[:n_rows] for z in self.z]
+        short.a = [a[:n_rows] for a in self.a]
+        return short
+
+
+class Workspace(ForwardBuffers):
+    """Every array that a mini-batch writes to.
+
+    Parameters
+    ----------
+    network, n_rows, input_dot, keep_output_z
+        As in `ForwardBuffers`.
+
+    Attributes
+    ----------
+    x : {ndarray, sparse array} of shape (n_rows, n_inputs)
+        The input of the rows in hand.
+    y : ndarray of shape (n_rows, n_outputs)
+        Their targets.
+    weight : ndarray of shape (n_rows,) or None
+        Their sample weights.
+    buffers : list of ndarray
+        What `x`, `y`, `weight` and codes are fetched into. `x`, `y` and
+        `weight` may be views of the user's arrays instead, never written to.
+    delta : list of ndarray of shape (n_rows, n_units)
+        The errors dC/dz of each layer after the input.
+    scratch : list of ndarray of the same shapes
+        For temporary values; all share their memory.
+    row_scale : ndarray of shape (n_rows, 1)
+        What each row's error is multiplied with.
+    grad : ndarray of shape (n_params,)
+        The gradient, laid out as ``network.params``.
+    dW, db : tuple of ndarray
+        dC/dW and dC/db of each layer: views of `grad`.
+    """
+
+    def __init__(self, network, n_rows, input_dot, keep_output_z=False):
+        super().__init__(network, n_rows, input_dot, keep_output_z)
+        self.x = self.y = self.weight = None
+        n_gathered = network.sizes[0] if input_dot is np.dot else 0
+        self.buffers = [
+            np.empty((n_rows, n_gathered), network.dtype),
+            np.empty((n_rows, network.sizes[-1]), network.dtype),
+            np.empty(n_rows, network.dtype),
+            np.empty(n_rows, np.intp),
+        ]
+        self.delta = [np.empty_like(z) for z in self.z]
+        widest = np.empty(n_rows * max(network.sizes[1:]), network.dtype)
+        self.scratch = [widest[: z.size].reshape(z.shape) for z in self.z]
+        self.row_scale = np.empty((n_rows, 1), network.dtype)
+        self.grad = np.empty_like(network.params)
+        self.dW, self.db = layer_views(self.grad, network.sizes)
+
+    def leading(self, n_rows):
+        """Return the same buffers cut to their first `n_rows` rows, as views."""
+        short = super().leading(n_rows)
+        short.buffers = [buffer[:n_rows] for buffer in self.buffers]
+        short.delta = [delta[:n_rows] for delta in self.delta]
+        short.scratch = [scratch[:n_rows] for scratch in self.scratch]
+        short.row_scale = self.row_scale[:n_rows]
+        return short

@@ -1,0 +1,149 @@
+"""The cost of a network on its samples, and its gradient.
+
+With w_i the weight of sample i and w its mean over all of them::
+
+    C = 1/(n w) sum_i w_i loss(y_i, a_i) + alpha/(2 n w) sum_l ||W[l]||^2
+
+where n counts the samples of the whole set, or of one mini-batch. A batch is
+divided by its number of rows, not by its own sum of weights, so that a batch
+of heavy samples weighs more than a batch of light ones.
+"""
+
+import numpy as np
+
+from .network import blocks_of
+
+
+class Objective:
+    """What is minimised: a loss on the outputs, and a penalty on the weights.
+
+    Parameters
+    ----------
+    network : Network
+        Whose parameters are sought.
+    loss : Loss
+        The loss of one output.
+    alpha : float
+        Strength of the L2 penalty.
+    mean_weight : float
+        Mean of the sample weights over the whole training set.
+    n_averaged : int, default=1
+        The loss term is divided by this where it is reported, and only there.
+    """
+
+    def __init__(self, network, loss, alpha, mean_weight, n_averaged=1):
+        self.network = network
+        self.loss = loss
+        self.alpha = alpha
+        self.mean_weight = mean_weight
+        self.n_averaged = n_averaged
+        # The slope of the activation and the slope of the loss may cancel.
+        cancels = loss.canonical is type(network.activations[-1])
+        self._output_error = self._simple_error if cancels else self._error
+
+    def _error(self, work, a, z, delta):
+        """Write delta = dC/da * f'(z), equation (BP1)."""
+        self.loss.gradient(work.y, a, delta)
+        f = self.network.activations[-1]
+        f.backward(delta, a, z, work.scratch[-1])
+
+    def _simple_error(self, work, a, z, delta):
+        """Write delta = a - y, which (BP1) comes to for a canonical pair."""
+        np.subtract(a, work.y, out=delta)
+
+    def workspace(self, samples, n_rows):
+        """Make the buffers to evaluate batches of at most `n_rows` samples."""
+        return samples.workspace(self.network, n_rows, self.loss.needs_z)
+
+    def _loss_sum(self, work, a):
+        """Return the weighted sum of the losses of all rows and outputs."""
+        losses = work.delta[-1]  # free until the error is written
+        self.loss.value(work.y, a, work.z[-1], losses)
+        if work.weight is None:
+            return float(np.add.reduce(losses, axis=None, dtype=np.float64))
+        return float(np.dot(work.weight, losses).sum())
+
+    def descend(self, work, n_rows):
+        """Evaluate the loss term of C for the batch in hand, and its gradient.
+
+        Parameters
+        ----------
+        work : Workspace
+            With the batch fetched; the gradient is written to its `grad`.
+        n_rows : int
+            The n of C.
+
+        Returns
+        -------
+        float
+            The loss term of C.
+        """
+        scale = 1.0 / (n_rows * self.mean_weight)
+        a = self.network.forward(work.x, work)
+        cost = scale * self._loss_sum(work, a)
+        delta = work.delta[-1]
+        self._output_error(work, a, work.z[-1], delta)
+        if work.weight is None:
+            delta *= scale
+        else:
+            np.multiply(work.weight[:, np.newaxis], scale, out=work.row_scale)
+            delta *= work.row_scale
+        self.network.backward(work)
+        return cost
+
+    def penalize(self, grad, n_rows, scratch):
+        """Evaluate the penalty term of C, and add its gradient to `grad`.
+
+        Parameters
+        ----------
+        grad : ndarray of shape (n_params,)
+            Added to.
+        n_rows : int
+            The n of C.
+        scratch : ndarray of shape (n_weights,)
+            For temporary values.
+
+        Returns
+        -------
+        float
+            The penalty term of C.
+        """
+        W = self._penalized
+        np.multiply(W, self.alpha / (n_rows * self.mean_weight), out=scratch)
+        grad[: W.size] += scratch
+        return 0.5 * float(np.dot(W, scratch))
+
+    def penalty(self, n_rows):
+        """Return the penalty term of C for `n_rows` rows."""
+        W = self._penalized
+        return 0.5 * self.alpha / (n_rows * self.mean_weight) * float(np.dot(W, W))
+
+    @property
+    def _penalized(self):
+        return self.network.params[: self.network.n_weights]
+
+    def reported(self, loss_term, penalty_term):
+        """Return C as it is shown to the user and watched for improvement."""
+        return loss_term / self.n_averaged + penalty_term
+
+    def mean_loss(self, samples, work):
+        """Evaluate the weighted mean loss of samples, without the penalty.
+
+        Parameters
+        ----------
+        samples : Samples
+            Divided by the sum of their own weights.
+        work : Workspace
+            Of these samples.
+
+        Returns
+        -------
+        float
+            The mean over samples, as it is reported.
+        """
+        total = 0.0
+        for rows in blocks_of(len(samples), work.n_rows):
+            block = work.leading(rows.stop - rows.start)
+            samples.slice(rows, block)
+            total += self._loss_sum(block, self.network.forward(block.x, block))
+        return self.reported(total / (len(samples) * samples.mean_weight), 0.0)

@@ -1,0 +1,395 @@
+"""Training: the loop over epochs and mini-batches, and when it ends."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+from .network import BLOCK_ROWS, Network, blocks_of
+
+
+class Epoch(NamedTuple):
+    """What is recorded of one epoch, or of one iteration of L-BFGS."""
+
+    loss: float
+    validation_loss: float
+    validation_score: float
+    learning_rate: float
+    seconds: float
+
+
+class Outcome(NamedTuple):
+    """Why training ended: "converged", "max_iter", "failed" or "interrupted"."""
+
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Parameters
+    ----------
+    optimizer : object with `step` and `slots`
+        One of `optimizers`; None for L-BFGS.
+    schedule : object with `rate` and `ends`
+        One of `schedules`; None for L-BFGS.
+    weight_decay : float
+        Share of the weights taken off at each step, times the learning rate.
+    batch_size : int
+        Rows of a mini-batch, at most the number of samples.
+    shuffle : bool
+        Whether every epoch takes the rows in a new order.
+    max_iter : int
+        Epochs at most.
+    max_fun : int
+        Evaluations of the objective at most; L-BFGS.
+    tol : float
+        The least improvement that counts; for L-BFGS the largest component of
+        the gradient at which it ends.
+    n_iter_no_change : int or inf
+        Epochs without improvement that are borne.
+    clip_norm : float or None
+        Gradients longer than this are shortened to it.
+    """
+
+    optimizer: Any
+    schedule: Any
+    weight_decay: float
+    batch_size: int
+    shuffle: bool
+    max_iter: int
+    max_fun: int
+    tol: float
+    n_iter_no_change: float
+    clip_norm: float | None
+
+
+@dataclass
+class Watch:
+    """Looks whether training still improves.
+
+    Parameters
+    ----------
+    best : float
+        The largest merit met, a score or a loss with its sign changed.
+    n_stalled : int
+        Epochs since the last that was better than the best by `tol`.
+    """
+
+    best: float = -math.inf
+    n_stalled: int = 0
+
+    def improves(self, merit, tol):
+        """Take note of the merit of an epoch; say whether it is the best yet."""
+        self.n_stalled = 0 if merit >= self.best + tol else self.n_stalled + 1
+        if not merit > self.best:
+            return False
+        self.best = merit
+        return True
+
+
+@dataclass
+class TrainingState:
+    """All that further training carries on from. It can be pickled and copied.
+
+    Parameters
+    ----------
+    network : Network
+        The parameters so far.
+    rng : numpy.random.RandomState
+        Where the shuffles come from.
+    split_rng : numpy.random.RandomState
+        As `rng` was before the first shuffle: splits off the same validation
+        rows in every fit that carries on.
+    slots : ndarray of shape (n_slots, n_params)
+        What the optimiser remembers.
+    optimizer_name : str
+        Which optimiser that is.
+    n_updates : int
+        Steps of this optimiser so far.
+    n_seen : int
+        Samples seen so far, counted anew in every epoch.
+    order : ndarray of int of shape (n_samples,)
+        In which order the last epoch took the rows.
+    history : list of Epoch
+        A record of each epoch since the network was made.
+    n_epochs : int
+        Epochs of this fit, and of the partial fits since.
+    n_plateaus : int
+        How often in this fit there was no more improvement.
+    watch : Watch
+        Looks for it.
+    loss : float
+        The last loss; nan before there is one.
+    """
+
+    network: Network
+    rng: np.random.RandomState
+    split_rng: np.random.RandomState
+    slots: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    optimizer_name: str = ""
+    n_updates: int = 0
+    n_seen: int = 0
+    order: np.ndarray | None = None
+    history: list = field(default_factory=list)
+    n_epochs: int = 0
+    n_plateaus: int = 0
+    watch: Watch = field(default_factory=Watch)
+    loss: float = math.nan
+
+    def copy(self):
+        """Return a state that can be trained without moving this one."""
+        return replace(
+            self,
+            network=copy.deepcopy(self.network),
+            rng=copy.deepcopy(self.rng),
+            slots=self.slots.copy(),
+            order=None if self.order is None else self.order.copy(),
+            history=self.history.copy(),
+            watch=replace(self.watch),
+        )
+
+    def begin_fit(self):
+        """Count epochs and plateaus anew; keep what has been learned."""
+        self.n_epochs = self.n_plateaus = 0
+        self.watch = Watch()
+
+    def remember_for(self, optimizer, name):
+        """Make the memory of an optimiser, unless it is there from before."""
+        shape = (optimizer.slots, self.network.params.size)
+        if self.optimizer_name != name or self.slots.shape != shape:
+            self.slots = np.zeros(shape, self.network.dtype)
+            self.optimizer_name, self.n_updates = name, 0
+
+
+@dataclass
+class Training:
+    """One run of training over the same samples.
+
+    Parameters
+    ----------
+    state : TrainingState
+        Where it starts, and where it ends.
+    objective : Objective
+        What is minimised.
+    samples : Samples
+        What is learned from.
+    recipe : Recipe
+        How.
+    validate : callable, default=None
+        Returns the loss and the score of held-out samples. With it, training
+        ends when the score, not the loss, improves no more, and the best
+        parameters are put back.
+    on_epoch : callable, default=None
+        Called with the number and the record of every epoch.
+    """
+
+    state: TrainingState
+    objective: Any
+    samples: Any
+    recipe: Recipe
+    validate: Callable | None = None
+    on_epoch: Callable | None = None
+    best_params: np.ndarray | None = None
+
+    def run(self, method):
+        """Train, and put the best parameters back.
+
+        Parameters
+        ----------
+        method : callable
+            `mini_batches` or `lbfgs`.
+
+        Returns
+        -------
+        Outcome
+
+        Raises
+        ------
+        ValueError
+            In the epoch in which a parameter or the loss ceases to be finite.
+        """
+        self._clock = perf_counter()
+        # Overflow is looked for once an epoch, and told as an error.
+        with np.errstate(all="ignore"):
+            try:
+                outcome = method(self)
+            except KeyboardInterrupt:
+                outcome = Outcome("interrupted")
+        if self.best_params is not None:
+            self.state.network.params[...] = self.best_params
+        self._check_finite(0.0)
+        return outcome
+
+    def end_epoch(self, loss, rate):
+        """Record an epoch, and look whether it improved on those before."""
+        state = self.state
+        state.n_epochs += 1
+        state.loss = loss
+        self._check_finite(loss)
+        validation_loss, score = self.validate() if self.validate else (math.nan,) * 2
+        now = perf_counter()
+        record = Epoch(loss, validation_loss, score, rate, now - self._clock)
+        self._clock = now
+        state.history.append(record)
+        better = state.watch.improves(score if self.validate else -loss, self.recipe.tol)
+        if better and self.validate:
+            self.best_params = state.network.params.copy()
+        if self.on_epoch:
+            self.on_epoch(state.n_epochs, record)
+
+    @property
+    def stalled(self):
+        """Whether there was no improvement for longer than is borne."""
+        return self.state.watch.n_stalled > self.recipe.n_iter_no_change
+
+    def _check_finite(self, loss):
+        if math.isfinite(loss) and np.isfinite(self.state.network.params).all():
+            return
+        raise ValueError(
+            "Solver produced non-finite parameter weights. The input data may"
+            " contain large values and need to be preprocessed. Training diverged"
+            f" in epoch {self.state.n_epochs}: scale the inputs (and the targets of"
+            " a regressor), lower learning_rate_init, or set clip_norm."
+        )
+
+
+def mini_batches(training):
+    """Descend on mini-batches until there is no improvement; see `Training.run`."""
+    state, recipe = training.state, training.recipe
+    epoch = _MiniBatchEpoch(training)
+    for _ in range(recipe.max_iter):
+        rate = recipe.schedule.rate(state.n_seen, state.n_plateaus)
+        loss = epoch.run(rate)
+        state.n_seen += len(training.samples)
+        training.end_epoch(loss, rate)
+        if training.stalled:
+            state.n_plateaus += 1
+            state.watch.n_stalled = 0
+            if recipe.schedule.ends(state.n_plateaus):
+                return Outcome("converged")
+    return Outcome("max_iter")
+
+
+class _MiniBatchEpoch:
+    """One pass over all samples; everything but the rate is settled beforehand."""
+
+    def __init__(self, training):
+        self.state, self.objective = training.state, training.objective
+        self.samples, self.recipe = training.samples, training.recipe
+        n, size = len(self.samples), self.recipe.batch_size
+        self.work = self.objective.workspace(self.samples, size)
+        self.last_work = self.work.leading(n % size or size)
+        self.scratch = np.empty(self.state.network.n_weights, self.state.network.dtype)
+        if self.state.order is None or self.state.order.size != n:
+            self.state.order = np.arange(n)
+
+    def run(self, rate):
+        """Step once for every mini-batch; return the mean loss met on the way."""
+        state, recipe, samples = self.state, self.recipe, self.samples
+        if recipe.shuffle:
+            state.rng.shuffle(state.order)
+        loss_sum = penalty_sum = 0.0
+        for rows in blocks_of(len(samples), recipe.batch_size):
+            n_rows = rows.stop - rows.start
+            work = self.work if n_rows == recipe.batch_size else self.last_work
+            if recipe.shuffle:
+                samples.gather(state.order[rows], work)
+            else:
+                samples.slice(rows, work)
+            loss_sum += n_rows * self.objective.descend(work, n_rows)
+            penalty = self.objective.penalize(work.grad, n_rows, self.scratch)
+            penalty_sum += n_rows * penalty
+            self._step(work.grad, rate)
+        return self.objective.reported(
+            loss_sum / len(samples), penalty_sum / len(samples)
+        )
+
+    def _step(self, grad, rate):
+        state, clip_norm = self.state, self.recipe.clip_norm
+        network, decay = state.network, self.recipe.weight_decay
+        if clip_norm is not None:
+            norm = math.sqrt(np.dot(grad, grad))
+            if norm > clip_norm:
+                grad *= clip_norm / norm
+        if decay:
+            network.params[: network.n_weights] *= 1.0 - rate * decay
+        state.n_updates += 1
+        self.recipe.optimizer.step(
+            network.params, grad, state.slots, rate, state.n_updates
+        )
+
+
+def lbfgs(training):
+    """Minimise over all samples at once, by SciPy's L-BFGS-B; see `Training.run`.
+
+    Byrd, Lu, Nocedal and Zhu (SIAM J. Sci. Comput. 1995). SciPy computes in
+    float64; parameters and gradients keep the dtype of the network.
+    """
+    recipe, network = training.recipe, training.state.network
+    full = _FullGradient(training)
+    accepted = network.params.astype(np.float64)
+
+    def end_iteration(intermediate_result):
+        accepted[...] = network.params[...] = intermediate_result.x
+        training.end_epoch(full.reported(intermediate_result.fun), math.nan)
+        if training.validate and training.stalled:
+            raise StopIteration
+
+    try:
+        result = minimize(
+            full,
+            accepted.copy(),
+            jac=True,
+            method="L-BFGS-B",
+            callback=end_iteration,
+            options={
+                "maxiter": recipe.max_iter,
+                "maxfun": recipe.max_fun,
+                "gtol": recipe.tol,
+            },
+        )
+    except KeyboardInterrupt:
+        network.params[...] = accepted
+        raise
+    network.params[...] = result.x
+    training.state.loss = full.reported(result.fun)
+    training.state.n_seen += result.nit * len(training.samples)
+    if result.status == 0 or (training.validate and training.stalled):
+        return Outcome("converged")
+    reason = "max_iter" if result.status == 1 else "failed"
+    return Outcome(reason, f"(status={result.status}):\n{result.message}\n")
+
+
+class _FullGradient:
+    """Cost and gradient over all samples, summed over blocks of their rows."""
+
+    def __init__(self, training):
+        self.objective, self.samples = training.objective, training.samples
+        n_rows = min(len(self.samples), BLOCK_ROWS)
+        self.work = self.objective.workspace(self.samples, n_rows)
+        self.network = training.state.network
+        self.scratch = np.empty(self.network.n_weights, self.network.dtype)
+
+    def reported(self, cost):
+        """Return a cost at the present parameters as it is reported."""
+        penalty = self.objective.penalty(len(self.samples))
+        return self.objective.reported(cost - penalty, penalty)
+
+    def __call__(self, params):
+        self.network.params[...] = params
+        n = len(self.samples)
+        total, loss = np.zeros(params.size), 0.0
+        for rows in blocks_of(n, self.work.n_rows):
+            block = self.work.leading(rows.stop - rows.start)
+            self.samples.slice(rows, block)
+            loss += self.objective.descend(block, n)
+            total += block.grad
+        return loss + self.objective.penalize(total, n, self.scratch), total
