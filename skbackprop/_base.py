@@ -434,9 +434,9 @@ class BaseBackprop(BaseEstimator):
             )
         elif outcome.reason == "max_iter":
             warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
-                "the optimization hasn't converged yet. Increase max_iter, or raise "
-                "tol or learning_rate_init.",
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached "
+                "and the optimization hasn't converged yet. Increase max_iter, or "
+                "raise tol or learning_rate_init.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

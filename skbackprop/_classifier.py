@@ -15,18 +15,191 @@ from sklearn.utils.validation import column_or_1d
 
 from ._base import BaseBackprop, is_stochastic
 from .core.activations import Softmax
-from .core.losses import LOSSES, Loss
+from .core.losses import Loss, losses_for
 
 
 class BackpropClassifier(ClassifierMixin, BaseBackprop):
-    """Doc."""
+    """Neural-network classifier, trained by back-propagation.
+
+    A feed-forward network [1]_ [2]_ of fully connected layers, for two classes
+    or more and for several labels at a time. It takes the parameters of
+    :class:`sklearn.neural_network.MLPClassifier`, and with ``loss="log_loss"``
+    it gives the same numbers.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer. ``()`` is a single layer, from the inputs
+        straight to the outputs: the one-neuron network, and with ``loss="log_loss"`` it
+        is logistic regression.
+    activation : str, Activation or sequence of these, default="relu"
+        Activation of the hidden layers, or one for each of them: "identity",
+        "sigmoid" (or "logistic", its second name), "tanh", "relu", "leaky_relu",
+        "elu", "gelu", "silu", "softplus", or an instance of a class derived
+        from `skbackprop.Activation`. The slope of "relu" at 0 is taken as 0.
+    loss : {"squared_error", "log_loss"} or Loss, default="squared_error"
+        "squared_error" is the quadratic cost ``1/(2n) sum ||y - a||^2``, with a
+        target of 1 for the output of the right class and 0 for the others;
+        "log_loss" the cross-entropy, which MLPClassifier minimises. Or an
+        instance of a class derived from `skbackprop.Loss`.
+    output_activation : str or Activation, default="auto"
+        Activation of the output layer. "auto" follows the loss and the targets:
+        "softmax" for "log_loss" with three classes or more; "logistic", that is
+        sigmoid, elsewhere, one output a class or label and a single one for two
+        classes.
+        Any other may be named that can serve the loss: those of `activation`,
+        "softmax" and "exp".
+    solver : {"adam", "adamw", "rmsprop", "sgd", "lbfgs"}, default="adam"
+        How the cost is minimised. "sgd" is stochastic gradient descent, plain
+        with ``momentum=0``; "adam" [3]_, "adamw" [4]_ and "rmsprop" [5]_ adapt
+        the step of each parameter; "lbfgs" [6]_ uses all samples at once and
+        is often best below a few thousand of them.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty ``alpha / 2 ||W||^2``, divided by the number
+        of samples of the batch; biases are not penalised. For "adamw" it is
+        the decay instead: ``W`` shrinks by ``learning rate x alpha`` a step.
+    batch_size : int or "auto", default="auto"
+        Samples of a mini-batch; "auto" is ``min(200, n_samples)``. Not used by
+        "lbfgs".
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Schedule of the learning rate. "invscaling" divides it by ``(t_ +
+        1)**power_t`` after every epoch. "adaptive" divides it by 5 each time
+        there was no improvement by `tol` for `n_iter_no_change` epochs, until
+        it is at most 1e-6; as improvement is measured against the best loss so
+        far, one lucky low loss early can bring the rate down too soon. All
+        solvers but "lbfgs" follow it, which refuses any but "constant".
+    learning_rate_init : float, default=0.001
+        The initial learning rate. Not used by "lbfgs".
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Epochs at most; for "lbfgs" iterations.
+    shuffle : bool, default=True
+        Whether every epoch takes the samples in a new order. Not used by
+        "lbfgs".
+    random_state : int, RandomState instance or None, default=None
+        Where the initial weights, the split for early stopping and the shuffles
+        come from. An int gives the same results in every call of `fit`.
+    tol : float, default=1e-4
+        The least improvement of the loss, or of the score with early stopping,
+        that counts. For "lbfgs", training ends when no component of the
+        gradient is larger.
+    verbose : bool or int, default=False
+        Whether to print the loss of every epoch.
+    warm_start : bool, default=False
+        Whether `fit` carries on from the last one: weights, moments of the
+        optimiser and shuffles go on as they were, patience starts anew.
+    momentum : float, default=0.9
+        Momentum of "sgd", between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether that is Nesterov's. Only for "sgd".
+    early_stopping : bool, default=False
+        Whether to hold out `validation_fraction` of the samples, to stop when
+        their score improves no more, and to put back the weights that were best
+        for them. Also for "lbfgs".
+    scoring : "loss", str or callable, default="loss"
+        What early stopping watches: the loss of the held-out samples, the name
+        of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``.
+    validation_fraction : float, default=0.1
+        Share of the samples held out, stratified by class where there are enough of each.
+    beta_1 : float, default=0.9
+        Decay of the first moment of "adam" and "adamw", in [0, 1).
+    beta_2 : float, default=0.999
+        Decay of the second moment of "adam", "adamw" and "rmsprop", in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the denominator of "adam", "adamw" and "rmsprop".
+    n_iter_no_change : int or inf, default=10
+        Epochs without improvement after which training ends; more than so
+        many.
+    max_fun : int, default=15000
+        Evaluations of the cost at most. Only for "lbfgs".
+    clip_norm : float or None, default=None
+        Longest norm of the gradient of a batch: longer ones are shortened to
+        it. None leaves them. Not for "lbfgs".
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; the numbers of the columns for a label indicator.
+    coefs_ : tuple of ndarray of shape (fan_in, fan_out)
+        Weights of each layer. They are views of the network's parameters:
+        writing into one changes what is predicted.
+    intercepts_ : tuple of ndarray of shape (fan_out,)
+        Biases of each layer, views as well.
+    loss_ : float
+        Loss of the last epoch, the penalty included.
+    best_loss_ : float or None
+        The least loss of an epoch; None with early stopping.
+    loss_curve_ : list of float
+        Loss of each epoch since the network was made.
+    validation_scores_ : list of float or None
+        Score of each epoch on the held-out samples (minus their loss with
+        ``scoring="loss"``); None without early stopping.
+    best_validation_score_ : float or None
+        The best of them, whose weights are kept.
+    history_ : pandas.DataFrame
+        A row an epoch: `loss`, `validation_loss`, `validation_score`,
+        `learning_rate` and `seconds`.
+    n_iter_ : int
+        Epochs of the last `fit`, and of each `partial_fit` since.
+    t_ : int
+        Samples seen by the solver, ``epochs x samples``; 0 under "lbfgs".
+    n_layers_ : int
+        Layers, the input counted.
+    n_outputs_ : int
+        Units of the output layer.
+    out_activation_ : str
+        Name of the output activation.
+    n_features_in_ : int
+        Features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where `X` had names that are all strings.
+
+    See Also
+    --------
+    BackpropRegressor : The same for real-valued targets.
+    sklearn.neural_network.MLPClassifier : Its model.
+
+    Notes
+    -----
+    Sample weights count as repetitions: a mini-batch is divided by its number
+    of rows times the mean weight of all samples.
+
+    What a fit used is frozen in the fitted network: `set_params` afterwards
+    does not change what it predicts.
+
+    References
+    ----------
+    .. [1] Rumelhart, Hinton and Williams. "Learning representations by
+       back-propagating errors." Nature 323 (1986), 533-536.
+    .. [2] Nielsen. "Neural Networks and Deep Learning." Determination Press
+       (2015), chapters 1 and 2.
+    .. [3] Kingma and Ba. "Adam: a method for stochastic optimization." ICLR
+       (2015), algorithm 1.
+    .. [4] Loshchilov and Hutter. "Decoupled weight decay regularization." ICLR
+       (2019), algorithm 2.
+    .. [5] Hinton. "Neural networks for machine learning", lecture 6e (2012).
+    .. [6] Byrd, Lu, Nocedal and Zhu. "A limited memory algorithm for bound
+       constrained optimization." SIAM J. Sci. Comput. 16 (1995), 1190-1208.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skbackprop import BackpropClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = BackpropClassifier((10,), solver="lbfgs", random_state=0)
+    >>> model = make_pipeline(StandardScaler(), net).fit(X, y)
+    >>> model.predict(X[:3])
+    array([0, 0, 0])
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    """
 
     _parameter_constraints: dict = {
         **BaseBackprop._parameter_constraints,
-        "loss": [
-            StrOptions({n for n, loss in LOSSES.items() if "classification" in loss.tasks}),
-            Loss,
-        ],
+        "loss": [StrOptions(losses_for("classification")), Loss],
     }
     _default_output_activation = "logistic"
 
@@ -171,6 +344,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def _settle_kind(self, kind, sparse):
         multilabel = kind == "multilabel-indicator"
+        if multilabel and self.output_activation == "softmax":
+            raise ValueError(
+                "output_activation='softmax' is for classes that exclude each other, "
+                "got a label indicator; allowed are 'auto' and the other names."
+            )
         if len(self.classes_) < 2 and not multilabel:
             raise ValueError(
                 f"y must have at least two classes, got one class: {self.classes_}. "

@@ -38,7 +38,9 @@ def build(part, params):
     """
     names = [f.name for f in fields(part)] if is_dataclass(part) else []
     given = {name: params[name] for name in names if name in params}
-    return part(**{k: v.item() if isinstance(v, np.generic) else v for k, v in given.items()})
+    return part(
+        **{k: v.item() if isinstance(v, np.generic) else v for k, v in given.items()}
+    )
 
 
 @dataclass(frozen=True)
@@ -191,5 +193,9 @@ def _glorot_factors(parameter, hidden):
     factors = [f.glorot_factor for f in hidden]
     if factors:
         return (*factors, factors[-1])
-    single = ACTIVATIONS.get(parameter, Activation) if isinstance(parameter, str) else Activation
+    single = (
+        ACTIVATIONS.get(parameter, Activation)
+        if isinstance(parameter, str)
+        else Activation
+    )
     return (single.glorot_factor,)

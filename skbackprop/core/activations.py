@@ -89,7 +89,7 @@ class Identity(Activation):
 
 
 class Sigmoid(Activation):
-    """``f(z) = 1 / (1 + exp(-z))``, whose slope ``a (1 - a)`` never exceeds 1/4."""
+    """``f(z) = 1 / (1 + exp(-z))``; its slope ``a (1 - a)`` is 1/4 at most."""
 
     needs_z = False
     positive = True
@@ -119,7 +119,7 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    """``f(z) = max(0, z)``, with slope 1 where ``z > 0`` and 0 elsewhere, 0 included."""
+    """``f(z) = max(0, z)``, with slope 1 where ``z > 0``, else 0, at 0 too."""
 
     needs_z = False
 
@@ -132,7 +132,7 @@ class ReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """``f(z) = max(z, 0.01 z)``, with slope 0.01 below zero; Maas et al. (ICML 2013)."""
+    """``f(z) = max(z, 0.01 z)``; Maas, Hannun and Ng (ICML 2013)."""
 
     slope = 0.01
 

@@ -270,3 +270,19 @@ LOSSES = {
     "quantile": Quantile,
     "poisson": Poisson,
 }
+
+
+def losses_for(task):
+    """Return the names of the losses that an estimator offers.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+        What the estimator does.
+
+    Returns
+    -------
+    set of str
+        Keys of `LOSSES`.
+    """
+    return {name for name, loss in LOSSES.items() if task in loss.tasks}

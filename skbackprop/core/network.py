@@ -112,7 +112,7 @@ class Network:
 
     @property
     def dtype(self):
-        """dtype of the parameters and outputs."""
+        """The dtype of the parameters and outputs."""
         return self.params.dtype
 
     def initialize(self, rng, glorot_factors):

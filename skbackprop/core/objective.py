@@ -100,8 +100,8 @@ class Objective:
             Added to.
         n_rows : int
             The n of C.
-        scratch : ndarray of shape (n_weights,)
-            For temporary values.
+        scratch : ndarray of shape (n_params,)
+            Overwritten.
 
         Returns
         -------
@@ -109,9 +109,10 @@ class Objective:
             The penalty term of C.
         """
         W = self._penalized
-        np.multiply(W, self.alpha / (n_rows * self.mean_weight), out=scratch)
-        grad[: W.size] += scratch
-        return 0.5 * float(np.dot(W, scratch))
+        strength = self.alpha / (n_rows * self.mean_weight)
+        slope = np.multiply(W, strength, out=scratch[: W.size])
+        grad[: W.size] += slope
+        return 0.5 * float(np.dot(W, slope))
 
     def penalty(self, n_rows):
         """Return the penalty term of C for `n_rows` rows."""

@@ -2,8 +2,8 @@
 
 An optimiser is a rule without memory. What it remembers between steps (a
 velocity, moments) stands in an array of `slots` rows, one for each quantity,
-that its caller keeps. Every step works in place on flat vectors, and uses the
-gradient as scratch: its content is spent afterwards.
+that its caller keeps. Every step works in place on flat vectors, and spends the
+gradient: its content means nothing afterwards.
 """
 
 import math
@@ -38,7 +38,7 @@ class SGD:
         """Rows of memory: the velocity."""
         return 1 if self.momentum else 0
 
-    def step(self, params, grad, slots, rate, t):
+    def step(self, params, grad, slots, scratch, rate, t):
         """Move the parameters by one step.
 
         Parameters
@@ -49,6 +49,8 @@ class SGD:
             Their gradient; overwritten.
         slots : ndarray of shape (slots, n_params)
             The memory; zeros before the first step.
+        scratch : ndarray of shape (n_params,)
+            Overwritten.
         rate : float
             The learning rate.
         t : int
@@ -63,9 +65,8 @@ class SGD:
         velocity -= grad
         if self.nesterovs_momentum:
             params -= grad
-            grad[...] = velocity
-            grad *= self.momentum
-            params += grad
+            np.multiply(velocity, self.momentum, out=scratch)
+            params += scratch
         else:
             params += velocity
 
@@ -90,7 +91,7 @@ class Adam:
     slots: ClassVar[int] = 2
     decays_weights: ClassVar[bool] = False
 
-    def step(self, params, grad, slots, rate, t):
+    def step(self, params, grad, slots, scratch, rate, t):
         """Move the parameters by one step; see `SGD.step`."""
         # The slots hold m / (1 - beta_1) and v / (1 - beta_2), which saves a
         # pass over memory each; `rate` and `epsilon` make up for it.
@@ -102,11 +103,11 @@ class Adam:
         grad *= grad
         v *= self.beta_2
         v += grad
-        denominator = np.sqrt(v, out=grad)
-        denominator += self.epsilon / root
-        move = np.divide(m, denominator, out=grad)
-        move *= rate * (1.0 - self.beta_1) / root
-        params -= move
+        np.sqrt(v, out=scratch)
+        scratch += self.epsilon / root
+        np.divide(m, scratch, out=grad)
+        grad *= rate * (1.0 - self.beta_1) / root
+        params -= grad
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,9 @@ class AdamW(Adam):
 class RMSProp:
     """Gradients divided by the root of their mean square; Hinton (2012), lecture 6e.
 
+    The mean square starts at zero and is not corrected for it, so that early
+    steps are longer than `rate`: by ``1 / sqrt(1 - beta_2)`` the first.
+
     Parameters
     ----------
     beta_2 : float, default=0.999
@@ -138,9 +142,18 @@ class RMSProp:
     slots: ClassVar[int] = 1
     decays_weights: ClassVar[bool] = False
 
-    def step(self, params, grad, slots, rate, t):
+    def step(self, params, grad, slots, scratch, rate, t):
         """Move the parameters by one step; see `SGD.step`."""
-        raise NotImplementedError
+        (v,) = slots
+        np.square(grad, out=scratch)
+        scratch *= 1.0 - self.beta_2
+        v *= self.beta_2
+        v += scratch
+        np.sqrt(v, out=scratch)
+        scratch += self.epsilon
+        grad /= scratch
+        grad *= rate
+        params -= grad
 
 
 #: Optimisers of mini-batches, by the names that estimators take.

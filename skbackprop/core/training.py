@@ -239,7 +239,9 @@ class Training:
         record = Epoch(loss, validation_loss, score, rate, now - self._clock)
         self._clock = now
         state.history.append(record)
-        better = state.watch.improves(score if self.validate else -loss, self.recipe.tol)
+        better = state.watch.improves(
+            score if self.validate else -loss, self.recipe.tol
+        )
         if better and self.validate:
             self.best_params = state.network.params.copy()
         if self.on_epoch:
@@ -287,7 +289,7 @@ class _MiniBatchEpoch:
         n, size = len(self.samples), self.recipe.batch_size
         self.work = self.objective.workspace(self.samples, size)
         self.last_work = self.work.leading(n % size or size)
-        self.scratch = np.empty(self.state.network.n_weights, self.state.network.dtype)
+        self.scratch = np.empty_like(self.state.network.params)
         if self.state.order is None or self.state.order.size != n:
             self.state.order = np.arange(n)
 
@@ -323,7 +325,7 @@ class _MiniBatchEpoch:
             network.params[: network.n_weights] *= 1.0 - rate * decay
         state.n_updates += 1
         self.recipe.optimizer.step(
-            network.params, grad, state.slots, rate, state.n_updates
+            network.params, grad, state.slots, self.scratch, rate, state.n_updates
         )
 
 
@@ -361,7 +363,6 @@ def lbfgs(training):
         raise
     network.params[...] = result.x
     training.state.loss = full.reported(result.fun)
-    training.state.n_seen += result.nit * len(training.samples)
     if result.status == 0 or (training.validate and training.stalled):
         return Outcome("converged")
     reason = "max_iter" if result.status == 1 else "failed"
@@ -376,7 +377,7 @@ class _FullGradient:
         n_rows = min(len(self.samples), BLOCK_ROWS)
         self.work = self.objective.workspace(self.samples, n_rows)
         self.network = training.state.network
-        self.scratch = np.empty(self.network.n_weights, self.network.dtype)
+        self.scratch = np.empty_like(self.network.params)
 
     def reported(self, cost):
         """Return a cost at the present parameters as it is reported."""

@@ -1,0 +1,316 @@
+"""What MLPClassifier and MLPRegressor get wrong, and must not go wrong here."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.core.optimizers import OPTIMIZERS
+
+cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def assert_same_parameters(ours, theirs):
+    for name in ("coefs_", "intercepts_"):
+        for mine, their in zip(getattr(ours, name), getattr(theirs, name), strict=True):
+            np.testing.assert_array_equal(mine, their)
+
+
+@cut_short
+@pytest.mark.parametrize("solver", OPTIMIZERS)
+@pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
+def test_partial_fits_equal_one_fit(iris, solver, learning_rate):
+    params = dict(
+        solver=solver,
+        learning_rate=learning_rate,
+        batch_size=32,
+        random_state=0,
+        tol=0.5,  # soon a plateau, so that "adaptive" has to do something
+        n_iter_no_change=4,
+    )
+    params |= {"tol": 0.0, "n_iter_no_change": 99} if learning_rate != "adaptive" else {}
+    at_once = BackpropClassifier(max_iter=12, **params).fit(*iris)
+    bit_by_bit = BackpropClassifier(**params)
+    for _ in range(12):
+        bit_by_bit.partial_fit(*iris, classes=[0, 1, 2])
+
+    assert_same_parameters(at_once, bit_by_bit)
+    assert at_once.loss_curve_ == bit_by_bit.loss_curve_
+    assert at_once.n_iter_ == bit_by_bit.n_iter_ == 12
+    assert at_once.t_ == bit_by_bit.t_
+
+
+@cut_short
+def test_every_partial_fit_shuffles_anew(iris):
+    net = BackpropClassifier(random_state=0)
+    orders = []
+    for _ in range(3):
+        net.partial_fit(*iris, classes=[0, 1, 2])
+        orders.append(tuple(net._state.order))
+    assert len(set(orders)) == 3
+
+
+@cut_short
+@pytest.mark.parametrize("solver", OPTIMIZERS)
+def test_warm_fits_equal_one_long_fit(iris, solver):
+    params = dict(solver=solver, random_state=0, tol=0.0, n_iter_no_change=99)
+    once = BackpropClassifier(max_iter=20, **params).fit(*iris)
+    twice = BackpropClassifier(max_iter=10, warm_start=True, **params)
+    twice.fit(*iris).fit(*iris)
+    assert_same_parameters(once, twice)
+    assert twice.n_iter_ == 10
+    assert len(twice.loss_curve_) == 20
+
+
+@cut_short
+def test_warm_fit_starts_with_new_patience(iris):
+    net = BackpropClassifier(
+        warm_start=True, tol=10.0, n_iter_no_change=5, random_state=0
+    )
+    net.fit(*iris)
+    first = net.n_iter_
+    net.fit(*iris)
+    assert first == net.n_iter_ == 7  # the first epoch always counts as better
+
+
+@cut_short
+@pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
+def test_rate_of_a_warm_fit_starts_anew(iris, learning_rate):
+    net = BackpropClassifier(
+        warm_start=True,
+        solver="sgd",
+        learning_rate=learning_rate,
+        tol=10.0,
+        n_iter_no_change=1,
+        random_state=0,
+    )
+    rates = net.fit(*iris).history_.learning_rate.tolist()
+    assert net.fit(*iris).history_.learning_rate.tolist() == rates + rates
+
+
+@cut_short
+def test_warm_fit_with_early_stopping_keeps_what_was_best(iris):
+    net = BackpropClassifier(
+        (20,),
+        early_stopping=True,
+        warm_start=True,
+        max_iter=40,
+        learning_rate_init=0.01,
+        random_state=0,
+    )
+    net.fit(*iris)
+    first = [W.copy() for W in net.coefs_]
+    kept = net.coefs_
+    net.fit(*iris)
+    for W, before in zip(kept, first, strict=True):
+        np.testing.assert_array_equal(W, before)
+    assert net.best_validation_score_ == max(net.validation_scores_[-net.n_iter_ :])
+
+
+@cut_short
+def test_warm_fit_holds_out_the_same_samples(iris):
+    held_out = []
+
+    def scorer(estimator, X, y):
+        held_out.append(X.tobytes())
+        return 0.0
+
+    net = BackpropClassifier(
+        early_stopping=True, warm_start=True, scoring=scorer, max_iter=2, random_state=0
+    )
+    net.fit(*iris).fit(*iris)
+    assert len(set(held_out)) == 1
+
+
+@cut_short
+def test_best_weights_are_put_back(iris):
+    X, y = iris
+    seen = []
+
+    def scorer(estimator, X, y):
+        seen.append((estimator.score(X, y), [W.copy() for W in estimator.coefs_]))
+        return seen[-1][0]
+
+    net = BackpropClassifier(
+        (8,),
+        solver="sgd",
+        learning_rate_init=5.0,
+        batch_size=4,
+        validation_fraction=0.3,
+        early_stopping=True,
+        scoring=scorer,
+        max_iter=30,
+        random_state=0,
+    ).fit(X, y)
+    best_score, best_weights = max(seen, key=lambda epoch: epoch[0])
+    assert net.best_validation_score_ == best_score > seen[-1][0]
+    for W, best in zip(net.coefs_, best_weights, strict=True):
+        np.testing.assert_array_equal(W, best)
+
+
+@cut_short
+def test_batch_without_weight_learns_nothing(iris):
+    X, y = iris[0], iris[1].astype(float)
+    weight = np.ones(len(y))
+    weight[:50] = 0.0
+    params = dict(shuffle=False, batch_size=50, alpha=0.0, solver="sgd", momentum=0.0)
+    params |= dict(max_iter=1, random_state=0)
+    weighted = BackpropRegressor(**params).fit(X, y, sample_weight=weight)
+    # Batches are divided by 50 x the mean weight 2/3: as if the rate were 3/2.
+    rest = BackpropRegressor(learning_rate_init=0.0015, **params).fit(X[50:], y[50:])
+    for mine, their in zip(weighted.coefs_, rest.coefs_, strict=True):
+        np.testing.assert_allclose(mine, their, rtol=1e-12)
+
+
+@cut_short
+def test_weights_count_across_batches():
+    X, y = np.arange(6.0).reshape(6, 1) / 6, np.array([0.0, 0, 0, 1, 1, 1])
+    params = dict(
+        hidden_layer_sizes=(),
+        solver="sgd",
+        batch_size=3,
+        shuffle=False,
+        random_state=0,
+        learning_rate_init=0.1,
+        max_iter=50,
+        tol=0.0,
+    )
+    plain = BackpropRegressor(**params).fit(X, y)
+    heavy = BackpropRegressor(**params)
+    heavy.fit(X, y, sample_weight=[100, 100, 100, 1, 1, 1])
+    assert heavy.predict(X).mean() < plain.predict(X).mean() - 0.1
+
+
+@cut_short
+@pytest.mark.parametrize("solver", ["lbfgs", *OPTIMIZERS])
+@pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
+def test_float32_stays_float32(iris, solver, make):
+    X, y = iris[0].astype(np.float32), iris[1]
+    net = make(
+        solver=solver,
+        max_iter=5,
+        alpha=np.float64(1e-3),  # as a grid over np.logspace has it
+        learning_rate_init=np.float64(0.01),
+        momentum=np.float64(0.9),
+    ).fit(X, y)
+    arrays = [*net.coefs_, *net.intercepts_]
+    arrays += [net._state.slots] if solver != "lbfgs" else []
+    assert {a.dtype for a in arrays} == {np.dtype(np.float32)}
+    outputs = net.predict(X) if make is BackpropRegressor else net.predict_proba(X)
+    assert outputs.dtype == np.float32
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
+def test_early_stopping_does_not_lose_on_small_tables(load):
+    X, y = load(return_X_y=True)
+    accuracy = {True: [], False: []}
+    for seed in range(4):
+        X_train, X_test, y_train, y_test = train_test_split(
+            X, y, stratify=y, random_state=seed
+        )
+        scaler = StandardScaler().fit(X_train)
+        for early_stopping, scores in accuracy.items():
+            net = BackpropClassifier(
+                loss="log_loss",
+                early_stopping=early_stopping,
+                max_iter=500,
+                learning_rate_init=0.005,
+                random_state=seed,
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                net.fit(scaler.transform(X_train), y_train)
+            scores.append(net.score(scaler.transform(X_test), y_test))
+    assert np.mean(accuracy[True]) >= np.mean(accuracy[False]) - 0.01
+    assert np.mean(accuracy[True]) > 0.93
+
+
+@cut_short
+def test_validation_split_is_stratified_where_it_can_be(iris):
+    X, y = iris
+    held_out = []
+
+    def scorer(estimator, X, y):
+        held_out.append(np.unique(y, return_counts=True)[1].tolist())
+        return 0.0
+
+    params = dict(early_stopping=True, scoring=scorer, max_iter=1, random_state=0)
+    BackpropClassifier(**params).fit(X, y)
+    assert held_out == [[5, 5, 5]]
+    # One sample alone of a class can't be split; it is no reason to fail.
+    rare = np.where(np.arange(len(y)) == 7, 3, y)
+    net = BackpropClassifier(**params).fit(X, rare)
+    assert net.n_iter_ == 1
+
+
+@cut_short
+@pytest.mark.parametrize("solver", ["adam", "adamw", "rmsprop"])
+def test_schedules_are_honoured_by_every_stochastic_solver(iris, solver):
+    net = BackpropClassifier(
+        solver=solver, learning_rate="invscaling", power_t=0.5, max_iter=3
+    ).fit(*iris)
+    expected = 0.001 / np.sqrt(1.0 + 150 * np.arange(3))
+    np.testing.assert_allclose(net.history_.learning_rate, expected)
+
+
+def test_early_stopping_is_honoured_by_lbfgs(iris):
+    X, y = iris
+    noisy = np.where(np.random.default_rng(0).random(150) < 0.3, (y + 1) % 3, y)
+    params = dict(solver="lbfgs", max_iter=5000, max_fun=10**6, random_state=0, alpha=0)
+    stopped = BackpropClassifier((50,), early_stopping=True, **params).fit(X, noisy)
+    assert stopped.n_iter_ == len(stopped.validation_scores_) < 100
+    best = int(np.argmax(stopped.validation_scores_))
+    assert stopped.n_iter_ == best + 1 + 11
+    assert stopped.best_validation_score_ == stopped.validation_scores_[best]
+
+
+def test_lbfgs_leaves_its_losses(iris):
+    net = BackpropClassifier(solver="lbfgs", random_state=0).fit(*iris)
+    assert len(net.loss_curve_) == net.n_iter_
+    assert net.loss_curve_[-1] == net.loss_ == net.best_loss_
+    assert net.loss_curve_ == sorted(net.loss_curve_, reverse=True)
+
+
+@cut_short
+def test_set_params_does_not_change_what_a_fitted_model_predicts(iris):
+    X, y = iris
+    net = BackpropClassifier((9,), "tanh", max_iter=20, random_state=0).fit(X, y)
+    before = net.predict_proba(X)
+    net.set_params(
+        activation="relu",
+        output_activation="identity",
+        loss="log_loss",
+        hidden_layer_sizes=(3,),
+        early_stopping=True,
+    )
+    np.testing.assert_array_equal(net.predict_proba(X), before)
+    assert net.validation_scores_ is None
+
+
+def test_divergence_is_noticed_in_its_epoch():
+    X, y = load_wine(return_X_y=True)
+    epochs = []
+
+    class Noticing(BackpropRegressor):
+        def _print(self, n_epochs, record):
+            epochs.append(n_epochs)
+
+    net = Noticing((8,), "identity", solver="sgd", momentum=0.0, random_state=0)
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite .*clip_norm"):
+        net.fit(X, y)
+    assert 0 < len(epochs) < 100
+    net.set_params(clip_norm=1.0, max_iter=5)
+    with pytest.warns(ConvergenceWarning):
+        net.fit(X, y)
+    assert np.isfinite(net.predict(X)).all()
