@@ -39,7 +39,9 @@ def test_partial_fits_equal_one_fit(iris, solver, learning_rate):
         tol=0.5,  # soon a plateau, so that "adaptive" has to do something
         n_iter_no_change=4,
     )
-    params |= {"tol": 0.0, "n_iter_no_change": 99} if learning_rate != "adaptive" else {}
+    params |= (
+        {"tol": 0.0, "n_iter_no_change": 99} if learning_rate != "adaptive" else {}
+    )
     at_once = BackpropClassifier(max_iter=12, **params).fit(*iris)
     bit_by_bit = BackpropClassifier(**params)
     for _ in range(12):

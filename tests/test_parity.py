@@ -4,22 +4,30 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from scipy.sparse import csc_matrix, csr_matrix
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.fixes import parse_version
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 
 N_CONFIGURATIONS = 320
+# Before 1.7 the oracle knows neither sample weights nor the Poisson loss, and
+# fails where early stopping meets labels that are strings.
+FULL_ORACLE = parse_version(sklearn.__version__) >= parse_version("1.7")
+BINARY_LABELS = np.array(["no", "yes"] if FULL_ORACLE else [3, 8])
 CLASSIFICATION = ("binary", "multiclass", "multilabel")
-REGRESSION = ("single", "several", "poisson")
+REGRESSION = ("single", "several", *(["poisson"] if FULL_ORACLE else []))
 
 
 def draw_data(rng, task, n_samples, n_features):
     X = rng.normal(size=(n_samples, n_features))
-    signal = X @ rng.normal(size=(n_features, 3)) + 0.3 * rng.normal(size=(n_samples, 3))
+    signal = X @ rng.normal(size=(n_features, 3)) + 0.3 * rng.normal(
+        size=(n_samples, 3)
+    )
     y = {
-        "binary": lambda: np.array(["no", "yes"])[(signal[:, 0] > 0).astype(int)],
+        "binary": lambda: BINARY_LABELS[(signal[:, 0] > 0).astype(int)],
         "multiclass": lambda: np.array([3, 5, 9])[signal.argmax(axis=1)],
         "multilabel": lambda: (signal > 0).astype(int),
         "single": lambda: signal[:, 0],
@@ -77,7 +85,8 @@ def draw_configuration(seed):
     params = draw_parameters(rng, task, n_samples)
     weight = None
     whole = params["solver"] == "lbfgs" or params["batch_size"] == n_samples
-    if whole and not params.get("early_stopping") and rng.integers(2):
+    weighed = whole and not params.get("early_stopping") and rng.integers(2)
+    if weighed and FULL_ORACLE:
         # Within smaller batches weights are normalised there, but not here.
         weight = rng.integers(0, 4, n_samples).astype(float)
     X = [X, X, csr_matrix(X), csc_matrix(X)][rng.integers(4)]
@@ -92,16 +101,16 @@ def fit(estimator, X, y, weight):
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            estimator.fit(X, y, sample_weight=weight)
+            estimator.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
         except ValueError as error:
             return error, caught
     return estimator, caught
 
 
 def begins_alike(ours, theirs):
-    """Whether our message begins with theirs, but for what follows a number of it."""
-    words = str(theirs).split("\n")[0].split(".")[0]
-    return str(ours).startswith(words)
+    """Whether our message begins with the first words of theirs."""
+    words = slice(0, 4)  # what follows differs from release to release
+    return str(ours).split()[words] == str(theirs).split()[words]
 
 
 def assert_close(ours, theirs, what):
@@ -160,10 +169,11 @@ def test_same_numbers_as_scikit_learn(seed):
 def test_configurations_cover_what_they_should():
     drawn = [draw_configuration(seed) for seed in range(N_CONFIGURATIONS)]
     combinations = {(task, p["solver"], p["activation"]) for task, _, _, _, p in drawn}
-    # 6 tasks x 3 solvers x 4 activations, less several outputs x lbfgs
-    assert len(combinations) == 68
+    # tasks x 3 solvers x 4 activations, less several outputs x lbfgs
+    assert len(combinations) == len(CLASSIFICATION + REGRESSION) * 12 - 4
     assert sum(p.get("early_stopping", False) for *_, p in drawn) > 20
-    assert sum(weight is not None for _, _, _, weight, _ in drawn) > 20
+    n_weighted = sum(weight is not None for _, _, _, weight, _ in drawn)
+    assert n_weighted > 20 or not FULL_ORACLE
 
 
 def test_defaults_and_names_of_parameters():

@@ -1,0 +1,486 @@
+"""Every derivative of the core against central differences of what it derives."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from scipy.special import erf, expit, logit
+
+from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Tanh
+from skbackprop.core.losses import LOSSES, Huber, Quantile, SquaredError
+from skbackprop.core.network import Network
+from skbackprop.core.objective import Objective
+from skbackprop.core.samples import Samples
+
+STEP = 6e-6  # near the cube root of the float64 epsilon
+N_ROWS, N_INPUTS, N_OUTPUTS = 7, 3, 2
+ALPHA = 0.7
+
+by_output_activation = pytest.mark.parametrize("name", sorted(OUTPUT_ACTIVATIONS))
+by_loss = pytest.mark.parametrize("name", sorted(LOSSES))
+
+# Written out anew, elementwise (softmax over rows), to compare `forward` with.
+ACTIVATION_FORMULAS = {
+    "identity": lambda z: z,
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "logistic": lambda z: 1 / (1 + np.exp(-z)),
+    "tanh": lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)),
+    "relu": lambda z: np.where(z > 0, z, 0),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "elu": lambda z: np.where(z > 0, z, np.exp(z) - 1),
+    "gelu": lambda z: z * (1 + erf(z / np.sqrt(2))) / 2,
+    "silu": lambda z: z / (1 + np.exp(-z)),
+    "softplus": lambda z: np.log(1 + np.exp(z)),
+    "softmax": lambda z: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True),
+    "exp": np.exp,
+}
+
+# Loss of one output a with target y; those of Huber and Quantile by default.
+LOSS_FORMULAS = {
+    "squared_error": lambda y, a: (y - a) ** 2 / 2,
+    "log_loss": lambda y, a: -y * np.log(a),
+    "binary_log_loss": lambda y, a: -y * np.log(a) - (1 - y) * np.log(1 - a),
+    "absolute_error": lambda y, a: np.abs(y - a),
+    "huber": lambda y, a: np.where(
+        np.abs(y - a) <= 1, (y - a) ** 2 / 2, np.abs(y - a) - 0.5
+    ),
+    "quantile": lambda y, a: np.abs(y - a) / 2,
+    "poisson": lambda y, a: (
+        np.where(y > 0, y * np.log(np.maximum(y, 1) / a), 0) - y + a
+    ),
+}
+
+WEIGHTINGS = {
+    "unweighted": lambda rng: None,
+    "weighted": lambda rng: rng.uniform(0.2, 3.0, N_ROWS),
+    "some weights zero": lambda rng: np.array([0.0, 2.0, 0.0, 0.5, 1.0, 0.0, 3.0]),
+}
+
+
+class Float32Only(np.ndarray):
+    """An array that refuses arithmetic with anything that would make it float64."""
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        for x in (*inputs, *(out or ())):
+            assert getattr(x, "dtype", None) != np.float64, f"{ufunc} in float64"
+        plain = [
+            x.view(np.ndarray) if isinstance(x, Float32Only) else x for x in inputs
+        ]
+        if out is not None:
+            kwargs["out"] = tuple(x.view(np.ndarray) for x in out)
+        result = getattr(ufunc, method)(*plain, **kwargs)
+        return out[0] if out is not None else np.asarray(result).view(Float32Only)
+
+
+def draw_z(rng, shape=(N_ROWS, N_OUTPUTS)):
+    """Draw weighted inputs of either sign, none of them near the kink at zero."""
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.05, 3.0, shape)
+
+
+def draw_targets(rng, loss_name):
+    shape = (N_ROWS, N_OUTPUTS)
+    if loss_name == "log_loss":
+        return np.eye(N_OUTPUTS)[rng.integers(0, N_OUTPUTS, N_ROWS)]
+    if loss_name == "binary_log_loss":
+        return rng.integers(0, 2, shape).astype(float)
+    if loss_name == "poisson":
+        return rng.poisson(1.5, shape).astype(float)
+    return 2.0 * rng.normal(size=shape)
+
+
+def draw_outputs(rng, loss_name):
+    """Draw outputs of the kind that the loss is meant for."""
+    default = LOSSES[loss_name].output_activation or "identity"
+    return forward(OUTPUT_ACTIVATIONS[default](), draw_z(rng))
+
+
+def forward(activation, z):
+    out = np.full_like(z, np.nan)
+    activation.forward(z.copy(), out)
+    return out
+
+
+def backward(activation, z, delta):
+    """Return delta times the slope; nan is in all that may not be read."""
+    a, delta = forward(activation, z), delta.copy()
+    z = z.copy() if activation.needs_z else np.full_like(z, np.nan)
+    activation.backward(delta, a, z, np.full_like(z, np.nan))
+    return delta
+
+
+def value(loss, y, a):
+    out = np.full_like(a, np.nan)
+    z = logit(a) if loss.needs_z else np.full_like(a, np.nan)
+    loss.value(y, a, z, out)
+    return out
+
+
+def gradient(loss, y, a):
+    out = np.full_like(a, np.nan)
+    loss.gradient(y, a, out)
+    return out
+
+
+def assert_gradient(computed, differences):
+    np.testing.assert_allclose(computed, differences, rtol=1e-6, atol=1e-8)
+
+
+def assert_single(computed, expected):
+    """Compare what was computed in float32 with the same in float64."""
+    assert computed.dtype == np.float32
+    np.testing.assert_allclose(np.asarray(computed), expected, rtol=1e-4, atol=1e-5)
+
+
+def check_activation(activation, z, delta):
+    """Compare `backward` with differences of `forward`, one column after another."""
+    products = np.empty_like(z)
+    for j in range(z.shape[1]):
+        step = np.zeros_like(z)
+        step[:, j] = STEP
+        difference = forward(activation, z + step) - forward(activation, z - step)
+        products[:, j] = (delta * difference).sum(axis=1) / (2 * STEP)
+    assert_gradient(backward(activation, z, delta), products)
+
+
+def check_loss(loss, y, a):
+    """Compare `gradient` with differences of `value`."""
+    difference = value(loss, y, a + STEP) - value(loss, y, a - STEP)
+    assert_gradient(gradient(loss, y, a), difference / (2 * STEP))
+
+
+def draw_problem(rng, loss_name, weighting="unweighted", sparse=False):
+    X = rng.normal(size=(N_ROWS, N_INPUTS)) * rng.integers(0, 2, (N_ROWS, N_INPUTS))
+    y = draw_targets(rng, loss_name)
+    weight = WEIGHTINGS[weighting](rng)
+    return Samples(csr_matrix(X) if sparse else X, y, weight=weight)
+
+
+def make_objective(rng, samples, loss, hidden, output):
+    sizes = (N_INPUTS, *(4, 3)[: len(hidden)], N_OUTPUTS)
+    network = Network(sizes, (*hidden, output), np.float64)
+    network.params[...] = 0.5 * rng.normal(size=network.params.size)
+    return Objective(network, loss, ALPHA, samples.mean_weight)
+
+
+def evaluator(objective, samples):
+    """Return the function that computes C of all samples, and its gradient."""
+    work = objective.workspace(samples, len(samples))
+    samples.slice(slice(0, len(samples)), work)
+    scratch = np.empty_like(work.grad)
+
+    def evaluate():
+        cost = objective.descend(work, len(samples))
+        cost += objective.penalize(work.grad, len(samples), scratch)
+        return cost, work.grad.copy()
+
+    return evaluate
+
+
+def differences_in(params, cost):
+    """Return the central differences of cost() in each of the parameters."""
+    differences = np.empty_like(params)
+    for i, middle in enumerate(params.copy()):
+        params[i] = middle + STEP
+        above = cost()
+        params[i] = middle - STEP
+        differences[i] = (above - cost()) / (2 * STEP)
+        params[i] = middle
+    return differences
+
+
+def check_network(objective, samples):
+    """Compare the gradient of a whole network with differences of its cost."""
+    evaluate = evaluator(objective, samples)
+    _, computed = evaluate()
+    params = objective.network.params
+    assert_gradient(computed, differences_in(params, lambda: evaluate()[0]))
+
+
+# ------------------------------------------------------------------- activations
+
+
+@by_output_activation
+def test_activation_is_what_its_formula_says(name):
+    z = draw_z(np.random.default_rng(0))
+    a = forward(OUTPUT_ACTIVATIONS[name](), z)
+    np.testing.assert_allclose(a, ACTIVATION_FORMULAS[name](z), rtol=1e-13, atol=1e-15)
+
+
+@by_output_activation
+def test_backward_of_activation_is_the_derivative_of_forward(name):
+    rng = np.random.default_rng(1)
+    z, delta = draw_z(rng), rng.normal(size=(N_ROWS, N_OUTPUTS))
+    check_activation(OUTPUT_ACTIVATIONS[name](), z, delta)
+
+
+@by_output_activation
+def test_activation_works_in_place_unless_it_needs_z(name):
+    activation, z = OUTPUT_ACTIVATIONS[name](), draw_z(np.random.default_rng(2))
+    expected, out = forward(activation, z), z.copy()
+    if activation.needs_z:
+        activation.forward(out, np.empty_like(out))
+        np.testing.assert_array_equal(out, z)
+    else:
+        activation.forward(out, out)
+        np.testing.assert_array_equal(out, expected)
+
+
+@by_output_activation
+def test_activation_of_float32_computes_in_float32(name):
+    rng = np.random.default_rng(3)
+    activation = OUTPUT_ACTIVATIONS[name]()
+    z, delta = draw_z(rng), rng.normal(size=(N_ROWS, N_OUTPUTS))
+    z32, delta32 = (x.astype(np.float32).view(Float32Only) for x in (z, delta))
+    assert_single(forward(activation, z32), forward(activation, z))
+    assert_single(backward(activation, z32, delta32), backward(activation, z, delta))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", sorted(set(OUTPUT_ACTIVATIONS) - {"exp"}))
+def test_saturated_neurons_stay_finite(name, dtype):
+    z = np.array([[-1e4, 1e4, 0.0], [-100.0, 100.0, 90.0]], dtype)
+    activation = OUTPUT_ACTIVATIONS[name]()
+    assert np.isfinite(forward(activation, z)).all()
+    assert np.isfinite(backward(activation, z, np.ones_like(z))).all()
+
+
+@by_output_activation
+def test_only_activations_called_positive_are_positive_everywhere(name):
+    a = forward(OUTPUT_ACTIVATIONS[name](), draw_z(np.random.default_rng(4)))
+    assert OUTPUT_ACTIVATIONS[name].positive == (a > 0).all()
+
+
+def test_slope_of_relu_is_zero_at_zero():
+    z = np.zeros((1, 1))
+    assert backward(ACTIVATIONS["relu"](), z, np.ones((1, 1))) == 0.0
+
+
+# ------------------------------------------------------------------------ losses
+
+
+@by_loss
+def test_loss_is_what_its_formula_says(name):
+    rng = np.random.default_rng(5)
+    y, a = draw_targets(rng, name), draw_outputs(rng, name)
+    np.testing.assert_allclose(
+        value(LOSSES[name](), y, a), LOSS_FORMULAS[name](y, a), rtol=1e-12, atol=1e-14
+    )
+
+
+@by_loss
+def test_gradient_of_loss_is_the_derivative_of_its_value(name):
+    rng = np.random.default_rng(6)
+    check_loss(LOSSES[name](), draw_targets(rng, name), draw_outputs(rng, name))
+
+
+@pytest.mark.parametrize(
+    "loss", [Huber(0.3), Huber(2.5), Quantile(0.05), Quantile(0.8)], ids=str
+)
+def test_gradient_of_loss_heeds_its_settings(loss):
+    rng = np.random.default_rng(7)
+    y, a = 2.0 * rng.normal(size=(2, 20, 3))
+    check_loss(loss, y, a)
+
+
+def test_quantile_weighs_targets_above_and_below():
+    y, a = np.array([[3.0, -3.0]]), np.zeros((1, 2))
+    np.testing.assert_allclose(value(Quantile(0.9), y, a), [[2.7, 0.3]])
+    np.testing.assert_allclose(gradient(Quantile(0.9), y, a), [[-0.9, 0.1]])
+
+
+def test_huber_goes_over_into_a_line_at_delta():
+    y, a = np.zeros((1, 3)), np.array([[-5.0, 0.5, 2.0]])
+    np.testing.assert_allclose(value(Huber(2.0), y, a), [[8.0, 0.125, 2.0]])
+    np.testing.assert_allclose(gradient(Huber(2.0), y, a), [[-2.0, 0.5, 2.0]])
+
+
+@pytest.mark.parametrize("name", ["absolute_error", "quantile"])
+def test_slope_of_a_loss_with_a_kink_is_zero_at_the_kink(name):
+    y = np.array([[1.5, -2.0]])
+    np.testing.assert_array_equal(gradient(LOSSES[name](), y, y.copy()), [[0.0, 0.0]])
+
+
+@pytest.mark.parametrize("name", [n for n, loss in LOSSES.items() if loss.canonical])
+def test_slopes_of_a_canonical_pair_cancel(name):
+    rng = np.random.default_rng(8)
+    loss, activation = LOSSES[name](), LOSSES[name].canonical()
+    y, z = draw_targets(rng, name), draw_z(rng)
+    a = forward(activation, z)
+    error = backward(activation, z, gradient(loss, y, a))
+    np.testing.assert_allclose(error, a - y, rtol=1e-12, atol=1e-14)
+
+
+def test_cross_entropy_stays_exact_where_the_output_has_rounded_to_one():
+    y, z, out = np.array([[0.0, 1.0]]), np.array([[800.0, 800.0]]), np.empty((1, 2))
+    LOSSES["binary_log_loss"]().value(y, expit(z), z, out)
+    np.testing.assert_array_equal(out, [[800.0, 0.0]])
+
+
+def test_log_loss_of_a_probability_that_underflowed_is_finite():
+    y, a = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    np.testing.assert_allclose(
+        value(LOSSES["log_loss"](), y, a), [[-np.log(np.finfo(float).tiny), 0.0]]
+    )
+
+
+@by_loss
+def test_loss_of_float32_computes_in_float32(name):
+    rng = np.random.default_rng(9)
+    y, a, loss = draw_targets(rng, name), draw_outputs(rng, name), LOSSES[name]()
+    y32, a32 = (x.astype(np.float32).view(Float32Only) for x in (y, a))
+    assert_single(value(loss, y32, a32), value(loss, y, a))
+    assert_single(gradient(loss, y32, a32), gradient(loss, y, a))
+
+
+# ---------------------------------------------------------------- whole networks
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
+def test_gradient_of_networks_with_hidden_layers(hidden, loss, weighting):
+    rng = np.random.default_rng(10)
+    output = OUTPUT_ACTIVATIONS[LOSSES[loss].output_activation or "identity"]()
+    for depth, sparse in product((1, 2), (False, True)):
+        samples = draw_problem(rng, loss, weighting, sparse)
+        layers = [ACTIVATIONS[hidden]() for _ in range(depth)]
+        check_network(
+            make_objective(rng, samples, LOSSES[loss](), layers, output), samples
+        )
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize(
+    ("loss", "output"),
+    [
+        (loss, output)
+        for loss, output in product(LOSSES, sorted(OUTPUT_ACTIVATIONS))
+        if LOSSES[loss]().accepts(OUTPUT_ACTIVATIONS[output]())
+    ],
+)
+def test_gradient_with_every_output_the_loss_accepts(loss, output, weighting):
+    rng = np.random.default_rng(11)
+    for hidden, sparse in product(([], [Tanh()]), (False, True)):
+        samples = draw_problem(rng, loss, weighting, sparse)
+        output_activation = OUTPUT_ACTIVATIONS[output]()
+        check_network(
+            make_objective(rng, samples, LOSSES[loss](), hidden, output_activation),
+            samples,
+        )
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@by_loss
+def test_cost_and_gradient_are_those_of_the_equation_written_out(name, weighting):
+    rng = np.random.default_rng(12)
+    samples = draw_problem(rng, name, weighting)
+    output = LOSSES[name].output_activation or "identity"
+    objective = make_objective(
+        rng, samples, LOSSES[name](), [Tanh()], OUTPUT_ACTIVATIONS[output]()
+    )
+    params = objective.network.params.copy()
+    weight = np.ones(N_ROWS) if samples.weight is None else samples.weight
+
+    def plain_cost():
+        W1, W2, b1, b2 = np.split(params, np.cumsum([N_INPUTS * 4, 4 * N_OUTPUTS, 4]))
+        W1, W2 = W1.reshape(N_INPUTS, 4), W2.reshape(4, N_OUTPUTS)
+        a = ACTIVATION_FORMULAS[output](np.tanh(samples.X @ W1 + b1) @ W2 + b2)
+        losses = LOSS_FORMULAS[name](samples.targets, a).sum(axis=1)
+        penalty = ALPHA / 2 * ((W1**2).sum() + (W2**2).sum())
+        return (weight @ losses + penalty) / (N_ROWS * weight.mean())
+
+    cost, computed = evaluator(objective, samples)()
+    np.testing.assert_allclose(cost, plain_cost(), rtol=1e-12)
+    assert_gradient(computed, differences_in(params, plain_cost))
+
+
+def test_samples_of_weight_zero_leave_no_trace():
+    rng = np.random.default_rng(13)
+    samples = draw_problem(rng, "squared_error", "some weights zero")
+    objective = make_objective(rng, samples, SquaredError(), [Tanh()], Tanh())
+    before = evaluator(objective, samples)()
+    samples.X[samples.weight == 0] = 5.0
+    samples.targets[samples.weight == 0] = -5.0
+    after = evaluator(objective, samples)()
+    np.testing.assert_allclose(after[0], before[0], rtol=1e-14)
+    np.testing.assert_allclose(after[1], before[1], rtol=1e-12, atol=1e-15)
+
+
+def test_gradient_of_float32_is_float32():
+    rng = np.random.default_rng(14)
+    samples = draw_problem(rng, "squared_error", "weighted")
+    objective = make_objective(rng, samples, SquaredError(), [Tanh()], Tanh())
+    network32 = Network(objective.network.sizes, (Tanh(), Tanh()), np.float32)
+    network32.params[...] = objective.network.params
+    single = Samples(
+        *(x.astype(np.float32) for x in (samples.X, samples.targets)),
+        weight=samples.weight.astype(np.float32),
+    )
+    objective32 = Objective(network32, SquaredError(), ALPHA, single.mean_weight)
+    cost, computed = evaluator(objective32, single)()
+    expected_cost, expected = evaluator(objective, samples)()
+    np.testing.assert_allclose(cost, expected_cost, rtol=1e-5)
+    assert_single(computed, expected)
+
+
+# ------------------------------------------- the checks themselves, able to fail
+
+
+def slope_without_square(self, delta, a, z, scratch):
+    delta *= 1.0 - a
+
+
+def gradient_of_the_wrong_sign(self, y, a, out):
+    np.subtract(y, a, out=out)
+
+
+def test_check_of_activations_sees_a_wrong_slope(monkeypatch):
+    z = draw_z(np.random.default_rng(15))
+    check_activation(Tanh(), z, np.ones_like(z))
+    monkeypatch.setattr(Tanh, "backward", slope_without_square)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_activation(Tanh(), z, np.ones_like(z))
+
+
+def test_check_of_losses_sees_a_wrong_sign(monkeypatch):
+    y, a = np.random.default_rng(16).normal(size=(2, N_ROWS, N_OUTPUTS))
+    check_loss(SquaredError(), y, a)
+    monkeypatch.setattr(SquaredError, "gradient", gradient_of_the_wrong_sign)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_loss(SquaredError(), y, a)
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "wrong"),
+    [
+        (Tanh, "backward", slope_without_square),
+        (SquaredError, "gradient", gradient_of_the_wrong_sign),
+        (
+            Objective,
+            "penalize",
+            lambda self, grad, n_rows, scratch: self.penalty(n_rows),
+        ),
+    ],
+    ids=["slope", "loss", "penalty"],
+)
+def test_check_of_networks_sees_what_is_wrong(monkeypatch, owner, method, wrong):
+    rng = np.random.default_rng(17)
+    samples = draw_problem(rng, "squared_error")
+    objective = make_objective(rng, samples, SquaredError(), [Tanh()], Tanh())
+    check_network(objective, samples)
+    monkeypatch.setattr(owner, method, wrong)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_network(objective, samples)
+
+
+def test_check_of_precision_sees_a_scalar_of_float64():
+    x = np.ones((2, 2), np.float32).view(Float32Only)
+    np.multiply(x, 0.5, out=x)
+    with pytest.raises(AssertionError, match="in float64"):
+        np.multiply(x, np.float64(0.5), out=x)
+
+
+def test_every_part_of_the_core_is_checked():
+    assert set(ACTIVATION_FORMULAS) == set(OUTPUT_ACTIVATIONS)
+    assert set(LOSS_FORMULAS) == set(LOSSES)
