@@ -34,7 +34,9 @@ from skbackprop import BackpropClassifier
 rng = np.random.default_rng(0)
 bunch = load_breast_cancer(as_frame=True)
 X = bunch.data.filter(like="mean ").drop(columns=["mean perimeter", "mean area"])
-size = pd.cut(X.pop("mean radius"), [0, 12, 15, 99], labels=["small", "medium", "large"])
+size = pd.cut(
+    X.pop("mean radius"), [0, 12, 15, 99], labels=["small", "medium", "large"]
+)
 X["size"] = size.astype(object)
 X["hospital"] = rng.choice(["north", "south", "west"], len(X)).astype(object)
 X = X.mask(rng.random(X.shape) < 0.05)

@@ -154,7 +154,9 @@ print(f"accuracy on the training data:  {net.score(X, y):.3f}")
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 epochs = np.arange(1, n_epochs + 1)
-ax.plot(epochs, net.loss_curve_, "tab:orange", linewidth=6, alpha=0.5, label="estimator")
+ax.plot(
+    epochs, net.loss_curve_, "tab:orange", linewidth=6, alpha=0.5, label="estimator"
+)
 ax.plot(epochs, costs, color="tab:blue", linewidth=1.5, label="ten lines of NumPy")
 ax.set(xlabel="epoch", ylabel="quadratic cost", yscale="log", title="One neuron learns")
 ax.legend()

@@ -94,25 +94,32 @@ print(f"{data_name}: {X_train.shape} for training, {X_test.shape} for the test")
 # -------------------
 #
 # Each call of ``partial_fit`` is one epoch, and K calls give the same network as
-# ``fit`` with ``max_iter=K``. In between, the test digits are read.
+# ``fit`` with ``max_iter=K``. In between, the test digits are read, and digits of
+# which not one in ten is recognised are named as lost.
+
+
+def recall(predicted):
+    """Return which share of the test images of each digit is recognised."""
+    return np.array([np.mean(predicted[y_test == k] == k) for k in classes])
 
 
 def train(title, net):
+    """Train epoch by epoch; return the accuracies, and the recall at the end."""
     print(f"\n{title}")
     accuracies = []
     for epoch in range(1, options.epochs + 1):
         net.partial_fit(X_train, y_train, classes=classes)
-        accuracies.append(net.score(X_test, y_test))
-        print(f"  epoch {epoch:2d}: {accuracies[-1]:.4f}", flush=True)
+        predicted = net.predict(X_test)
+        accuracies.append(np.mean(predicted == y_test))
+        shares = recall(predicted)
+        lost = ", ".join(str(k) for k in classes[shares < 0.1])
+        print(
+            f"  epoch {epoch:2d}: {accuracies[-1]:.4f}" + (lost and f"  lost: {lost}"),
+            flush=True,
+        )
     best = int(np.argmax(accuracies))
     print(f"  best {accuracies[best]:.4f} in epoch {best + 1}")
-    return accuracies
-
-
-def recall(net):
-    """Return which share of the test images of each digit is recognised."""
-    predicted = net.predict(X_test)
-    return np.array([np.mean(predicted[y_test == k] == k) for k in classes])
+    return accuracies, shares
 
 
 # %%
@@ -134,7 +141,7 @@ quadratic = {"alpha": 0, "learning_rate_init": 3.0, **plain}
 
 curves = {}
 net = BackpropClassifier(hidden_layer_sizes=(30,), **quadratic)
-curves["30 hidden, quadratic"] = train("30 hidden, quadratic cost, eta 3", net)
+curves["30 hidden, quadratic"], _ = train("30 hidden, quadratic cost, eta 3", net)
 
 # %%
 # 100 hidden neurons
@@ -154,10 +161,10 @@ log_loss = {
 }
 
 net = BackpropClassifier(hidden_layer_sizes=(100,), **quadratic)
-curves["100 hidden, quadratic"] = train("100 hidden, quadratic cost, eta 3", net)
+curves["100 hidden, quadratic"], _ = train("100 hidden, quadratic cost, eta 3", net)
 
 net = BackpropClassifier(hidden_layer_sizes=(100,), **log_loss)
-curves["100 hidden, log-loss"] = train("100 hidden, log-loss, eta 0.2", net)
+curves["100 hidden, log-loss"], _ = train("100 hidden, log-loss, eta 0.2", net)
 
 # %%
 # Starting saturated
@@ -167,9 +174,13 @@ curves["100 hidden, log-loss"] = train("100 hidden, log-loss, eta 0.2", net)
 # normal distribution. With hundreds of them to a neuron the weighted inputs are
 # large, and sigmoids begin near 0 or 1, where their slope is almost nothing. The
 # quadratic cost multiplies the error of an output by this slope: an output that is
-# wrong, and sure of it, does not learn, and its digit is never read. The log-loss
-# cancels the slope, and every output recovers. (The small digits have 64 pixels
-# only; their networks start less saturated, and may lose none.)
+# wrong, and sure of it, hardly learns, and its digit is not read. The log-loss
+# cancels the slope, and every output recovers.
+#
+# Six such starts on MNIST lost from one to five digits each. Two had them all back
+# after eleven epochs; the other four still missed one or two after thirty. This is
+# one of the four: its accuracy climbs a stair for each digit it wins back. (The small
+# digits have 64 pixels only; their networks start less saturated, and may lose none.)
 #
 # ``coefs_`` and ``intercepts_`` are the network's own arrays: to write into them is
 # to set its weights. A first batch of ten makes the network.
@@ -177,7 +188,7 @@ curves["100 hidden, log-loss"] = train("100 hidden, log-loss, eta 0.2", net)
 
 def start_normal(net):
     net.partial_fit(X_train[:10], y_train[:10], classes=classes)
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(2)
     for parameters in (*net.coefs_, *net.intercepts_):
         parameters[...] = rng.standard_normal(parameters.shape)
     return net
@@ -187,8 +198,7 @@ recalls = {}
 for name, settings in [("quadratic", quadratic), ("log-loss", log_loss)]:
     net = start_normal(BackpropClassifier(hidden_layer_sizes=(100,), **settings))
     title = f"100 hidden, {name}, normal start"
-    curves[title] = train(title, net)
-    recalls[name] = recall(net)
+    curves[title], recalls[name] = train(title, net)
 
 print("\nshare of each digit recognised, after a normal start")
 print(f"{'digit':10}" + "".join(f"{k:6d}" for k in classes))

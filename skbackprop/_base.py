@@ -262,13 +262,11 @@ class BaseBackprop(BaseEstimator):
         """Train the state on the samples, and take it over."""
         held_out = None
         if self.early_stopping:
+            # Carrying on, the same samples have to be held out as before.
             rng = copy.deepcopy(state.split_rng) if carry_on else state.rng
             samples, held_out = self._split(samples, rng)
-        if samples.weight is not None and not samples.weight.any():
-            raise ValueError(
-                "sample_weight must be positive for at least one of the samples "
-                "trained on, got only zeros."
-            )
+            _check_some_weight(held_out, "held out for validation")
+        _check_some_weight(samples, "trained on")
         max_iter = 1 if incremental else self.max_iter
         recipe = self._recipe(state, len(samples), max_iter)
         objective = Objective(
@@ -279,7 +277,7 @@ class BaseBackprop(BaseEstimator):
             self._n_averaged(state.network.sizes[-1]),
         )
         self._state = state
-        validate = held_out and self._validation(objective, held_out)
+        validate = None if held_out is None else self._validation(objective, held_out)
         training = Training(state, objective, samples, recipe, validate, self._print)
         outcome = training.run(lbfgs if self.solver == "lbfgs" else mini_batches)
         self._publish()
@@ -349,13 +347,11 @@ class BaseBackprop(BaseEstimator):
         """Hold out `validation_fraction`, stratified by class where that can be."""
         n = len(samples)
         n_held_out = ceil(self.validation_fraction * n)
-        if n_held_out < 2 or n_held_out >= n:
+        if n_held_out < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or "
-                "the size of your dataset."
-                if n_held_out < 2
-                else "No sample is left to train on. Lower 'validation_fraction'."
-                f" It is {self.validation_fraction} of {n} samples."
+                f"the size of your dataset: {self.validation_fraction} of {n} samples "
+                f"is {n_held_out}, allowed are 2 or more."
             )
         train, held_out = train_test_split(
             np.arange(n),
@@ -500,6 +496,14 @@ class BaseBackprop(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _check_some_weight(samples, what):
+    if samples.mean_weight == 0.0:
+        raise ValueError(
+            f"sample_weight must be positive for at least one of the samples {what}, "
+            "got only zeros."
+        )
 
 
 def _strata(codes, n_samples, n_held_out):

@@ -83,7 +83,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     tol : float, default=1e-4
         The least improvement of the loss, or of the score with early stopping,
         that counts. For "lbfgs", training ends when no component of the
-        gradient is larger.
+        gradient is larger; it also ends, whatever `tol`, when an iteration
+        lowers the cost by less than 2.2e-9 of itself.
     verbose : bool or int, default=False
         Whether to print the loss of every epoch.
     warm_start : bool, default=False
@@ -101,7 +102,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         What early stopping watches: the loss of the held-out samples, the name
         of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``.
     validation_fraction : float, default=0.1
-        Share of the samples held out, stratified by class where there are enough of each.
+        Share of the samples held out, stratified by class where there are
+        enough of each.
     beta_1 : float, default=0.9
         Decay of the first moment of "adam" and "adamw", in [0, 1).
     beta_2 : float, default=0.999

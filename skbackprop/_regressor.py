@@ -77,7 +77,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     tol : float, default=1e-4
         The least improvement of the loss, or of the score with early stopping,
         that counts. For "lbfgs", training ends when no component of the
-        gradient is larger.
+        gradient is larger; it also ends, whatever `tol`, when an iteration
+        lowers the cost by less than 2.2e-9 of itself.
     verbose : bool or int, default=False
         Whether to print the loss of every epoch.
     warm_start : bool, default=False

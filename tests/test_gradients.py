@@ -7,8 +7,14 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.special import erf, expit, logit
 
-from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Tanh
-from skbackprop.core.losses import LOSSES, Huber, Quantile, SquaredError
+from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Sigmoid, Tanh
+from skbackprop.core.losses import (
+    LOSSES,
+    BinaryLogLoss,
+    Huber,
+    Quantile,
+    SquaredError,
+)
 from skbackprop.core.network import Network
 from skbackprop.core.objective import Objective
 from skbackprop.core.samples import Samples
@@ -484,3 +490,12 @@ def test_check_of_precision_sees_a_scalar_of_float64():
 def test_every_part_of_the_core_is_checked():
     assert set(ACTIVATION_FORMULAS) == set(OUTPUT_ACTIVATIONS)
     assert set(LOSS_FORMULAS) == set(LOSSES)
+
+
+def test_log_loss_refuses_an_activation_derived_from_sigmoid():
+    # It is computed from z, which stands for another output there.
+    class Steep(Sigmoid):
+        pass
+
+    assert BinaryLogLoss().accepts(Sigmoid())
+    assert not BinaryLogLoss().accepts(Steep())

@@ -316,3 +316,35 @@ def test_divergence_is_noticed_in_its_epoch():
     with pytest.warns(ConvergenceWarning):
         net.fit(X, y)
     assert np.isfinite(net.predict(X)).all()
+
+
+def test_clipping_survives_squares_that_overflow():
+    X = np.full((4, 1), 1e12, dtype=np.float32)
+    params = dict(solver="sgd", momentum=0.0, clip_norm=1.0, max_iter=1, alpha=0.0)
+    net = BackpropRegressor((), learning_rate_init=0.1, random_state=0, **params)
+    start = BackpropRegressor((), learning_rate_init=1e-30, random_state=0, **params)
+    with pytest.warns(ConvergenceWarning):
+        net.fit(X, np.full(4, 1e12))
+        start.fit(X, np.full(4, 1e12))
+    # One step of length 0.1, all but its share in the bias along the weight.
+    moved = net.coefs_[0] - start.coefs_[0]
+    np.testing.assert_allclose(np.abs(moved), 0.1, rtol=1e-5)
+
+
+def test_lbfgs_notices_a_cost_that_is_not_finite():
+    x = np.linspace(0, 1000, 200, dtype=np.float32)[:, np.newaxis]
+    counts = (x[:, 0] < 200).astype(np.float32)
+    net = BackpropRegressor((), loss="poisson", solver="lbfgs", random_state=0, alpha=0)
+    with pytest.raises(ValueError, match="^Solver produced non-finite"):
+        net.fit(x, counts)
+
+
+def test_poisson_mean_that_underflows_is_no_divergence():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 1))
+    y = rng.poisson(np.exp(X[:, 0])).astype(float)
+    X[0], y[0] = -150, 0
+    params = dict(loss="poisson", solver="lbfgs", random_state=1, alpha=0)
+    double = BackpropRegressor((), **params).fit(X, y)
+    single = BackpropRegressor((), **params).fit(X.astype("f4"), y.astype("f4"))
+    np.testing.assert_allclose(single.coefs_[0], double.coefs_[0], rtol=1e-3)

@@ -126,7 +126,7 @@ class LogLoss(Loss):
     tasks = ("classification",)
 
     def accepts(self, activation):
-        return isinstance(activation, Softmax)
+        return type(activation) is Softmax
 
     def value(self, y, a, z, out):
         # A probability that underflowed to 0 counts as the smallest number.
@@ -152,7 +152,8 @@ class BinaryLogLoss(Loss):
     needs_z = True
 
     def accepts(self, activation):
-        return isinstance(activation, Sigmoid)
+        # Not one derived from it: the loss is computed from z of this one.
+        return type(activation) is Sigmoid
 
     def value(self, y, a, z, out):
         # max(z, 0) - y z + log(1 + exp(-|z|)), with `z` as the second buffer:
@@ -250,14 +251,19 @@ class Poisson(Loss):
             )
 
     def value(self, y, a, z, out):
-        np.divide(y, a, out=out)
+        self._ratio(y, a, out)
         xlogy(y, out, out=out)
         out -= y
         out += a
 
     def gradient(self, y, a, out):
-        np.divide(y, a, out=out)
+        self._ratio(y, a, out)
         np.subtract(1.0, out, out=out)
+
+    def _ratio(self, y, a, out):
+        # A mean that underflowed to 0 counts as the smallest number: 0/0 is 0.
+        np.maximum(a, np.finfo(a.dtype).tiny, out=out)
+        np.divide(y, out, out=out)
 
 
 #: Losses by name. `binary_log_loss` is what "log_loss" becomes on sigmoid outputs.

@@ -225,7 +225,8 @@ class Training:
                 outcome = Outcome("interrupted")
         if self.best_params is not None:
             self.state.network.params[...] = self.best_params
-        self._check_finite(0.0)
+        interrupted = outcome.reason == "interrupted"  # maybe before any loss
+        self._check_finite(0.0 if interrupted else self.state.loss)
         return outcome
 
     def end_epoch(self, loss, rate):
@@ -318,7 +319,7 @@ class _MiniBatchEpoch:
         state, clip_norm = self.state, self.recipe.clip_norm
         network, decay = state.network, self.recipe.weight_decay
         if clip_norm is not None:
-            norm = math.sqrt(np.dot(grad, grad))
+            norm = _norm(grad)
             if norm > clip_norm:
                 grad *= clip_norm / norm
         if decay:
@@ -327,6 +328,12 @@ class _MiniBatchEpoch:
         self.recipe.optimizer.step(
             network.params, grad, state.slots, self.scratch, rate, state.n_updates
         )
+
+
+def _norm(grad):
+    norm = math.sqrt(np.dot(grad, grad))
+    # Squares overflow long before the gradient itself does.
+    return norm if norm < math.inf else float(np.linalg.norm(grad.astype(np.float64)))
 
 
 def lbfgs(training):
