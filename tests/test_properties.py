@@ -53,6 +53,8 @@ def laid_out(X, layout):
 
 def numbers(rng, shape, dtype, scale):
     values = rng.normal(size=shape) * np.where(rng.random(shape) < 0.3, 0.0, 1.0)
+    if dtype == "float16":
+        scale = min(scale, 1e3)
     if dtype.startswith("float"):
         return (scale * values).astype(dtype)
     if dtype == "bool":
@@ -210,8 +212,7 @@ def test_weights_are_finite_or_there_is_an_error(draws):
         except ValueError as error:
             message = str(error)
     if message is not None:
-        # float16 overflows before it comes here.
-        assert "clip_norm" in message or "Input X contains infinity" in message
+        assert "clip_norm" in message
         assert not hasattr(estimator, "coefs_")
         return
     assert np.isfinite(estimator.loss_curve_).all()
