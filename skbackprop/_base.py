@@ -163,16 +163,18 @@ class BaseBackprop(BaseEstimator):
         try:
             super()._validate_params()
         except InvalidParameterError as error:
-            raise InvalidParameterError(f"{error}{self._suggestion()}") from None
+            name = str(error).split("'")[1]  # "The 'solver' parameter of ..."
+            raise InvalidParameterError(f"{error}{self._suggestion(name)}") from None
 
-    def _suggestion(self):
-        """Return the known name nearest to the first unknown one."""
-        for name, constraints in self._parameter_constraints.items():
-            value = getattr(self, name)
-            options = [c.options for c in constraints if isinstance(c, StrOptions)]
-            if isinstance(value, str) and options and value not in options[0]:
-                return did_you_mean(value, options[0])
-        return ""
+    def _suggestion(self, name):
+        """Name the known value nearest to the unknown one of this parameter."""
+        known = [
+            option
+            for constraint in self._parameter_constraints[name]
+            if isinstance(constraint, StrOptions)
+            for option in constraint.options
+        ]
+        return did_you_mean(getattr(self, name), known)
 
     # ---------------------------------------------------------------- fitting
 
@@ -206,6 +208,8 @@ class BaseBackprop(BaseEstimator):
             return self._fit(X, y, sample_weight, self.warm_start)
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
+        # scikit-learn validates only in the first call, but parameters may change.
+        self._validate_params()
         with _unchanged_on_error(self):
             if self.early_stopping:
                 raise ValueError(
@@ -352,6 +356,12 @@ class BaseBackprop(BaseEstimator):
                 "The validation set is too small. Increase 'validation_fraction' or "
                 f"the size of your dataset: {self.validation_fraction} of {n} samples "
                 f"is {n_held_out}, allowed are 2 or more."
+            )
+        if n_held_out == n:
+            raise ValueError(
+                f"No sample is left to train on: validation_fraction="
+                f"{self.validation_fraction} of {n} samples is all. Lower it, or "
+                "enlarge the dataset."
             )
         train, held_out = train_test_split(
             np.arange(n),

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import column_or_1d
 
 from ._base import BaseBackprop, is_stochastic
-from .core.activations import Softmax
+from .core.activations import Sigmoid, Softmax
 from .core.losses import Loss, losses_for
 
 
@@ -311,11 +311,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """Return the loss that stands for "log_loss" with these targets."""
         if not isinstance(self.loss, str) or self.loss != "log_loss":
             return self.loss
-        softmax = self._target_kind == "multiclass" and self.output_activation in (
-            "auto",
-            "softmax",
+        # Three classes or more may also be told apart by a sigmoid each.
+        sigmoids = (
+            type(self.output_activation) is Sigmoid
+            or self.output_activation in ("sigmoid", "logistic")
+            or self._target_kind != "multiclass"
         )
-        return "log_loss" if softmax else "binary_log_loss"
+        return "binary_log_loss" if sigmoids else "log_loss"
 
     def _n_averaged(self, n_outputs):
         return 1
@@ -329,40 +331,52 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             _check_partial_fit_first_call(self, classes)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y.toarray() if issparse(y) else y, warn=True)
-        kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
+        if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
             raise ValueError(
                 "Multioutput target data is not supported with label binarization. "
                 "Fit one classifier an output with sklearn.multioutput."
                 "MultiOutputClassifier; a label indicator of 0 and 1 is supported."
             )
-        if carry_on:
-            self._check_classes(y, incremental)
-        elif not incremental:
-            self.classes_ = unique_labels(y)
         if not carry_on:
-            self._settle_kind(kind, issparse(y))
+            self._settle_classes(y, incremental)
+        self._check_classes(y, must_be_all=carry_on and not incremental)
         return self._targets(y, dtype)
 
-    def _settle_kind(self, kind, sparse):
-        multilabel = kind == "multilabel-indicator"
-        if multilabel and self.output_activation == "softmax":
-            raise ValueError(
-                "output_activation='softmax' is for classes that exclude each other, "
-                "got a label indicator; allowed are 'auto' and the other names."
-            )
-        if len(self.classes_) < 2 and not multilabel:
+    def _settle_classes(self, y, incremental):
+        """Settle, when the network is made, which classes there are."""
+        if not incremental:
+            self.classes_ = unique_labels(y)
+        n_classes = len(self.classes_)
+        if y.ndim == 1 and n_classes < 2:
             raise ValueError(
                 f"y must have at least two classes, got one class: {self.classes_}. "
                 "Pass samples of every class, or all classes to partial_fit."
             )
-        several = "multiclass" if len(self.classes_) > 2 else "binary"
-        self._target_kind = "multilabel" if multilabel else several
-        self._sparse_labels = sparse
+        if y.ndim == 2 and self.output_activation == "softmax":
+            raise ValueError(
+                "output_activation='softmax' is for classes that exclude each other, "
+                "got a label indicator; allowed are 'auto' and the other names."
+            )
+        several = "multiclass" if n_classes > 2 else "binary"
+        self._target_kind = "multilabel" if y.ndim == 2 else several
+        self._sparse_labels = issparse(y)
 
-    def _check_classes(self, y, incremental):
+    def _check_classes(self, y, must_be_all):
+        """Check labels against the classes that were settled."""
+        multilabel = self._target_kind == "multilabel"
+        if multilabel != (y.ndim == 2):
+            raise ValueError(
+                f"y must be {'a label indicator' if multilabel else 'class labels'} "
+                f"as before, got an array of shape {y.shape}."
+            )
+        if multilabel and not np.array_equal(self.classes_, np.arange(y.shape[1])):
+            raise ValueError(
+                f"y has {y.shape[1]} columns, one a label, but classes are "
+                f"{self.classes_}; for a label indicator they must be "
+                f"np.arange({y.shape[1]}), here and in every call that carries on."
+            )
         classes = unique_labels(y)
-        if not incremental and set(classes) != set(self.classes_):
+        if must_be_all and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in "
                 f"the previous call to fit. Previously got {self.classes_}, `y` has "

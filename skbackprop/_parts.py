@@ -80,11 +80,12 @@ class Architecture:
     def check_unchanged(self, other):
         """Raise ValueError, naming the parameter, where `other` differs."""
         for name in ("hidden_layer_sizes", "activation", "loss", "output_activation"):
-            if _content(getattr(self, name)) != _content(getattr(other, name)):
+            before, now = getattr(self, name), getattr(other, name)
+            if _content(before) != _content(now):
                 raise ValueError(
-                    f"{name} has changed since the network was made, which "
-                    "partial_fit and warm_start=True cannot carry on from. Set it "
-                    "back, or call fit with warm_start=False to start anew."
+                    f"{name} has changed since the network was made, from {before} "
+                    f"to {now}, which partial_fit and warm_start=True cannot carry "
+                    "on from. Set it back, or call fit with warm_start=False."
                 )
 
 

@@ -725,11 +725,9 @@ def test_clipping_the_gradient_keeps_divergence_away(dtype):
     assert fitted.n_iter_ == 20
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @cut_short
-def test_gradients_whose_square_overflows_are_clipped_not_dropped(dtype):
-    large = 1e22 if dtype is np.float32 else 1e200
-    X_raw = (X[:, :1] * large).astype(dtype)
+def test_gradients_whose_square_overflows_are_clipped_not_dropped():
+    X_raw = (X[:, :1] * 1e22).astype(np.float32)
     estimator = BackpropRegressor(
         (),
         loss="absolute_error",
@@ -914,7 +912,10 @@ BAD_FITS = {
     "no names": ("NaN", lambda e, X, y: (np.full((40, 2), np.nan), y)),
     "other names": (
         "infinity|feature names",
-        lambda e, X, y: (frame_of(X / 0.0).rename(columns=str.upper), y),
+        lambda e, X, y: (
+            frame_of(np.full_like(X, np.inf)).rename(columns=str.upper),
+            y,
+        ),
     ),
     "lengths": ("numbers of samples", lambda e, X, y: (frame_of(X), y[:9])),
     "weights": ("at least one", lambda e, X, y: (frame_of(X), y, np.zeros(40))),

@@ -47,6 +47,9 @@ class Activation:
     positive = False
     glorot_factor = 6.0
 
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
     def forward(self, z, out):
         """Write ``f(z)`` into `out`.
 

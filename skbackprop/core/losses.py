@@ -53,6 +53,9 @@ class Loss:
     needs_z = False
     tasks = ()
 
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
     def accepts(self, activation):
         """Say whether outputs of this activation can serve this loss.
 

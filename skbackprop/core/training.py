@@ -232,10 +232,10 @@ class Training:
     def end_epoch(self, loss, rate):
         """Record an epoch, and look whether it improved on those before."""
         state = self.state
-        state.n_epochs += 1
-        state.loss = loss
         self._check_finite(loss)
         validation_loss, score = self.validate() if self.validate else (math.nan,) * 2
+        state.n_epochs += 1
+        state.loss = loss
         now = perf_counter()
         record = Epoch(loss, validation_loss, score, rate, now - self._clock)
         self._clock = now
@@ -259,7 +259,7 @@ class Training:
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may"
             " contain large values and need to be preprocessed. Training diverged"
-            f" in epoch {self.state.n_epochs}: scale the inputs (and the targets of"
+            f" in epoch {self.state.n_epochs + 1}: scale the inputs (and the targets of"
             " a regressor), lower learning_rate_init, or set clip_norm."
         )
 
