@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import column_or_1d
 
 from ._base import BaseBackprop, is_stochastic
-from .core.activations import Sigmoid, Softmax
+from .core.activations import Softmax
 from .core.losses import Loss, losses_for
 
 
@@ -311,13 +311,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """Return the loss that stands for "log_loss" with these targets."""
         if not isinstance(self.loss, str) or self.loss != "log_loss":
             return self.loss
-        # Three classes or more may also be told apart by a sigmoid each.
-        sigmoids = (
-            type(self.output_activation) is Sigmoid
-            or self.output_activation in ("sigmoid", "logistic")
-            or self._target_kind != "multiclass"
-        )
-        return "binary_log_loss" if sigmoids else "log_loss"
+        softmax = (
+            type(self.output_activation) is Softmax
+            or self.output_activation in ("auto", "softmax")
+        ) and self._target_kind == "multiclass"
+        return "log_loss" if softmax else "binary_log_loss"
 
     def _n_averaged(self, n_outputs):
         return 1

@@ -178,9 +178,11 @@ def _activation(name, known, parameter):
 def _check_output(output, params, loss, n_outputs):
     if not loss.accepts(output):
         allowed = [n for n, f in OUTPUT_ACTIVATIONS.items() if loss.accepts(f())]
+        several = " and, for three classes or more, 'softmax'"
         raise ValueError(
             f"output_activation={params['output_activation']!r} cannot serve "
-            f"loss={params['loss']!r}; allowed are 'auto' and {allowed}."
+            f"loss={params['loss']!r}; allowed are 'auto', {allowed}"
+            f"{several if params['loss'] == 'log_loss' else ''}."
         )
     if isinstance(output, Softmax) and n_outputs == 1:
         raise ValueError(

@@ -786,6 +786,18 @@ def test_ctrl_c_ends_training_and_leaves_the_estimator_usable(make, y, solver):
     assert estimator.n_iter_ > 0
 
 
+@cut_short
+@ESTIMATORS
+def test_ctrl_c_leaves_the_last_whole_iteration_of_lbfgs(make, y):
+    for after in range(6, 16):  # in some of these a line search is under way
+        estimator = interrupted(make, y, after=after, solver="lbfgs")
+        whole = make(
+            (5,), Interrupting(), solver="lbfgs", random_state=0, tol=0.0
+        ).set_params(max_iter=estimator.n_iter_)
+        for mine, other in zip(estimator.coefs_, whole.fit(X, y).coefs_, strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 @ESTIMATORS
 def test_ctrl_c_within_the_first_epoch_leaves_the_initial_weights(make, y, solver):

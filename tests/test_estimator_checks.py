@@ -14,19 +14,19 @@ from skbackprop.core.optimizers import OPTIMIZERS
 # short a training. L-BFGS is cut short, for some checks compare fits that agree
 # but for rounding, which grows with every iteration over the kinks of a loss.
 CLASSIFIER_SETTINGS = {
-    "sgd": {"learning_rate_init": 0.1},
-    "adam": {"learning_rate_init": 0.01},
-    "adamw": {"learning_rate_init": 0.01},
-    "rmsprop": {"learning_rate_init": 0.003},
-    "lbfgs": {"max_iter": 40},
+    "sgd": {"learning_rate_init": 0.2, "max_iter": 80},
+    "adam": {"learning_rate_init": 0.02, "max_iter": 80},
+    "adamw": {"learning_rate_init": 0.02, "max_iter": 80},
+    "rmsprop": {"learning_rate_init": 0.005, "max_iter": 80},
+    "lbfgs": {"max_iter": 30},
 }
 # Regressors meet unscaled targets too.
 REGRESSOR_SETTINGS = {
-    "sgd": {"learning_rate_init": 0.03, "clip_norm": 1.0, "max_iter": 300},
-    "adam": {"learning_rate_init": 0.03},
-    "adamw": {"learning_rate_init": 0.03},
-    "rmsprop": {"learning_rate_init": 0.003, "beta_2": 0.99, "max_iter": 300},
-    "lbfgs": {"max_iter": 40},
+    "sgd": {"learning_rate_init": 0.05, "clip_norm": 1.0, "max_iter": 150},
+    "adam": {"learning_rate_init": 0.05, "max_iter": 100},
+    "adamw": {"learning_rate_init": 0.05, "max_iter": 100},
+    "rmsprop": {"learning_rate_init": 0.01, "beta_2": 0.99, "max_iter": 100},
+    "lbfgs": {"max_iter": 30},
 }
 ACTIVATION_NAMES = sorted(set(ACTIVATIONS) - {"logistic"})  # "sigmoid" it is
 SOLVERS = ["lbfgs", *OPTIMIZERS]
@@ -35,7 +35,7 @@ SOLVERS = ["lbfgs", *OPTIMIZERS]
 def small_classifier(activation, loss, solver):
     settings = CLASSIFIER_SETTINGS[solver]
     if (solver, loss) == ("sgd", "squared_error"):
-        settings = {"learning_rate_init": 0.5}
+        settings = {"learning_rate_init": 1.0, "max_iter": 80}
     return BackpropClassifier((16,), activation, loss=loss, solver=solver, **settings)
 
 
