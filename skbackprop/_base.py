@@ -3,7 +3,7 @@
 import copy
 import warnings
 from contextlib import contextmanager
-from math import ceil, inf
+from math import ceil, inf, isnan
 from numbers import Integral, Real
 
 import numpy as np
@@ -390,8 +390,14 @@ class BaseBackprop(BaseEstimator):
         weight = {} if held_out.weight is None else {"sample_weight": held_out.weight}
 
         def validate():
-            score = scorer(fitted, held_out.X, y, **weight)
-            return objective.mean_loss(held_out, work), float(score)
+            score = float(scorer(fitted, held_out.X, y, **weight))
+            if isnan(score):
+                raise ValueError(
+                    f"scoring={self.scoring!r} returned nan for the samples held out, "
+                    "which cannot be compared; allowed is a scorer that returns a "
+                    "number for them."
+                )
+            return objective.mean_loss(held_out, work), score
 
         return validate
 
@@ -477,7 +483,9 @@ class BaseBackprop(BaseEstimator):
         """What was recorded of each epoch, a `pandas.DataFrame`."""
         import pandas as pd
 
-        history = pd.DataFrame(self._trained.history, columns=Epoch._fields)
+        history = pd.DataFrame(
+            self._trained.history, columns=Epoch._fields, dtype=float
+        )
         history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
         return history
 

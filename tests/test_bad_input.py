@@ -468,7 +468,7 @@ def test_rows_of_input_and_targets_must_agree(make, y):
         (np.full(40, -1.0), ("Negative values", "sample_weight")),
         (np.r_[np.ones(39), -1e-9], ("Negative values", "sample_weight")),
         (np.ones(39), ("sample_weight.shape == (39,)", "expected (40,)")),
-        (np.ones((40, 2)), ("1D array", "2D array")),
+        (np.ones((40, 2)), ("Sample weights must be 1D",)),
         (np.full(40, np.nan), ("sample_weight contains NaN",)),
         (np.full(40, np.inf), ("sample_weight contains infinity",)),
     ],
@@ -1032,3 +1032,9 @@ def test_an_error_of_a_users_own_code_leaves_the_first_fit(make, y):
     with pytest.raises(RuntimeError, match="broken scorer"):
         estimator.fit(X[:, :2], y)
     assert_unchanged(estimator, before)
+
+
+@ESTIMATORS
+def test_a_scorer_that_returns_nan_is_refused(make, y):
+    estimator = make(early_stopping=True, scoring=lambda estimator, X, y: np.nan)
+    error_of(lambda: estimator.fit(X, y), "scoring", "returned nan")

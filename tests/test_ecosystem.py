@@ -179,7 +179,7 @@ def test_weights_of_a_copy_are_views_of_one_vector(copied):
 
 
 def mixed_frame():
-    df = frame()
+    df = frame(X.copy())  # before pandas 3 it would be a view, and be written to
     df.loc[::7, "a"] = np.nan
     df["colour"] = np.array(["red", "green", "blue"])[CODES]
     df.loc[::11, "colour"] = None
@@ -943,8 +943,12 @@ def run_python(code):
 
 def test_fit_and_predict_need_neither_pandas_nor_matplotlib():
     run_python("""
-        for absent in ("pandas", "matplotlib", "polars"):
-            sys.modules[absent] = None
+        class Absent:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in ("pandas", "matplotlib", "polars"):
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        sys.meta_path.insert(0, Absent())
         from skbackprop import BackpropClassifier
         X, y = [[0.0], [1.0]] * 8, ["no", "yes"] * 8
         net = BackpropClassifier((4,), solver="lbfgs", random_state=0).fit(X, y)

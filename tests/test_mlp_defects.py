@@ -323,9 +323,9 @@ def test_clipping_survives_squares_that_overflow():
     params = dict(solver="sgd", momentum=0.0, clip_norm=1.0, max_iter=1, alpha=0.0)
     net = BackpropRegressor((), learning_rate_init=0.1, random_state=0, **params)
     start = BackpropRegressor((), learning_rate_init=1e-30, random_state=0, **params)
-    with pytest.warns(ConvergenceWarning):
-        net.fit(X, np.full(4, 1e12))
-        start.fit(X, np.full(4, 1e12))
+    for estimator in (net, start):
+        with pytest.warns(ConvergenceWarning):
+            estimator.fit(X, np.full(4, 1e12))
     # One step of length 0.1, all but its share in the bias along the weight.
     moved = net.coefs_[0] - start.coefs_[0]
     np.testing.assert_allclose(np.abs(moved), 0.1, rtol=1e-5)
@@ -335,7 +335,7 @@ def test_lbfgs_notices_a_cost_that_is_not_finite():
     x = np.linspace(0, 1000, 200, dtype=np.float32)[:, np.newaxis]
     counts = (x[:, 0] < 200).astype(np.float32)
     net = BackpropRegressor((), loss="poisson", solver="lbfgs", random_state=0, alpha=0)
-    with pytest.raises(ValueError, match="^Solver produced non-finite"):
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite"):
         net.fit(x, counts)
 
 
