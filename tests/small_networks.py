@@ -1,0 +1,44 @@
+"""Small data and quickly fitted networks, shared by the tests of use."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skbackprop import BackpropClassifier, BackpropRegressor
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(90, 4))
+CODES = np.digitize(X[:, 0] + 0.5 * X[:, 1], [-0.5, 0.5])
+NAMES = np.array(["high", "low", "mid"])[CODES]
+NUMBERS = X[:, 0] - 2.0 * X[:, 1]
+LABELS = (X[:, :3] > 0).astype(int)
+WEIGHT = rng.integers(0, 4, 90).astype(float)
+# A tolerance that no epoch meets: training ends after so many epochs, in peace.
+ENDS = {"tol": 1e3, "n_iter_no_change": 30, "random_state": 0}
+ESTIMATORS = pytest.mark.parametrize(
+    ("make", "y"), [(BackpropClassifier, CODES), (BackpropRegressor, NUMBERS)]
+)
+
+
+def classifier(**params):
+    return BackpropClassifier((8,), **{**ENDS, "learning_rate_init": 0.05, **params})
+
+
+def regressor(**params):
+    return BackpropRegressor((8,), **{**ENDS, "learning_rate_init": 0.02, **params})
+
+
+def small(make, **params):
+    if params.get("solver") == "lbfgs":
+        params = {"tol": 0.02, "max_iter": 500, **params}
+    return classifier(**params) if make is BackpropClassifier else regressor(**params)
+
+
+def frame(values=X):
+    return pd.DataFrame(values, columns=list("abcd"))
+
+
+def assert_same_network(one, other):
+    for name in ("coefs_", "intercepts_"):
+        for mine, theirs in zip(getattr(one, name), getattr(other, name), strict=True):
+            np.testing.assert_array_equal(mine, theirs)

@@ -1,0 +1,316 @@
+"""Arrays in, sparse or dense: never written to, never copied without need."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score
+from small_networks import (
+    CODES,
+    ENDS,
+    ESTIMATORS,
+    LABELS,
+    NAMES,
+    NUMBERS,
+    WEIGHT,
+    X,
+    assert_same_network,
+    classifier,
+    frame,
+    regressor,
+    rng,
+    small,
+)
+
+from skbackprop import BackpropClassifier, BackpropRegressor, _base
+
+# ------------------------------------------------ what is yours is not touched
+
+SOLVERS = pytest.mark.parametrize("solver", ["sgd", "adamw", "lbfgs"])
+
+
+def locked(array):
+    array = array.copy()
+    array.setflags(write=False)
+    return array
+
+
+def settings(solver):
+    """Every path that reads samples: in order, shuffled, and held out."""
+    common = {"solver": solver, "learning_rate_init": 0.01}
+    yield {**common, "shuffle": True, "batch_size": 16}
+    yield {**common, "shuffle": False}
+    yield {**common, "early_stopping": True, "validation_fraction": 0.3}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@SOLVERS
+@ESTIMATORS
+@pytest.mark.filterwarnings("ignore:Got `batch_size`")
+def test_read_only_arrays_are_enough(make, y, solver, dtype):
+    X_locked, y, weight = locked(X.astype(dtype)), locked(y), locked(WEIGHT)
+    if make is BackpropRegressor:
+        y = locked(y.astype(dtype))
+    for params in settings(solver):
+        fitted = small(make, **params).fit(
+            X_locked, y, sample_weight=weight.astype(dtype)
+        )
+        assert fitted.predict(X_locked).shape == y.shape
+    if solver != "lbfgs":
+        clone(fitted).set_params(early_stopping=False).fit(X_locked, y).partial_fit(
+            X_locked, y, weight
+        )
+
+
+@SOLVERS
+@ESTIMATORS
+def test_memory_maps_are_enough(make, y, solver, tmp_path):
+    paths = [tmp_path / name for name in ("X.npy", "y.npy", "weight.npy")]
+    for path, array in zip(paths, (X, y, WEIGHT), strict=True):
+        np.save(path, array)
+    maps = [np.load(path, mmap_mode="r") for path in paths]
+    for params in settings(solver):
+        mapped = small(make, **params).fit(maps[0], maps[1], sample_weight=maps[2])
+        in_memory = small(make, **params).fit(X, y, sample_weight=WEIGHT)
+        assert_same_network(mapped, in_memory)
+        np.testing.assert_array_equal(mapped.predict(maps[0]), in_memory.predict(X))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@SOLVERS
+@ESTIMATORS
+def test_arrays_are_not_written_to(make, y, solver, order):
+    mine = [np.array(X, order=order), y.copy(), WEIGHT.copy()]
+    for params in settings(solver):
+        small(make, **params).fit(mine[0], mine[1], sample_weight=mine[2]).predict(
+            mine[0]
+        )
+    for array, before in zip(mine, (X, y, WEIGHT), strict=True):
+        np.testing.assert_array_equal(array, before)
+
+
+@SOLVERS
+@ESTIMATORS
+def test_frames_are_not_written_to(make, y, solver):
+    df, series, weight = frame(), pd.Series(y), pd.Series(WEIGHT)
+    before = [df.copy(deep=True), series.copy(deep=True), weight.copy(deep=True)]
+    for params in settings(solver):
+        small(make, **params).fit(df, series, sample_weight=weight).predict(df)
+    pd.testing.assert_frame_equal(df, before[0])
+    pd.testing.assert_series_equal(series, before[1])
+    pd.testing.assert_series_equal(weight, before[2])
+
+
+@pytest.fixture
+def samples(monkeypatch):
+    """Whatever training samples reach the core, in the order of their coming."""
+    seen = []
+
+    def note(*args, **kwargs):
+        seen.append(core_samples(*args, **kwargs))
+        return seen[-1]
+
+    core_samples = _base.Samples
+    monkeypatch.setattr(_base, "Samples", note)
+    return seen
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@SOLVERS
+@ESTIMATORS
+def test_arrays_in_c_order_are_not_copied(make, y, solver, dtype, samples):
+    mine = X.astype(dtype)
+    for params in settings(solver):
+        small(make, **params).fit(mine, y)
+    assert len(samples) == 3
+    for seen in samples:
+        assert np.shares_memory(seen.X, mine)
+        assert seen.X.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@ESTIMATORS
+def test_arrays_in_c_order_are_not_copied_by_partial_fit(make, y, dtype, samples):
+    mine = X.astype(dtype)
+    small(make).fit(mine, y).partial_fit(mine, y)
+    assert len(samples) == 2
+    assert all(np.shares_memory(seen.X, mine) for seen in samples)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_targets_and_weights_of_the_same_dtype_are_not_copied(dtype, samples):
+    mine = [array.astype(dtype) for array in (X, NUMBERS, WEIGHT)]
+    regressor().fit(*mine)
+    (seen,) = samples
+    assert np.shares_memory(seen.targets, mine[1])
+    assert np.shares_memory(seen.weight, mine[2])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_memory_maps_are_not_read_into_memory(early_stopping, samples, tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    classifier(early_stopping=early_stopping).fit(mapped, CODES)
+    assert np.shares_memory(samples[0].X, mapped)
+
+
+# -------------------------------------------------------------------- sparse
+
+SPARSE = {
+    kind.__name__: kind
+    for kind in (
+        sp.csr_matrix,
+        sp.csc_matrix,
+        sp.coo_matrix,
+        sp.csr_array,
+        sp.csc_array,
+        sp.coo_array,
+    )
+}
+DENSE = np.where(rng.random(X.shape) < 0.5, X, 0.0)
+
+
+@pytest.fixture
+def never_dense(monkeypatch):
+    """Let every attempt at making a sparse matrix dense fail."""
+
+    def refuse(self, *args, **kwargs):
+        raise AssertionError("a sparse matrix was made dense")
+
+    for kind in SPARSE.values():
+        for method in ("toarray", "todense", "__array__"):
+            monkeypatch.setattr(kind, method, refuse, raising=False)
+
+
+@pytest.mark.usefixtures("never_dense")
+@pytest.mark.parametrize("kind", SPARSE)
+@SOLVERS
+@ESTIMATORS
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_sparse_input_is_never_made_dense_and_gives_the_same_numbers(
+    make, y, solver, kind
+):
+    sparse = SPARSE[kind](DENSE)
+    few = {"max_iter": 10}  # before L-BFGS makes much of differences in rounding
+    for params in settings(solver):
+        from_sparse, from_dense = (
+            small(make, **params, **few).fit(values, y, sample_weight=WEIGHT)
+            for values in (sparse, DENSE)
+        )
+        assert from_sparse.n_iter_ == from_dense.n_iter_
+        np.testing.assert_allclose(
+            from_sparse.loss_curve_, from_dense.loss_curve_, rtol=1e-6
+        )
+        for mine, other in zip(from_sparse.coefs_, from_dense.coefs_, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.usefixtures("never_dense")
+@pytest.mark.parametrize("kind", SPARSE)
+@ESTIMATORS
+def test_predictions_for_sparse_input_are_those_for_dense(make, y, kind):
+    fitted = small(make).fit(DENSE, y)
+    sparse = SPARSE[kind](DENSE)
+    method = "predict_proba" if make is BackpropClassifier else "predict"
+    np.testing.assert_allclose(
+        getattr(fitted, method)(sparse), getattr(fitted, method)(DENSE), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("kind", SPARSE)
+@ESTIMATORS
+def test_sparse_input_is_not_written_to(make, y, kind):
+    sparse = SPARSE[kind](DENSE)
+    sparse.data.setflags(write=False)
+    before = sparse.copy()
+    for params in (*settings("sgd"), *settings("lbfgs")):
+        small(make, **params).fit(sparse, y).predict(sparse)
+    assert abs(sparse - before).sum() == 0.0
+    assert sparse.nnz == before.nnz
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_rows_are_not_copied(dtype, samples):
+    sparse = sp.csr_array(DENSE.astype(dtype))
+    classifier().fit(sparse, CODES)
+    assert np.shares_memory(samples[0].X.data, sparse.data)
+
+
+@ESTIMATORS
+def test_one_format_may_follow_another(make, y):
+    alternating, dense = small(make).fit(DENSE, y), small(make).fit(DENSE, y)
+    for values in (sp.csr_array(DENSE), DENSE, sp.coo_matrix(DENSE)):
+        alternating.partial_fit(values, y)
+        dense.partial_fit(DENSE, y)
+    np.testing.assert_allclose(alternating.loss_curve_, dense.loss_curve_, rtol=1e-9)
+
+
+# ---------------------------------------------------------------- multilabel
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("kind", SPARSE)
+def test_sparse_label_indicators(loss, kind):
+    dense = classifier(loss=loss).fit(X, LABELS)
+    sparse = classifier(loss=loss).fit(X, SPARSE[kind](LABELS))
+    assert_same_network(sparse, dense)
+    predicted = sparse.predict(X)
+    assert sp.issparse(predicted)
+    np.testing.assert_array_equal(predicted.toarray(), dense.predict(X))
+    np.testing.assert_array_equal(sparse.predict_proba(X), dense.predict_proba(X))
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_labels_that_exclude_nothing(loss):
+    fitted = classifier(loss=loss).fit(X, LABELS)
+    assert fitted.classes_.tolist() == [0, 1, 2]
+    assert fitted.predict(X).dtype.kind == "i"
+    assert (fitted.predict(X) == LABELS).mean() > 0.95
+    assert fitted.predict_proba(X).shape == (90, 3)
+    np.testing.assert_array_equal(fitted.predict_proba(X) > 0.5, fitted.predict(X))
+    assert fitted.score(X, LABELS) == accuracy_score(LABELS, fitted.predict(X))
+
+
+@pytest.mark.parametrize("y", [LABELS, sp.csr_array(LABELS)], ids=["dense", "sparse"])
+def test_label_indicators_can_be_learned_piecemeal(y):
+    estimator = classifier().partial_fit(X[:30], y[:30], classes=[0, 1, 2])
+    estimator.partial_fit(X[30:], y[30:])
+    assert estimator.predict(X).shape == (90, 3)
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "f1_samples", "loss"])
+def test_early_stopping_on_label_indicators(scoring):
+    for y in (LABELS, sp.csr_array(LABELS)):
+        fitted = classifier(early_stopping=True, scoring=scoring).fit(X, y)
+        assert len(fitted.validation_scores_) == fitted.n_iter_
+        assert fitted.score(X, LABELS) > 0.6
+
+
+def test_a_single_column_of_labels_is_a_vector_with_a_warning():
+    with pytest.warns(UserWarning, match="column-vector y was passed"):
+        fitted = classifier().fit(X, NAMES[:, np.newaxis])
+    assert_same_network(fitted, classifier().fit(X, NAMES))
+    with pytest.warns(UserWarning, match="column-vector y was passed"):
+        fitted = regressor().fit(X, NUMBERS[:, np.newaxis])
+    assert fitted.predict(X).shape == (90,)
+
+
+# ------------------------------------------------------------------- threads
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+@ESTIMATORS
+def test_threads_may_predict_with_one_estimator(make, y, kind):
+    fitted = make((32, 32), **ENDS).fit(X, y)
+    method = fitted.predict_proba if make is BackpropClassifier else fitted.predict
+    blocks = [
+        kind(block) for block in np.random.default_rng(1).normal(size=(60, 300, 4))
+    ]
+    alone = [method(block) for block in blocks]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(method, blocks))
+    for mine, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(mine, other)

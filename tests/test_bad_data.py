@@ -1,0 +1,276 @@
+"""Wrong inputs, targets and weights: an error says what is wrong with them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+from small_fits import (
+    COUNTS,
+    ESTIMATORS,
+    LABELS,
+    NUMBERS,
+    THREE,
+    TWO,
+    X,
+    classifier,
+    cut_short,
+    error_of,
+    regressor,
+)
+
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.core.optimizers import OPTIMIZERS
+
+
+def three_classes():
+    return classifier(hidden_layer_sizes=(5,)).partial_fit(X, THREE, classes=[0, 1, 2])
+
+
+# ------------------------------------------------------------------------ data
+
+
+def test_continuous_targets_are_refused_by_the_classifier():
+    error_of(lambda: classifier().fit(X, NUMBERS), "continuous")
+    error_of(lambda: classifier().partial_fit(X, NUMBERS, classes=[0, 1]), "continuous")
+
+
+def test_several_multiclass_outputs_are_refused():
+    y = np.column_stack([THREE, THREE])
+    error_of(lambda: classifier().fit(X, y), "Multioutput", "MultiOutputClassifier")
+    error_of(lambda: classifier().partial_fit(X, y, classes=[0, 1, 2]), "Multioutput")
+
+
+@pytest.mark.parametrize(
+    "label", [7, "only", True, 0.5 + 0.5], ids=lambda v: type(v).__name__
+)
+def test_a_single_class_is_refused(label):
+    y = np.full(40, label)
+    error_of(
+        lambda: classifier().fit(X, y), "y ", "at least two classes", str(np.unique(y))
+    )
+    error_of(
+        lambda: classifier().partial_fit(X, y, classes=[label]),
+        "at least two classes",
+        "one class",
+        str(np.unique(y)),
+    )
+
+
+@cut_short
+def test_a_single_class_in_one_call_of_partial_fit_is_fine():
+    fitted = classifier().partial_fit(X, np.zeros(40, int), classes=[0, 1, 2])
+    assert fitted.predict_proba(X).shape == (40, 3)
+
+
+def test_classes_are_needed_in_the_first_partial_fit():
+    error_of(
+        lambda: classifier().partial_fit(X, THREE),
+        "classes",
+        "first call",
+        "partial_fit",
+    )
+
+
+def test_labels_unseen_in_the_first_partial_fit_are_refused():
+    fresh = classifier()
+    error_of(
+        lambda: fresh.partial_fit(X, THREE, classes=[0, 1]),
+        "`y` has classes not in",
+        "[0 1]",
+        "[0 1 2]",
+    )
+    assert not hasattr(fresh, "classes_")
+
+
+@pytest.mark.parametrize(
+    "y", [THREE + 1, THREE.astype(str), np.full(40, 9)], ids=["ints", "strings", "nine"]
+)
+def test_labels_unseen_before_are_refused_by_a_later_partial_fit(y):
+    error_of(
+        lambda: three_classes().partial_fit(X, y), "`y` has classes not in", "[0 1 2]"
+    )
+
+
+def test_other_classes_in_a_later_partial_fit_are_refused():
+    error_of(
+        lambda: three_classes().partial_fit(X, THREE, classes=[0, 1, 3]),
+        "classes=[0, 1, 3]",
+        "last call to partial_fit",
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (THREE, LABELS),
+        (LABELS, THREE),
+        (LABELS, LABELS[:, :2]),
+        (LABELS[:, :2], TWO),
+        (TWO, LABELS[:, :2]),
+    ],
+    ids=["labels", "classes", "fewer", "two classes", "two labels"],
+)
+@pytest.mark.parametrize("method", ["partial_fit", "fit"])
+@cut_short
+def test_labels_of_another_kind_are_refused_when_carrying_on(first, then, method):
+    estimator = classifier(warm_start=True).fit(X, first)
+    error_of(lambda: getattr(estimator, method)(X, then), "y")
+    assert estimator.predict(X).shape == first.shape
+
+
+@pytest.mark.parametrize("classes", [[0], [0, 1], [0, 1, 2, 3], ["a", "b", "c"]])
+def test_classes_must_fit_the_columns_of_a_label_indicator(classes):
+    error_of(
+        lambda: classifier().partial_fit(X, LABELS, classes=classes), "classes", "3"
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", [np.float64, np.float32, csr_matrix, pd.DataFrame])
+@ESTIMATORS
+def test_nan_and_infinity_in_the_input_are_refused(make, y, kind, bad):
+    dtype = kind if kind is np.float32 else np.float64
+    wrong = X.astype(dtype)
+    wrong[3, 2] = bad
+    if kind is csr_matrix:
+        wrong = csr_matrix(wrong)
+    elif kind is pd.DataFrame:
+        wrong = pd.DataFrame(wrong, columns=list("abcd"))
+    what = "NaN" if np.isnan(bad) else "infinity"
+    error_of(lambda: make().fit(wrong, y), "Input X contains", what)
+
+
+@cut_short
+@ESTIMATORS
+def test_nan_is_refused_by_predict(make, y):
+    fitted = make(max_iter=1).fit(X, y)
+    wrong = np.full((1, 4), np.nan)
+    error_of(lambda: fitted.predict(wrong), "Input X contains NaN")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("make", [BackpropRegressor, BackpropClassifier])
+def test_nan_and_infinity_in_the_targets_are_refused(make, method, bad):
+    y = TWO.astype(float)
+    y[5] = bad
+    kwargs = {}
+    if make is BackpropClassifier and method == "partial_fit":
+        kwargs["classes"] = [0.0, 1.0]
+    action = getattr(make(), method)
+    error_of(
+        lambda: action(X, y, **kwargs),
+        "Input y contains",
+        "NaN" if np.isnan(bad) else "infinity",
+    )
+
+
+@ESTIMATORS
+def test_targets_are_needed(make, y):
+    error_of(lambda: make().fit(X, None), "requires y to be passed")
+
+
+def test_strings_are_refused_by_the_regressor():
+    error_of(lambda: regressor().fit(X, ["a", "b"] * 20), "could not convert string")
+
+
+def test_labels_of_mixed_types_are_refused():
+    y = np.array([1, "a"] * 20, dtype=object)
+    error_of(
+        lambda: classifier().fit(X, y), "label type", error=(ValueError, TypeError)
+    )
+
+
+@cut_short
+def test_poisson_loss_refuses_negative_targets():
+    y = COUNTS.copy()
+    y[7] = -2.5
+    words = "loss='poisson'", "y >= 0", "-2.5"
+    error_of(lambda: regressor(loss="poisson").fit(X, y), *words)
+    error_of(lambda: regressor(loss="poisson").partial_fit(X, y), *words)
+    begun = regressor(loss="poisson").partial_fit(X, COUNTS)
+    error_of(lambda: begun.partial_fit(X, y), *words)
+
+
+@ESTIMATORS
+def test_rows_of_input_and_targets_must_agree(make, y):
+    error_of(lambda: make().fit(X, y[:5]), "inconsistent numbers of samples", "[40, 5]")
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (np.zeros(40), ("at least one",)),
+        (np.full(40, -1.0), ("Negative values", "sample_weight")),
+        (np.r_[np.ones(39), -1e-9], ("Negative values", "sample_weight")),
+        (np.ones(39), ("sample_weight.shape == (39,)", "expected (40,)")),
+        (np.ones((40, 2)), ("Sample weights must be 1D",)),
+        (np.full(40, np.nan), ("sample_weight contains NaN",)),
+        (np.full(40, np.inf), ("sample_weight contains infinity",)),
+    ],
+    ids=["zero", "negative", "one negative", "length", "two columns", "nan", "inf"],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@ESTIMATORS
+def test_unusable_weights_are_refused(make, y, weight, words, method):
+    kwargs = {}
+    if make is BackpropClassifier and method == "partial_fit":
+        kwargs["classes"] = [0, 1, 2]
+    action = getattr(make(), method)
+    error_of(lambda: action(X, y, sample_weight=weight, **kwargs), *words)
+
+
+@pytest.mark.parametrize("held_out", ["all of it", "none of it"])
+@ESTIMATORS
+def test_weights_that_are_zero_on_one_side_of_the_split_are_refused(make, y, held_out):
+    seen = []
+
+    def note(estimator, X_held_out, y_held_out):
+        seen.append(X_held_out)
+        raise RuntimeError
+
+    params = dict(early_stopping=True, random_state=0)
+    with pytest.raises(RuntimeError):
+        make(scoring=note, **params).fit(X, y)
+    is_held_out = np.isin(X[:, 0], seen[0][:, 0])
+    weight = (is_held_out if held_out == "all of it" else ~is_held_out).astype(float)
+    error_of(
+        lambda: make(**params).fit(X, y, sample_weight=weight), "sample_weight", "zero"
+    )
+
+
+# ------------------------------------------------- validation sets and batches
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "fraction"), [(5, 0.1), (40, 0.0), (40, 0.02), (3, 0.3)]
+)
+@ESTIMATORS
+def test_too_small_a_validation_set_is_refused(make, y, n_samples, fraction):
+    estimator = make(early_stopping=True, validation_fraction=fraction)
+    error_of(
+        lambda: estimator.fit(X[:n_samples], y[:n_samples]),
+        "The validation set is too small",
+        "validation_fraction",
+        str(fraction),
+        str(n_samples),
+    )
+
+
+@ESTIMATORS
+def test_a_validation_set_of_all_samples_is_refused(make, y):
+    estimator = make(early_stopping=True, validation_fraction=0.95)
+    error_of(
+        lambda: estimator.fit(X[:5], y[:5]), "left to train on", "validation_fraction"
+    )
+
+
+@ESTIMATORS
+@pytest.mark.parametrize("solver", OPTIMIZERS)
+def test_a_batch_larger_than_the_samples_warns_and_is_clipped(make, y, solver):
+    params = dict(solver=solver, max_iter=30, tol=1e3, random_state=0)
+    with pytest.warns(UserWarning, match=r"batch_size=100 becomes 40"):
+        clipped = make(batch_size=100, **params).fit(X, y)
+    whole = make(batch_size=40, **params).fit(X, y)
+    for mine, other in zip(clipped.coefs_, whole.coefs_, strict=True):
+        np.testing.assert_array_equal(mine, other)

@@ -1,0 +1,259 @@
+"""Wrong parameters: an error names them, what they got and what is allowed."""
+
+import re
+
+import numpy as np
+import pytest
+from small_fits import (
+    COUNTS,
+    ESTIMATORS,
+    LABELS,
+    NUMBERS,
+    THREE,
+    TWO,
+    X,
+    classifier,
+    cut_short,
+    error_of,
+    regressor,
+)
+
+from skbackprop import Activation, BackpropClassifier, BackpropRegressor
+from skbackprop.core.activations import Softmax
+
+
+@pytest.mark.parametrize(
+    ("sizes", "got"),
+    [
+        ((-1,), "-1"),
+        ((0,), "0"),
+        ((5, 0), "[5, 0]"),
+        ((2.5,), "2.5"),
+        ((2.0,), "2.0"),
+        (np.array([5.0]), "5.0"),
+        (("5",), "'5'"),
+        ([[5, 3]], "[[5, 3]]"),
+        (0, "0"),
+        (-3, "-3"),
+        (2.5, "2.5"),
+        ("5", "'5'"),
+        (None, "None"),
+    ],
+)
+@ESTIMATORS
+def test_layer_sizes_must_be_positive_integers(make, y, sizes, got):
+    message = error_of(
+        lambda: make(hidden_layer_sizes=sizes).fit(X, y), "hidden_layer_sizes", got
+    )
+    assert re.search(
+        r"must be > 0.*integer of at least 1|int in the range \[1", message
+    )
+
+
+@pytest.mark.parametrize("sizes", [(5, 4), [5, 4], np.array([5, 4])])
+@cut_short
+def test_layer_sizes_may_be_any_sequence_of_integers(sizes):
+    fitted = classifier(hidden_layer_sizes=sizes).fit(X, THREE)
+    assert [W.shape for W in fitted.coefs_] == [(4, 5), (5, 4), (4, 3)]
+
+
+@pytest.mark.parametrize("activation", [("relu",), ["relu", "tanh", "relu"], ()])
+@ESTIMATORS
+def test_activations_must_be_as_many_as_hidden_layers(make, y, activation):
+    error_of(
+        lambda: make((5, 4), activation).fit(X, y),
+        "activation",
+        f"got {len(activation)} activations",
+        "2 hidden layers",
+        "hidden_layer_sizes",
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "meant"),
+    [
+        ({"activation": "reluu"}, "relu"),
+        ({"activation": "Tanh"}, "tanh"),
+        ({"activation": ("reluu", "tanh")}, "relu"),
+        ({"activation": ["tanh", "leakyrelu"]}, "leaky_relu"),
+        ({"output_activation": "softmx"}, "softmax"),
+        ({"output_activation": "ident"}, "identity"),
+        ({"loss": "squared_eror"}, "squared_error"),
+        ({"solver": "adm"}, "adam"),
+        ({"solver": "lbgfs"}, "lbfgs"),
+        ({"learning_rate": "adaptiv"}, "adaptive"),
+        ({"scoring": "neg_mean_squared_eror"}, "neg_mean_squared_error"),
+        ({"batch_size": "atuo"}, "auto"),
+    ],
+)
+@ESTIMATORS
+def test_unknown_names_are_answered_with_the_nearest_known_one(make, y, params, meant):
+    ((name, value),) = params.items()
+    got = next(v for v in ([value] if isinstance(value, str) else value) if v != "tanh")
+    estimator = make((5, 4), **params)
+    error_of(lambda: estimator.fit(X, y), name, repr(got), f"Did you mean {meant!r}?")
+
+
+@pytest.mark.parametrize(
+    ("make", "y", "got", "meant"),
+    [
+        (BackpropClassifier, THREE, "logloss", "log_loss"),
+        (BackpropRegressor, NUMBERS, "hubert", "huber"),
+        (BackpropRegressor, NUMBERS, "poison", "poisson"),
+        (BackpropRegressor, NUMBERS, "absolute", "absolute_error"),
+    ],
+)
+def test_unknown_losses_are_answered_with_the_nearest_known_one(make, y, got, meant):
+    estimator = make(loss=got)
+    error_of(lambda: estimator.fit(X, y), "loss", got, f"Did you mean {meant!r}?")
+
+
+def test_unknown_names_without_a_near_one_are_answered_with_all_known():
+    message = error_of(
+        lambda: classifier(activation="xyz").fit(X, THREE), "activation", "relu", "gelu"
+    )
+    assert "Did you mean" not in message
+
+
+def test_a_wrong_number_is_not_answered_with_the_name_of_something_else():
+    message = error_of(
+        lambda: classifier(alpha=-1.0, solver="adm").fit(X, THREE), "alpha", "-1.0"
+    )
+    assert "adam" not in message
+
+
+@pytest.mark.parametrize("activation", [3, None, Activation, ["tanh", 3]])
+def test_activations_must_be_names_or_instances(activation):
+    error_of(
+        lambda: classifier(hidden_layer_sizes=(5, 4), activation=activation).fit(
+            X, THREE
+        ),
+        "activation",
+        "Activation",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("alpha", -1.0),
+        ("batch_size", 0),
+        ("batch_size", 2.5),
+        ("beta_1", 1.0),
+        ("beta_2", 1.0),
+        ("clip_norm", 0.0),
+        ("clip_norm", -1.0),
+        ("early_stopping", "yes"),
+        ("epsilon", 0.0),
+        ("learning_rate_init", 0.0),
+        ("learning_rate_init", "fast"),
+        ("max_fun", 0),
+        ("max_iter", 0),
+        ("max_iter", 2.5),
+        ("momentum", 1.5),
+        ("n_iter_no_change", 0),
+        ("nesterovs_momentum", 2),
+        ("power_t", -1.0),
+        ("random_state", "seed"),
+        ("scoring", 3),
+        ("shuffle", "no"),
+        ("tol", -1.0),
+        ("validation_fraction", 1.0),
+        ("validation_fraction", -0.1),
+        ("verbose", "loud"),
+        ("warm_start", None),
+    ],
+)
+@ESTIMATORS
+def test_parameters_out_of_range_are_named(make, y, name, value):
+    error_of(
+        lambda: make(**{name: value}).fit(X, y),
+        f"'{name}' parameter",
+        "must be",
+        f"Got {value!r} instead",
+    )
+
+
+@pytest.mark.parametrize("quantile", [0.0, 1.0, -0.5, 2, "median"])
+def test_quantiles_must_be_within_0_and_1(quantile):
+    estimator = regressor(loss="quantile", quantile=quantile)
+    error_of(lambda: estimator.fit(X, NUMBERS), "'quantile' parameter", repr(quantile))
+
+
+@pytest.mark.parametrize(
+    "params", [{"learning_rate": "adaptive"}, {"clip_norm": 1.0}], ids=str
+)
+@ESTIMATORS
+def test_settings_without_meaning_for_lbfgs_are_refused(make, y, params):
+    ((name, value),) = params.items()
+    error_of(
+        lambda: make(solver="lbfgs", **params).fit(X, y),
+        f"{name}={value!r}",
+        "solver='lbfgs'",
+        "allowed is",
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "y", "allowed"),
+    [
+        ("relu", THREE, "softmax"),
+        ("relu", THREE, "logistic"),
+        ("identity", TWO, "logistic"),
+        ("tanh", LABELS, "logistic"),
+        ("exp", THREE, "logistic"),
+    ],
+)
+def test_log_loss_needs_probabilities(output, y, allowed):
+    estimator = classifier(loss="log_loss", output_activation=output)
+    error_of(
+        lambda: estimator.fit(X, y),
+        f"output_activation={output!r}",
+        "loss='log_loss'",
+        "'auto'",
+        allowed,
+    )
+
+
+@pytest.mark.parametrize("output", ["identity", "relu", "tanh", "gelu", "leaky_relu"])
+def test_poisson_loss_needs_positive_outputs(output):
+    estimator = regressor(loss="poisson", output_activation=output)
+    error_of(
+        lambda: estimator.fit(X, COUNTS),
+        f"output_activation={output!r}",
+        "loss='poisson'",
+        "exp",
+        "softplus",
+    )
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_softmax_needs_two_outputs_in_a_classifier(loss):
+    estimator = classifier(loss=loss, output_activation="softmax")
+    error_of(
+        lambda: estimator.fit(X, TWO), "output_activation='softmax'", "auto", "sigmoid"
+    )
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson"])
+def test_softmax_needs_two_outputs_in_a_regressor(loss):
+    estimator = regressor(loss=loss, output_activation="softmax")
+    error_of(
+        lambda: estimator.fit(X, COUNTS),
+        "output_activation='softmax'",
+        "at least two outputs",
+        "got 1",
+    )
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_softmax_cannot_serve_several_labels(loss):
+    estimator = classifier(loss=loss, output_activation="softmax")
+    error_of(lambda: estimator.fit(X, LABELS), "output_activation='softmax'", "auto")
+
+
+@cut_short
+def test_softmax_serves_log_loss_as_a_name_or_an_instance():
+    by_name = classifier(loss="log_loss", output_activation="softmax").fit(X, THREE)
+    instance = classifier(loss="log_loss", output_activation=Softmax()).fit(X, THREE)
+    np.testing.assert_array_equal(by_name.predict_proba(X), instance.predict_proba(X))

@@ -1,0 +1,390 @@
+"""Divergence, Ctrl-C and errors: noticed at once, and nothing left half-fitted."""
+
+import copy
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import accuracy_score, make_scorer
+from small_fits import (
+    ESTIMATORS,
+    NUMBERS,
+    THREE,
+    X,
+    classifier,
+    cut_short,
+    error_of,
+    regressor,
+)
+
+from skbackprop import Activation, BackpropClassifier, BackpropRegressor
+
+UNSCALED = np.random.default_rng(1).uniform(100.0, 1000.0, (60, 4))
+
+# ------------------------------------------------------------------ divergence
+
+
+def unscaled(**params):
+    return BackpropRegressor(
+        (8,),
+        **{
+            "solver": "sgd",
+            "learning_rate_init": 1e6,
+            "random_state": 0,
+            "max_iter": 20,
+            **params,
+        },
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@cut_short
+def test_divergence_is_told_in_the_epoch_where_it_happens(dtype):
+    X_raw, y = UNSCALED.astype(dtype), UNSCALED.sum(axis=1)
+    message = error_of(
+        lambda: unscaled().fit(X_raw, y), "scale", "learning_rate_init", "clip_norm"
+    )
+    epoch = int(re.search(r"in epoch (\d+)", message).group(1))
+    before = unscaled(max_iter=epoch - 1).fit(X_raw, y)
+    assert np.isfinite(before.loss_curve_).all()
+    again = error_of(lambda: unscaled(max_iter=epoch).fit(X_raw, y))
+    assert again == message
+
+
+@cut_short
+def test_divergence_is_told_by_partial_fit():
+    estimator, y = unscaled(), UNSCALED.sum(axis=1)
+
+    def carry_on():
+        for _ in range(20):
+            estimator.partial_fit(UNSCALED, y)
+
+    error_of(carry_on, "scale", "learning_rate_init", "clip_norm")
+    assert np.isfinite(estimator.predict(UNSCALED)).all()
+    assert np.isfinite(estimator.loss_curve_).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clipping_the_gradient_keeps_divergence_away(dtype):
+    X_raw, y = UNSCALED.astype(dtype), UNSCALED.sum(axis=1)
+    with pytest.warns(ConvergenceWarning):
+        fitted = unscaled(clip_norm=1, n_iter_no_change=20).fit(X_raw, y)
+    assert np.isfinite(fitted.predict(X_raw)).all()
+    assert fitted.n_iter_ == 20
+
+
+@cut_short
+def test_gradients_whose_square_overflows_are_clipped_not_dropped():
+    X_raw = (X[:, :1] * 1e22).astype(np.float32)
+    estimator = BackpropRegressor(
+        (),
+        loss="absolute_error",
+        solver="sgd",
+        alpha=0.0,
+        momentum=0.0,
+        learning_rate_init=0.5,
+        clip_norm=1.0,
+        random_state=0,
+    ).partial_fit(X_raw, NUMBERS)
+    before = estimator.coefs_[0].copy()
+    estimator.partial_fit(X_raw, NUMBERS)
+    np.testing.assert_allclose(np.abs(estimator.coefs_[0] - before), 0.5, rtol=1e-5)
+
+
+# ---------------------------------------------------------------------- Ctrl-C
+
+
+class Interrupting(Activation):
+    """ReLU until `calls` run out; then somebody presses Ctrl-C, once."""
+
+    # Of the class, not of the copy that an estimator makes of an instance.
+    calls = 0
+
+    def forward(self, z, out):
+        type(self).calls -= 1
+        if type(self).calls == 0:
+            raise KeyboardInterrupt
+        np.maximum(z, 0.0, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        delta *= z > 0.0
+
+
+def interrupted(make, y, after, **params):
+    Interrupting.calls = after
+    params = {"max_iter": 50, "random_state": 0, "tol": 0.0, **params}
+    estimator = make((5,), Interrupting(), **params)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        estimator.fit(X, y)
+    return estimator
+
+
+def assert_usable(estimator, y):
+    assert estimator.predict(X).shape == y.shape
+    assert all(np.isfinite(W).all() for W in estimator.coefs_)
+    assert len(estimator.loss_curve_) == estimator.n_iter_ == len(estimator.history_)
+    assert np.isfinite(estimator.score(X, y))
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@ESTIMATORS
+def test_ctrl_c_ends_training_and_leaves_the_estimator_usable(make, y, solver):
+    estimator = interrupted(make, y, after=8, solver=solver)
+    assert_usable(estimator, y)
+    assert estimator.n_iter_ > 0
+
+
+@cut_short
+@ESTIMATORS
+def test_ctrl_c_leaves_the_last_whole_iteration_of_lbfgs(make, y):
+    for after in range(6, 16):  # in some of these a line search is under way
+        estimator = interrupted(make, y, after=after, solver="lbfgs")
+        whole = make(
+            (5,), Interrupting(), solver="lbfgs", random_state=0, tol=0.0
+        ).set_params(max_iter=estimator.n_iter_)
+        for mine, other in zip(estimator.coefs_, whole.fit(X, y).coefs_, strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@ESTIMATORS
+def test_ctrl_c_within_the_first_epoch_leaves_the_initial_weights(make, y, solver):
+    estimator = interrupted(make, y, after=1, solver=solver, batch_size=10)
+    assert estimator.n_iter_ == 0
+    assert_usable(estimator, y)
+    initial = interrupted(make, y, after=1, solver="sgd")
+    for mine, other in zip(estimator.coefs_, initial.coefs_, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+@ESTIMATORS
+def test_ctrl_c_warns_with_the_number_of_whole_epochs(make, y):
+    Interrupting.calls = 4
+    with pytest.warns(UserWarning, match="after 3 whole epochs"):
+        make((5,), Interrupting(), batch_size=40).fit(X, y)
+
+
+@cut_short
+@ESTIMATORS
+def test_training_carries_on_after_ctrl_c(make, y):
+    estimator = interrupted(make, y, after=4, batch_size=40, warm_start=True)
+    n_epochs = estimator.n_iter_
+    estimator.partial_fit(X, y)
+    assert len(estimator.loss_curve_) == n_epochs + 1
+    estimator.fit(X, y)
+    assert len(estimator.loss_curve_) == n_epochs + 1 + 50
+
+
+@ESTIMATORS
+def test_ctrl_c_within_partial_fit_warns(make, y):
+    Interrupting.calls = 2
+    kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
+    estimator = make((5,), Interrupting(), batch_size=10)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        estimator.partial_fit(X, y, **kwargs)
+    assert_usable(estimator, y)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+@pytest.mark.parametrize("n_scored", [0, 3])
+def test_ctrl_c_within_a_scorer_leaves_the_estimator_usable(solver, n_scored):
+    calls = []
+
+    def score(y_true, y_pred):
+        calls.append(None)
+        if len(calls) > n_scored:
+            raise KeyboardInterrupt
+        return accuracy_score(y_true, y_pred)
+
+    estimator = classifier(
+        solver=solver, early_stopping=True, scoring=make_scorer(score), max_iter=30
+    )
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        estimator.fit(X, THREE)
+    assert_usable(estimator, THREE)
+    assert len(estimator.validation_scores_) == n_scored
+
+
+# --------------------------------------------------------- nothing half-fitted
+
+
+def frame_of(values):
+    return pd.DataFrame(values, columns=[f"column {i}" for i in range(values.shape[1])])
+
+
+def snapshot(estimator):
+    """Return all that an estimator holds, to be compared after an error."""
+    public = {
+        name: copy.deepcopy(getattr(estimator, name))
+        for name in dir(type(estimator))
+        if name.endswith("_") and not name.startswith("_") and hasattr(estimator, name)
+    }
+    return {**copy.deepcopy(vars(estimator)), **public}
+
+
+def assert_unchanged(estimator, before):
+    parameters = estimator.get_params()
+    after = {k: v for k, v in snapshot(estimator).items() if k not in parameters}
+    before = {k: v for k, v in before.items() if k not in parameters}
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        if name == "_state":
+            assert_same_state(after[name], value)
+        elif name == "history_":
+            pd.testing.assert_frame_equal(after[name], value)
+        elif name in ("coefs_", "intercepts_"):
+            for mine, other in zip(after[name], value, strict=True):
+                np.testing.assert_array_equal(mine, other)
+        elif name != "_architecture":
+            np.testing.assert_equal(after[name], value)
+
+
+def assert_same_state(after, before):
+    np.testing.assert_array_equal(after.network.params, before.network.params)
+    np.testing.assert_array_equal(after.slots, before.slots)
+    np.testing.assert_array_equal(after.order, before.order)
+    np.testing.assert_equal(after.rng.get_state(), before.rng.get_state())
+    np.testing.assert_equal(after.split_rng.get_state(), before.split_rng.get_state())
+    for name in ("n_updates", "n_seen", "n_epochs", "n_plateaus", "watch", "history"):
+        assert getattr(after, name) == getattr(before, name)
+
+
+def divergible(make, **params):
+    # Sigmoids would keep a classifier's outputs within bounds.
+    return make((5,), output_activation="identity", random_state=0, **params)
+
+
+def diverge(estimator, X, y):
+    estimator.set_params(solver="sgd", learning_rate_init=1e300)
+    return frame_of(X * 1e200), y
+
+
+def misset(**params):
+    """Return what pairs good data with these parameters."""
+    return lambda e, X, y: (frame_of(X), e.set_params(**params) and y)
+
+
+#: What is complained of, and what makes of an estimator and good data such
+#: arguments of `fit`.
+BAD_FITS = {
+    "nan": ("NaN", lambda e, X, y: (frame_of(np.where(X > 1, np.nan, X)), y)),
+    "one dimension": ("2D array", lambda e, X, y: (X[:, 0], y)),
+    "no names": ("NaN", lambda e, X, y: (np.full((40, 2), np.nan), y)),
+    "other names": (
+        "infinity|feature names",
+        lambda e, X, y: (
+            frame_of(np.full_like(X, np.inf)).rename(columns=str.upper),
+            y,
+        ),
+    ),
+    "lengths": ("numbers of samples", lambda e, X, y: (frame_of(X), y[:9])),
+    "weights": ("at least one", lambda e, X, y: (frame_of(X), y, np.zeros(40))),
+    "nan targets": (
+        "y contains NaN",
+        lambda e, X, y: (frame_of(X), np.full(40, np.nan)),
+    ),
+    "no targets": ("requires y", lambda e, X, y: (frame_of(X), None)),
+    "divergence": ("diverged", diverge),
+    "unknown solver": ("'adam'", misset(solver="adm")),
+    "unknown activation": ("'relu'", misset(activation=["reluu"])),
+    "bad sizes": ("hidden_layer_sizes", misset(hidden_layer_sizes=(-1,))),
+    "bad split": (
+        "validation_fraction|early_stopping",
+        misset(early_stopping=True, validation_fraction=0.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("kind", BAD_FITS)
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@cut_short
+@ESTIMATORS
+def test_an_error_in_a_second_fit_leaves_the_first(make, y, kind, warm_start):
+    estimator = divergible(make, max_iter=3, warm_start=warm_start)
+    estimator.fit(frame_of(X), y)
+    before, predicted = snapshot(estimator), estimator.predict(frame_of(X))
+    words, make_bad = BAD_FITS[kind]
+    bad = make_bad(estimator, X if warm_start else X[:, :2], y)
+    with pytest.raises(ValueError, match=words):
+        estimator.fit(*bad)
+    assert_unchanged(estimator, before)
+    np.testing.assert_array_equal(estimator.predict(frame_of(X)), predicted)
+
+
+@pytest.mark.parametrize("kind", BAD_FITS)
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@cut_short
+@ESTIMATORS
+def test_an_error_in_partial_fit_leaves_the_epochs_before(make, y, kind):
+    kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
+    estimator = divergible(make).partial_fit(frame_of(X), y, **kwargs)
+    estimator.partial_fit(frame_of(X), y)
+    before, predicted = snapshot(estimator), estimator.predict(frame_of(X))
+    words, make_bad = BAD_FITS[kind]
+    bad = make_bad(estimator, X, y)
+    with pytest.raises(ValueError, match=words):
+        estimator.partial_fit(*bad)
+    assert_unchanged(estimator, before)
+    np.testing.assert_array_equal(estimator.predict(frame_of(X)), predicted)
+
+
+@pytest.mark.parametrize(
+    "y", [np.zeros(40, int), NUMBERS, np.column_stack([THREE, THREE])], ids=len
+)
+@cut_short
+def test_an_error_in_the_labels_leaves_the_first_fit(y):
+    estimator = classifier().fit(frame_of(X), THREE)
+    before = snapshot(estimator)
+    error_of(lambda: estimator.fit(frame_of(X[:, :2]), y))
+    assert_unchanged(estimator, before)
+
+
+@cut_short
+def test_training_after_an_error_goes_on_as_if_there_had_been_none():
+    disturbed, calm = (
+        regressor(hidden_layer_sizes=(5,)).partial_fit(X, NUMBERS) for _ in range(2)
+    )
+    disturbed.set_params(learning_rate_init=1e300, solver="sgd")
+    with pytest.raises(ValueError, match="diverged"):
+        disturbed.partial_fit(X * 1e200, NUMBERS)
+    disturbed.set_params(learning_rate_init=0.001, solver="adam")
+    for estimator in (disturbed, calm):
+        estimator.partial_fit(X, NUMBERS)
+    assert disturbed.loss_curve_ == calm.loss_curve_
+    np.testing.assert_array_equal(disturbed.predict(X), calm.predict(X))
+
+
+@pytest.mark.parametrize("kind", BAD_FITS)
+@ESTIMATORS
+def test_an_error_in_the_first_fit_leaves_nothing(make, y, kind):
+    estimator = divergible(make)
+    words, make_bad = BAD_FITS[kind]
+    bad = make_bad(estimator, X, y)
+    with pytest.raises(ValueError, match=words):
+        estimator.fit(*bad)
+    assert vars(estimator).keys() == estimator.get_params().keys()
+    with pytest.raises(NotFittedError):
+        estimator.predict(X)
+
+
+@cut_short
+@ESTIMATORS
+def test_an_error_of_a_users_own_code_leaves_the_first_fit(make, y):
+    def broken(estimator, X, y):
+        raise RuntimeError("broken scorer")
+
+    estimator = make((5,), max_iter=3, random_state=0).fit(X, y)
+    before = snapshot(estimator)
+    estimator.set_params(early_stopping=True, scoring=broken)
+    with pytest.raises(RuntimeError, match="broken scorer"):
+        estimator.fit(X[:, :2], y)
+    assert_unchanged(estimator, before)
+
+
+@ESTIMATORS
+def test_a_scorer_that_returns_nan_is_refused(make, y):
+    estimator = make(early_stopping=True, scoring=lambda estimator, X, y: np.nan)
+    error_of(lambda: estimator.fit(X, y), "scoring", "returned nan")

@@ -1,0 +1,163 @@
+"""Frames, series and labels of pandas and polars."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from small_networks import (
+    CODES,
+    ESTIMATORS,
+    LABELS,
+    NAMES,
+    NUMBERS,
+    WEIGHT,
+    X,
+    assert_same_network,
+    classifier,
+    frame,
+    regressor,
+    small,
+)
+
+FRAMES = {
+    "pandas": frame,
+    "pandas Float64": lambda: frame().astype("Float64"),
+    "pandas Fortran": lambda: pd.DataFrame(
+        {name: X[:, i].copy() for i, name in enumerate("abcd")}
+    ),
+    "polars": lambda: pl.DataFrame(X, schema=list("abcd")),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@ESTIMATORS
+def test_frames_give_the_numbers_of_arrays_and_name_the_features(make, y, kind):
+    df = FRAMES[kind]()
+    fitted, plain = small(make).fit(df, y), small(make).fit(X, y)
+    assert_same_network(fitted, plain)
+    assert list(fitted.feature_names_in_) == list("abcd")
+    np.testing.assert_array_equal(fitted.predict(df), plain.predict(X))
+    assert not hasattr(plain, "feature_names_in_")
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@ESTIMATORS
+def test_columns_in_another_order_are_refused(make, y, kind):
+    df = FRAMES[kind]()
+    fitted = small(make).fit(df, y)
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.predict(df[["b", "a", "c", "d"]])
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@ESTIMATORS
+def test_names_missing_on_one_side_are_warned_of(make, y, kind):
+    df = FRAMES[kind]()
+    named, plain = small(make).fit(df, y), small(make).fit(X, y)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        named.predict(X)
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        plain.predict(df)
+
+
+@pytest.mark.parametrize("scoring", ["loss", "accuracy", "neg_log_loss"])
+def test_early_stopping_on_a_frame_does_not_warn(scoring):
+    fitted = classifier(early_stopping=True, scoring=scoring).fit(frame(), NAMES)
+    assert list(fitted.feature_names_in_) == list("abcd")
+    assert fitted.score(frame(), NAMES) > 0.8
+
+
+def test_integers_that_can_be_missing_are_read_as_numbers():
+    df = pd.DataFrame(np.round(3 * X).astype(int), columns=list("abcd"))
+    fitted, plain = (
+        classifier().fit(df.astype("Int64"), CODES),
+        classifier().fit(df, CODES),
+    )
+    assert_same_network(fitted, plain)
+    df = df.astype("Int64")
+    df.iloc[3, 1] = pd.NA
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        classifier().fit(df, CODES)
+
+
+TARGETS = {
+    "list": list(NAMES),
+    "object array": NAMES.astype(object),
+    "pandas str": pd.Series(NAMES),
+    "pandas string": pd.Series(NAMES, dtype="string"),
+    "pandas object": pd.Series(NAMES, dtype=object),
+    "pandas category": pd.Series(pd.Categorical(NAMES)),
+    "pandas indexed": pd.Series(NAMES, index=np.arange(90)[::-1]),
+    "pandas Int64": pd.Series(CODES, dtype="Int64"),
+    "pandas int8": pd.Series(CODES, dtype="int8"),
+    "pandas float": pd.Series(CODES, dtype="float64"),
+    "pandas bool": pd.Series(CODES == 1),
+    "pandas boolean": pd.Series(CODES == 1, dtype="boolean"),
+    "polars String": pl.Series(NAMES),
+    "polars Categorical": pl.Series(NAMES, dtype=pl.Categorical),
+    "polars Int64": pl.Series(CODES),
+    "polars Boolean": pl.Series(CODES == 1),
+}
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("kind", TARGETS)
+def test_labels_of_every_kind_come_back_as_they_were(kind, early_stopping):
+    y = TARGETS[kind]
+    scoring = "accuracy" if early_stopping else "loss"
+    fitted = classifier(early_stopping=early_stopping, scoring=scoring).fit(X, y)
+    classes = sorted(set(y))
+    assert fitted.classes_.tolist() == classes
+    assert set(fitted.predict(X).tolist()) == set(classes)
+    codes = np.array([classes.index(label) for label in y])
+    plain = classifier(early_stopping=early_stopping, scoring=scoring).fit(X, codes)
+    assert_same_network(fitted, plain)
+    assert fitted.validation_scores_ == plain.validation_scores_
+    assert fitted.score(X, y) == plain.score(X, codes)
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_labels_of_every_kind_can_be_learned_piecemeal(kind):
+    y = TARGETS[kind]
+    classes = sorted(set(y))
+    estimator = classifier().partial_fit(X[:20], y[:20], classes=classes)
+    estimator.partial_fit(X[20:], y[20:])
+    assert estimator.classes_.tolist() == classes
+    assert set(estimator.predict(X).tolist()) <= set(classes)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series(NUMBERS),
+        pd.Series(NUMBERS, dtype="Float64"),
+        pl.Series(NUMBERS),
+        list(NUMBERS),
+        NUMBERS[::1][:, np.newaxis].ravel("F"),
+    ],
+    ids=["pandas", "pandas Float64", "polars", "list", "array"],
+)
+def test_numbers_of_every_kind_are_the_same_targets(y):
+    assert_same_network(regressor().fit(X, y), regressor().fit(X, NUMBERS))
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+def test_frames_of_targets(frame_of):
+    fitted = regressor().fit(X, frame_of(X[:, :2]))
+    assert_same_network(fitted, regressor().fit(X, X[:, :2]))
+    fitted = classifier().fit(X, frame_of(LABELS))
+    assert_same_network(fitted, classifier().fit(X, LABELS))
+
+
+@pytest.mark.parametrize("series", [pd.Series, pl.Series, list])
+@ESTIMATORS
+def test_weights_of_every_kind(make, y, series):
+    fitted = small(make).fit(X, y, sample_weight=series(WEIGHT))
+    assert_same_network(fitted, small(make).fit(X, y, sample_weight=WEIGHT))
+
+
+def test_missing_labels_are_refused():
+    y = pd.Series(CODES, dtype="Int64")
+    y[3] = pd.NA
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        classifier().fit(X, y)

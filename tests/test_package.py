@@ -1,0 +1,235 @@
+"""The history, the layers of the package, and what its docstrings say."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+import textwrap
+import warnings
+from pathlib import Path
+
+import pytest
+from small_networks import ESTIMATORS, X, frame, small
+
+import skbackprop
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.core.optimizers import OPTIMIZERS
+
+PACKAGE = Path(skbackprop.__file__).parent
+
+# ------------------------------------------------------------------- history
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", *OPTIMIZERS])
+@pytest.mark.parametrize("early_stopping", [False, True])
+@ESTIMATORS
+def test_history_is_a_frame_with_a_row_an_epoch(make, y, solver, early_stopping):
+    estimator = small(make, solver=solver, early_stopping=early_stopping)
+    history = estimator.fit(X, y).history_
+    assert len(history) > 5
+    assert list(history.columns) == [
+        "loss",
+        "validation_loss",
+        "validation_score",
+        "learning_rate",
+        "seconds",
+    ]
+    assert list(history.index) == list(range(1, estimator.n_iter_ + 1))
+    assert {str(dtype) for dtype in history.dtypes} == {"float64"}
+    assert history["loss"].tolist() == estimator.loss_curve_
+    assert history[["loss", "seconds"]].notna().all(axis=None)
+    assert (history["seconds"] > 0).all()
+    validation = history[["validation_loss", "validation_score"]]
+    if early_stopping:
+        assert validation.notna().all(axis=None)
+        assert history["validation_score"].tolist() == estimator.validation_scores_
+    else:
+        assert validation.isna().all(axis=None)
+    assert history["learning_rate"].isna().all() == (solver == "lbfgs")
+
+
+@ESTIMATORS
+def test_history_without_an_epoch_has_the_same_columns(make, y):
+    # L-BFGS starts where the gradient is already small enough.
+    empty = small(make, solver="lbfgs", tol=1e9).fit(X, y).history_
+    full = small(make).fit(X, y).history_
+    assert len(empty) == 0
+    assert empty.columns.equals(full.columns)
+    assert empty.dtypes.equals(full.dtypes)
+
+
+@ESTIMATORS
+def test_history_goes_on_through_partial_fit_and_warm_starts(make, y):
+    estimator = small(make, warm_start=True).fit(X, y)
+    n_epochs = estimator.n_iter_
+    estimator.partial_fit(X, y)
+    assert len(estimator.history_) == n_epochs + 1
+    estimator.fit(X, y)
+    assert len(estimator.history_) == n_epochs + 1 + estimator.n_iter_
+
+
+@ESTIMATORS
+def test_history_can_be_edited_without_effect(make, y):
+    estimator = small(make).fit(X, y)
+    before, history = estimator.loss_curve_, estimator.history_
+    history["loss"] = 0.0
+    estimator.loss_curve_.clear()
+    assert estimator.loss_curve_ == before
+
+
+# -------------------------------------------------------------- the package
+
+
+def run_python(code):
+    """Run code in an interpreter of its own, where skbackprop can be imported."""
+    preamble = f"import sys\nsys.path.insert(0, {str(PACKAGE.parent)!r})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", preamble + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_fit_and_predict_need_neither_pandas_nor_matplotlib():
+    run_python("""
+        class Absent:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in ("pandas", "matplotlib", "polars"):
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        sys.meta_path.insert(0, Absent())
+        from skbackprop import BackpropClassifier
+        X, y = [[0.0], [1.0]] * 8, ["no", "yes"] * 8
+        net = BackpropClassifier((4,), solver="lbfgs", random_state=0).fit(X, y)
+        assert net.predict([[0.0], [1.0]]).tolist() == ["no", "yes"]
+    """)
+
+
+def test_importing_the_package_does_not_import_pandas_or_matplotlib():
+    # scikit-learn itself may import them: then that is known beforehand.
+    run_python("""
+        import sklearn.metrics, sklearn.model_selection
+        before = {"pandas", "matplotlib"} & set(sys.modules)
+        import skbackprop
+        assert {"pandas", "matplotlib"} & set(sys.modules) == before
+    """)
+
+
+def test_the_core_can_be_used_without_scikit_learn():
+    run_python(f"""
+        import importlib, types
+        for absent in ("sklearn", "pandas", "joblib", "matplotlib"):
+            sys.modules[absent] = None
+        # The core alone, without what the package around it imports.
+        sys.modules["skbackprop"] = package = types.ModuleType("skbackprop")
+        package.__path__ = [{str(PACKAGE)!r}]
+        for name in {sorted(p.stem for p in (PACKAGE / "core").glob("[a-z]*.py"))}:
+            importlib.import_module(f"skbackprop.core.{{name}}")
+        assert "skbackprop._base" not in sys.modules
+
+        import numpy as np
+        from skbackprop.core.activations import Identity, Tanh
+        from skbackprop.core.network import Network
+        network = Network((3, 5, 2), (Tanh(), Identity()), np.float64)
+        network.initialize(np.random.RandomState(0), (6.0, 6.0))
+        assert network.predict(np.ones((4, 3))).shape == (4, 2)
+    """)
+
+
+def siblings_of(module):
+    """Return the core modules, and whatever else, that a core module imports."""
+    siblings, others = set(), set()
+    tree = ast.parse((PACKAGE / "core" / f"{module}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            others.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 1:
+            names = [node.module] if node.module else [a.name for a in node.names]
+            siblings.update(names)
+        elif isinstance(node, ast.ImportFrom):
+            others.add("." * node.level + (node.module or ""))
+    return siblings, others
+
+
+#: Which modules of the core may import which.
+LAYERS = {
+    "activations": set(),
+    "losses": {"activations"},
+    "network": set(),
+    "samples": {"network"},
+    "objective": {"network"},
+    "optimizers": set(),
+    "schedules": set(),
+    "training": {"network", "objective", "samples"},
+}
+
+
+def test_every_module_of_the_core_has_its_layer():
+    modules = {path.stem for path in (PACKAGE / "core").glob("*.py")} - {"__init__"}
+    assert modules == LAYERS.keys()
+
+
+@pytest.mark.parametrize("module", LAYERS)
+def test_imports_within_the_core_go_one_way(module):
+    siblings, _ = siblings_of(module)
+    assert siblings <= LAYERS[module]
+
+
+@pytest.mark.parametrize("module", [*LAYERS, "__init__"])
+def test_the_core_imports_numpy_scipy_and_the_standard_library_alone(module):
+    _, others = siblings_of(module)
+    top_level = {name.split(".")[0] for name in others}
+    assert top_level <= {"numpy", "scipy"} | sys.stdlib_module_names
+
+
+# ------------------------------------------------------------- documentation
+
+
+def documented(cls, section):
+    """Return the names that a section of a class docstring describes, in order."""
+    parts = re.split(r"^(\w[\w ]*)\n-+\n", inspect.getdoc(cls), flags=re.MULTILINE)
+    text = dict(zip(parts[1::2], parts[2::2], strict=True)).get(section, "")
+    entries = re.findall(r"^(\w+(?:, \w+)*) : \S", text, flags=re.MULTILINE)
+    return [name for entry in entries for name in entry.split(", ")]
+
+
+def fitted_attributes(estimator):
+    return {
+        name
+        for name in dir(estimator)
+        if name.endswith("_") and not name.startswith("_") and hasattr(estimator, name)
+    }
+
+
+@pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
+def test_every_parameter_is_documented_in_the_order_of_the_signature(cls):
+    assert documented(cls, "Parameters") == list(inspect.signature(cls).parameters)
+
+
+@ESTIMATORS
+def test_every_fitted_attribute_is_documented(make, y):
+    fitted = small(make).fit(frame(), y)
+    assert set(documented(make, "Attributes")) == fitted_attributes(fitted)
+
+
+@pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
+def test_every_parameter_of_a_public_method_is_documented(cls):
+    methods = ("fit", "partial_fit", "predict", "predict_proba", "predict_log_proba")
+    for name in methods:
+        # Of the class: partial_fit is there for some solvers only.
+        method = getattr(cls, name, None)
+        if method is None:
+            assert cls is BackpropRegressor
+            continue
+        parameters = list(inspect.signature(method).parameters)[1:]
+        assert documented(method, "Parameters") == parameters
+
+
+@pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
+def test_every_parameter_has_a_constraint(cls):
+    assert cls._parameter_constraints.keys() >= inspect.signature(cls).parameters.keys()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cls()._validate_params()
