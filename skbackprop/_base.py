@@ -2,8 +2,9 @@
 
 import copy
 import warnings
-from contextlib import contextmanager
-from math import ceil, inf, isnan
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from math import ceil, inf, isfinite
 from numbers import Integral, Real
 
 import numpy as np
@@ -23,15 +24,24 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
+from threadpoolctl import ThreadpoolController
 
-from ._parts import build, did_you_mean, make_architecture
+from ._parts import build, check_unchanged, did_you_mean, make_architecture
 from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
 from .core.network import BLOCK_ROWS
 from .core.objective import Objective
 from .core.optimizers import OPTIMIZERS
 from .core.samples import Samples
 from .core.schedules import SCHEDULES
-from .core.training import Epoch, Recipe, Training, TrainingState, lbfgs, mini_batches
+from .core.training import (
+    Epoch,
+    Recipe,
+    Training,
+    TrainingState,
+    Watch,
+    lbfgs,
+    mini_batches,
+)
 
 
 def is_stochastic(estimator):
@@ -42,6 +52,25 @@ def is_stochastic(estimator):
             f"{sorted(OPTIMIZERS)}."
         )
     return True
+
+
+#: Multiplications of a matrix product below which several BLAS threads cost more
+#: than they save, by far where another process wants the same cores.
+SMALL_PRODUCT = 5_000_000
+
+
+@cache
+def _blas():
+    """Find the BLAS libraries in this process, once: the search takes long."""
+    return ThreadpoolController()
+
+
+def _blas_threads(network, n_rows):
+    """Return a context that keeps small networks to one BLAS thread."""
+    largest = n_rows * max(W.size for W in network.weights)
+    if largest > SMALL_PRODUCT:
+        return nullcontext()
+    return _blas().limit(limits=1, user_api="blas")
 
 
 @contextmanager
@@ -100,36 +129,37 @@ class BaseBackprop(BaseEstimator):
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
     }
 
+    # The defaults stand where users look for them, in the two estimators.
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
         *,
-        loss="squared_error",
-        output_activation="auto",
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        scoring="loss",
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        clip_norm=None,
+        hidden_layer_sizes,
+        activation,
+        loss,
+        output_activation,
+        solver,
+        alpha,
+        batch_size,
+        learning_rate,
+        learning_rate_init,
+        power_t,
+        max_iter,
+        shuffle,
+        random_state,
+        tol,
+        verbose,
+        warm_start,
+        momentum,
+        nesterovs_momentum,
+        early_stopping,
+        scoring,
+        validation_fraction,
+        beta_1,
+        beta_2,
+        epsilon,
+        n_iter_no_change,
+        max_fun,
+        clip_norm,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -242,12 +272,14 @@ class BaseBackprop(BaseEstimator):
             self._default_output_activation,
             n_outputs,
         )
+        self._check_output(architecture)
         architecture.loss.check_targets(targets)
         if carry_on:
-            self._architecture.check_unchanged(architecture)
+            check_unchanged(self._fingerprints, architecture.fingerprints())
             state = self._state.copy()
         else:
             self._architecture = architecture
+            self._fingerprints = architecture.fingerprints()
             state = self._initial_state(X.shape[1], n_outputs, X.dtype)
         if not incremental:
             state.begin_fit()
@@ -281,10 +313,15 @@ class BaseBackprop(BaseEstimator):
             self._n_averaged(state.network.sizes[-1]),
         )
         self._state = state
+        self._publish()  # a scorer may want to look at the attributes
         validate = None if held_out is None else self._validation(objective, held_out)
         training = Training(state, objective, samples, recipe, validate, self._print)
-        outcome = training.run(lbfgs if self.solver == "lbfgs" else mini_batches)
+        with _blas_threads(state.network, min(recipe.batch_size, BLOCK_ROWS)):
+            outcome = training.run(lbfgs if self.solver == "lbfgs" else mini_batches)
         self._publish()
+        if self.early_stopping:
+            # Further epochs, without early stopping, watch a loss, not a score.
+            state.watch = Watch()
         if outcome.reason == "interrupted" or not incremental:
             self._explain_end(outcome)
 
@@ -296,10 +333,10 @@ class BaseBackprop(BaseEstimator):
         batch_size = n_samples
         if self.solver != "lbfgs":
             optimizer = build(OPTIMIZERS[self.solver], params)
-            state.remember_for(optimizer, self.solver)
             schedule = build(SCHEDULES[self.learning_rate], params)
             decays_weights = optimizer.decays_weights
             batch_size = self._rows_a_batch(n_samples)
+        state.remember_for(optimizer)
         return Recipe(
             optimizer=optimizer,
             schedule=schedule,
@@ -310,7 +347,7 @@ class BaseBackprop(BaseEstimator):
             max_fun=self.max_fun,
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
-            clip_norm=self.clip_norm and float(self.clip_norm),
+            clip_norm=None if self.clip_norm is None else float(self.clip_norm),
         )
 
     def _rows_a_batch(self, n_samples):
@@ -390,12 +427,19 @@ class BaseBackprop(BaseEstimator):
         weight = {} if held_out.weight is None else {"sample_weight": held_out.weight}
 
         def validate():
-            score = float(scorer(fitted, held_out.X, y, **weight))
-            if isnan(score):
+            try:
+                score = float(scorer(fitted, held_out.X, y, **weight))
+            except (TypeError, ValueError) as error:
                 raise ValueError(
-                    f"scoring={self.scoring!r} returned nan for the samples held out, "
-                    "which cannot be compared; allowed is a scorer that returns a "
-                    "number for them."
+                    f"scoring={self.scoring!r} failed on the samples held out for "
+                    f"early stopping: {error}. Allowed is a scorer that takes the "
+                    f"estimator, X, y{', sample_weight' if weight else ''} and "
+                    "returns a number."
+                ) from error
+            if not isfinite(score):
+                raise ValueError(
+                    f"scoring={self.scoring!r} returned {score} for the samples held "
+                    "out for early stopping; allowed are finite numbers."
                 )
             return objective.mean_loss(held_out, work), score
 
@@ -447,8 +491,8 @@ class BaseBackprop(BaseEstimator):
         elif outcome.reason == "max_iter":
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached "
-                "and the optimization hasn't converged yet. Increase max_iter, or "
-                "raise tol or learning_rate_init.",
+                "and the optimization hasn't converged yet. Increase max_iter, raise "
+                "tol or learning_rate_init, or scale the inputs if they are not.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

@@ -97,10 +97,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     early_stopping : bool, default=False
         Whether to hold out `validation_fraction` of the samples, to stop when
         their score improves no more, and to put back the weights that were best
-        for them. Also for "lbfgs".
+        for them in this fit. Also for "lbfgs".
     scoring : "loss", str or callable, default="loss"
         What early stopping watches: the loss of the held-out samples, the name
-        of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``.
+        of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``,
+        which takes ``sample_weight=`` too where `fit` is given weights.
     validation_fraction : float, default=0.1
         Share of the samples held out, stratified by class where there are
         enough of each.
@@ -131,14 +132,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     loss_ : float
         Loss of the last epoch, the penalty included.
     best_loss_ : float or None
-        The least loss of an epoch; None with early stopping.
+        The least loss of an epoch of the last fit; None with early stopping.
     loss_curve_ : list of float
         Loss of each epoch since the network was made.
     validation_scores_ : list of float or None
         Score of each epoch on the held-out samples (minus their loss with
         ``scoring="loss"``); None without early stopping.
     best_validation_score_ : float or None
-        The best of them, whose weights are kept.
+        The best of them in the last fit, whose weights are kept.
     history_ : pandas.DataFrame
         A row an epoch: `loss`, `validation_loss`, `validation_score`,
         `learning_rate` and `seconds`.
@@ -165,7 +166,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     Notes
     -----
     Sample weights count as repetitions: a mini-batch is divided by its number
-    of rows times the mean weight of all samples.
+    of rows times the mean weight of all samples of this call.
 
     What a fit used is frozen in the fitted network: `set_params` afterwards
     does not change what it predicts.
@@ -204,6 +205,67 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         "loss": [StrOptions(losses_for("classification")), Loss],
     }
     _default_output_activation = "logistic"
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        loss="squared_error",
+        output_activation="auto",
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        scoring="loss",
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        clip_norm=None,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            loss=loss,
+            output_activation=output_activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            scoring=scoring,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            clip_norm=clip_norm,
+        )
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -311,14 +373,25 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """Return the loss that stands for "log_loss" with these targets."""
         if not isinstance(self.loss, str) or self.loss != "log_loss":
             return self.loss
-        softmax = (
-            type(self.output_activation) is Softmax
-            or self.output_activation in ("auto", "softmax")
-        ) and self._target_kind == "multiclass"
+        if self._target_kind != "multiclass":
+            return "binary_log_loss"
+        softmax = type(self.output_activation) is Softmax or self.output_activation in (
+            "auto",
+            "softmax",
+        )
         return "log_loss" if softmax else "binary_log_loss"
 
     def _n_averaged(self, n_outputs):
         return 1
+
+    def _check_output(self, architecture):
+        """Refuse to sum to one over labels that do not exclude each other."""
+        softmax = isinstance(architecture.output_activation, Softmax)
+        if softmax and self._target_kind == "multilabel":
+            raise ValueError(
+                "output_activation='softmax' is for classes that exclude each other, "
+                "got a label indicator; allowed are 'auto' and the other names."
+            )
 
     def _encode(self, y, dtype, carry_on, incremental, classes):
         """Turn labels into targets: a 0 or 1 for each output."""
@@ -335,6 +408,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 "Fit one classifier an output with sklearn.multioutput."
                 "MultiOutputClassifier; a label indicator of 0 and 1 is supported."
             )
+        if y.ndim == 2 and not np.isin(y.data if issparse(y) else y, (0, 1)).all():
+            raise ValueError(
+                "y must be 0 or 1 everywhere where it is a label indicator, got "
+                f"{np.unique(y.data if issparse(y) else y)}."
+            )
         if not carry_on:
             self._settle_classes(y, incremental)
         self._check_classes(y, must_be_all=carry_on and not incremental)
@@ -349,11 +427,6 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             raise ValueError(
                 f"y must have at least two classes, got one class: {self.classes_}. "
                 "Pass samples of every class, or all classes to partial_fit."
-            )
-        if y.ndim == 2 and self.output_activation == "softmax":
-            raise ValueError(
-                "output_activation='softmax' is for classes that exclude each other, "
-                "got a label indicator; allowed are 'auto' and the other names."
             )
         several = "multiclass" if n_classes > 2 else "binary"
         self._target_kind = "multilabel" if y.ndim == 2 else several

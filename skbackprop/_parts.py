@@ -1,11 +1,11 @@
 """From an estimator's parameters to the parts of the core that they name."""
 
 import copy
-from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from numbers import Integral
 
+import joblib
 import numpy as np
 
 from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation, Softmax
@@ -15,7 +15,7 @@ from .core.network import Network
 
 def did_you_mean(name, known):
     """Return a sentence that names the nearest known names; empty if none is near."""
-    near = get_close_matches(str(name), sorted(known), n=1)
+    near = get_close_matches(str(name).lower(), sorted(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
@@ -77,34 +77,50 @@ class Architecture:
         network.initialize(rng, self.glorot_factors)
         return network
 
-    def check_unchanged(self, other):
-        """Raise ValueError, naming the parameter, where `other` differs."""
-        for name in ("hidden_layer_sizes", "activation", "loss", "output_activation"):
-            before, now = getattr(self, name), getattr(other, name)
-            if _content(before) != _content(now):
-                raise ValueError(
-                    f"{name} has changed since the network was made, from {before} "
-                    f"to {now}, which partial_fit and warm_start=True cannot carry "
-                    "on from. Set it back, or call fit with warm_start=False."
-                )
+    def fingerprints(self):
+        """Note what each part is, to see later whether it has been changed.
+
+        Returns
+        -------
+        dict
+            For each parameter how it is shown, and what can be compared.
+        """
+        return {
+            "hidden_layer_sizes": (self.hidden_layer_sizes, None),
+            "activation": (repr(self.activation), _contents(self.activation)),
+            "loss": (repr(self.loss), _contents([self.loss])),
+            "output_activation": (
+                repr(self.output_activation),
+                _contents([self.output_activation]),
+            ),
+        }
 
 
-def _content(part):
-    """Reduce a part, or a tuple of parts, to what can be compared."""
-    if isinstance(part, tuple):
-        return [_content(p) for p in part]
-    return (type(part), vars(part)) if hasattr(part, "__dict__") else part
+def _contents(parts):
+    return [(type(part), joblib.hash(vars(part))) for part in parts]
 
 
-def make_architecture(params, loss_name, default_output, n_outputs):
+def check_unchanged(before, now):
+    """Raise ValueError, naming the parameter, where fingerprints differ."""
+    for name in before:
+        if before[name] != now[name]:
+            raise ValueError(
+                f"{name} has changed since the network was made, from "
+                f"{before[name][0]} to {now[name][0]}, which partial_fit and "
+                "warm_start=True cannot carry on from. Set it back, or call fit with "
+                "warm_start=False."
+            )
+
+
+def make_architecture(params, loss, default_output, n_outputs):
     """Settle the architecture that these parameters describe.
 
     Parameters
     ----------
     params : dict
         Parameters of an estimator, by name.
-    loss_name : str or Loss
-        The loss: a key of `LOSSES`, or a user's own.
+    loss : str or Loss
+        A key of `LOSSES`, or a user's own.
     default_output : str
         Output activation where neither the user nor the loss names one.
     n_outputs : int
@@ -121,9 +137,8 @@ def make_architecture(params, loss_name, default_output, n_outputs):
     """
     sizes = _hidden_layer_sizes(params["hidden_layer_sizes"])
     activation = _hidden_activations(params["activation"], len(sizes))
-    loss = copy.deepcopy(loss_name)
-    if isinstance(loss_name, str):
-        loss = build(LOSSES[loss_name], params)
+    # A copy, so that nobody can change what a fitted network descends.
+    loss = build(LOSSES[loss], params) if isinstance(loss, str) else copy.deepcopy(loss)
     output_name = params["output_activation"]
     if isinstance(output_name, str) and output_name == "auto":
         output_name = loss.output_activation or default_output
@@ -139,13 +154,12 @@ def make_architecture(params, loss_name, default_output, n_outputs):
     )
 
 
-def _hidden_layer_sizes(hidden_layer_sizes):
-    sizes = hidden_layer_sizes
-    sizes = list(sizes) if isinstance(sizes, Iterable) else [sizes]
+def _hidden_layer_sizes(sizes):
+    sizes = [sizes] if np.ndim(sizes) == 0 else list(sizes)
     if not all(isinstance(size, Integral) and size > 0 for size in sizes):
         raise ValueError(
-            f"hidden_layer_sizes must be > 0, got {sizes}. Each entry is the number "
-            "of units of one hidden layer, an integer of at least 1."
+            f"hidden_layer_sizes must be > 0, got {sizes}: each entry is the number of "
+            "units of one hidden layer, an integer of at least 1."
         )
     return tuple(int(size) for size in sizes)
 
@@ -192,13 +206,9 @@ def _check_output(output, params, loss, n_outputs):
 
 
 def _glorot_factors(parameter, hidden):
-    """As scikit-learn does it, the output layer starts like the last hidden one."""
-    factors = [f.glorot_factor for f in hidden]
-    if factors:
-        return (*factors, factors[-1])
-    single = (
-        ACTIVATIONS.get(parameter, Activation)
-        if isinstance(parameter, str)
-        else Activation
-    )
-    return (single.glorot_factor,)
+    """As in scikit-learn, the output layer starts like the last hidden one."""
+    if hidden:
+        return (*(f.glorot_factor for f in hidden), hidden[-1].glorot_factor)
+    if isinstance(parameter, (str, Activation)):
+        return (_activation(parameter, ACTIVATIONS, "activation").glorot_factor,)
+    return (Activation.glorot_factor,)

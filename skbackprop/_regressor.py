@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -91,10 +92,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     early_stopping : bool, default=False
         Whether to hold out `validation_fraction` of the samples, to stop when
         their score improves no more, and to put back the weights that were best
-        for them. Also for "lbfgs".
+        for them in this fit. Also for "lbfgs".
     scoring : "loss", str or callable, default="loss"
         What early stopping watches: the loss of the held-out samples, the name
-        of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``.
+        of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``,
+        which takes ``sample_weight=`` too where `fit` is given weights.
     validation_fraction : float, default=0.1
         Share of the samples held out.
     beta_1 : float, default=0.9
@@ -122,14 +124,14 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     loss_ : float
         Loss of the last epoch, the penalty included.
     best_loss_ : float or None
-        The least loss of an epoch; None with early stopping.
+        The least loss of an epoch of the last fit; None with early stopping.
     loss_curve_ : list of float
         Loss of each epoch since the network was made.
     validation_scores_ : list of float or None
         Score of each epoch on the held-out samples (minus their loss with
         ``scoring="loss"``); None without early stopping.
     best_validation_score_ : float or None
-        The best of them, whose weights are kept.
+        The best of them in the last fit, whose weights are kept.
     history_ : pandas.DataFrame
         A row an epoch: `loss`, `validation_loss`, `validation_score`,
         `learning_rate` and `seconds`.
@@ -160,7 +162,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     same. "lbfgs" minimises the sum, where MLPRegressor hands SciPy a mean with
     the gradient of a sum: there alone, with several targets, numbers differ.
     Sample weights count as repetitions: a mini-batch is divided by its number
-    of rows times the mean weight of all samples.
+    of rows times the mean weight of all samples of this call.
 
     What a fit used is frozen in the fitted network: `set_params` afterwards
     does not change what it predicts.
@@ -308,6 +310,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     def _loss_in_core(self):
         return self.loss
 
+    def _check_output(self, architecture):
+        """Any output can be a prediction."""
+
     def _n_averaged(self, n_outputs):
         """Report the squared error as a mean over outputs, as MLPRegressor does.
 
@@ -317,6 +322,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     def _encode(self, y, dtype, carry_on, incremental, classes):
         """Turn target values into an array of one column an output."""
+        if issparse(y):
+            raise TypeError("y must be a dense array of numbers, got a sparse one.")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         targets = np.ascontiguousarray(y, dtype).reshape(len(y), -1)

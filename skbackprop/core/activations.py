@@ -1,7 +1,8 @@
 """Activation functions: what a neuron makes of its weighted input.
 
 Each class holds ``a = f(z)`` beside the product of a back-propagated error
-with ``f'(z)``. Both write in place, so that a training step allocates nothing.
+with ``f'(z)``. Both write in place, so that a training step allocates no array of
+the size of a layer.
 """
 
 import math
@@ -48,7 +49,8 @@ class Activation:
     glorot_factor = 6.0
 
     def __repr__(self):
-        return f"{type(self).__name__}()"
+        settings = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
+        return f"{type(self).__name__}({settings})"
 
     def forward(self, z, out):
         """Write ``f(z)`` into `out`.

@@ -54,7 +54,8 @@ class Loss:
     tasks = ()
 
     def __repr__(self):
-        return f"{type(self).__name__}()"
+        settings = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
+        return f"{type(self).__name__}({settings})"
 
     def accepts(self, activation):
         """Say whether outputs of this activation can serve this loss.
@@ -231,9 +232,7 @@ class Quantile(Loss):
     def gradient(self, y, a, out):
         np.subtract(a, y, out=out)
         np.sign(out, out=out)
-        # sign r -> (sign r)/2 + (1/2 - q) |sign r|, and 0 stays 0.
-        out += (1.0 - 2.0 * self.quantile) * np.abs(out)
-        out *= 0.5
+        np.clip(out, -self.quantile, 1.0 - self.quantile, out=out)
 
 
 class Poisson(Loss):

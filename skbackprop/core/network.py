@@ -193,9 +193,21 @@ class Network:
         buffers = ForwardBuffers(self, min(n_rows, BLOCK_ROWS), input_dot_of(X))
         for rows in blocks_of(n_rows, buffers.n_rows):
             block = outputs[rows]
-            x = X[rows].astype(self.dtype, copy=False)
+            x = self._cast(X[rows])
             block[...] = self.forward(x, buffers.leading(len(block)))
         return outputs
+
+    def _cast(self, x):
+        if x.dtype == self.dtype:
+            return x
+        with np.errstate(over="ignore"):
+            cast = x.astype(self.dtype)
+        if not np.isfinite(cast.data if issparse(cast) else cast).all():
+            raise ValueError(
+                f"X contains infinity or a value too large for {self.dtype}, which "
+                "the network was fitted in. Fit it to float64 instead."
+            )
+        return cast
 
 
 class ForwardBuffers:

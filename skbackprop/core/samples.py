@@ -43,7 +43,7 @@ class Samples:
         if self.weight is None:
             return 1.0
         weight = self.weight if self.rows is None else self.weight[self.rows]
-        return float(weight.mean())
+        return float(weight.mean(dtype=np.float64))
 
     def subset(self, rows):
         """Return the samples with these row numbers, without copying them."""

@@ -110,8 +110,8 @@ class TrainingState:
         rows in every fit that carries on.
     slots : ndarray of shape (n_slots, n_params)
         What the optimiser remembers.
-    optimizer_name : str
-        Which optimiser that is.
+    optimizer : object
+        Which optimiser that is; None where there is none yet.
     n_updates : int
         Steps of this optimiser so far.
     n_seen : int
@@ -134,7 +134,7 @@ class TrainingState:
     rng: np.random.RandomState
     split_rng: np.random.RandomState
     slots: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    optimizer_name: str = ""
+    optimizer: Any = None
     n_updates: int = 0
     n_seen: int = 0
     order: np.ndarray | None = None
@@ -161,12 +161,17 @@ class TrainingState:
         self.n_epochs = self.n_plateaus = 0
         self.watch = Watch()
 
-    def remember_for(self, optimizer, name):
-        """Make the memory of an optimiser, unless it is there from before."""
-        shape = (optimizer.slots, self.network.params.size)
-        if self.optimizer_name != name or self.slots.shape != shape:
-            self.slots = np.zeros(shape, self.network.dtype)
-            self.optimizer_name, self.n_updates = name, 0
+    def remember_for(self, optimizer):
+        """Make the memory of an optimiser, unless it is there from before.
+
+        Another optimiser, or other settings of the same, could not make sense of
+        it; None, for L-BFGS, forgets it.
+        """
+        if self.optimizer != optimizer:
+            n_slots = optimizer.slots if optimizer else 0
+            n_params = self.network.params.size
+            self.slots = np.zeros((n_slots, n_params), self.network.dtype)
+            self.optimizer, self.n_updates = optimizer, 0
 
 
 @dataclass
@@ -254,7 +259,12 @@ class Training:
         return self.state.watch.n_stalled > self.recipe.n_iter_no_change
 
     def _check_finite(self, loss):
-        if math.isfinite(loss) and np.isfinite(self.state.network.params).all():
+        params, slots = self.state.network.params, self.state.slots
+        if (
+            math.isfinite(loss)
+            and np.isfinite(params).all()
+            and np.isfinite(slots).all()
+        ):
             return
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may"
