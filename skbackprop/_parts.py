@@ -137,8 +137,7 @@ def make_architecture(params, loss, default_output, n_outputs):
     """
     sizes = _hidden_layer_sizes(params["hidden_layer_sizes"])
     activation = _hidden_activations(params["activation"], len(sizes))
-    # A copy, so that nobody can change what a fitted network descends.
-    loss = build(LOSSES[loss], params) if isinstance(loss, str) else copy.deepcopy(loss)
+    loss = build(LOSSES[loss], params) if isinstance(loss, str) else _own_loss(loss)
     output_name = params["output_activation"]
     if isinstance(output_name, str) and output_name == "auto":
         output_name = loss.output_activation or default_output
@@ -178,8 +177,7 @@ def _hidden_activations(activation, n_hidden):
 
 def _activation(name, known, parameter):
     if isinstance(name, Activation):
-        # A copy, so that nobody can change what a fitted network computes.
-        return copy.deepcopy(name)
+        return _own_activation(name)
     if not isinstance(name, str) or name not in known:
         raise ValueError(
             f"{parameter} must be among {sorted(known)} or an instance of a class "
@@ -187,6 +185,35 @@ def _activation(name, known, parameter):
             + did_you_mean(name, known)
         )
     return known[name]()
+
+
+def _own_activation(activation):
+    """Copy a user's activation, so that changes to it don't reach the network."""
+    trial = copy.deepcopy(activation)
+    z, a, delta, scratch = np.full((4, 1, 2), 0.5)
+    a[...] = np.nan
+    _expect_in_place(trial, "forward", trial.forward(z, a), a)
+    _expect_in_place(trial, "backward", trial.backward(delta, a, z, scratch), delta)
+    return copy.deepcopy(activation)
+
+
+def _own_loss(loss):
+    """Copy a user's loss, so that changes to it don't reach the network."""
+    trial = copy.deepcopy(loss)
+    y, a, z, out = np.full((4, 1, 2), 0.5)
+    for method, arrays in (("value", (y, a, z, out)), ("gradient", (y, a, out))):
+        out[...] = np.nan
+        _expect_in_place(trial, method, getattr(trial, method)(*arrays), out)
+    return copy.deepcopy(loss)
+
+
+def _expect_in_place(part, method, returned, written):
+    if returned is not None or np.isnan(written).any():
+        raise TypeError(
+            f"{type(part).__name__}.{method} must write its result into the array it "
+            "is given (out[...] = ..., or out=out in NumPy functions) and return "
+            f"nothing; at inputs of 0.5 it wrote {written} and returned {returned}."
+        )
 
 
 def _check_output(output, params, loss, n_outputs):

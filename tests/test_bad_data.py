@@ -274,3 +274,36 @@ def test_a_batch_larger_than_the_samples_warns_and_is_clipped(make, y, solver):
     whole = make(batch_size=40, **params).fit(X, y)
     for mine, other in zip(clipped.coefs_, whole.coefs_, strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (np.asarray, (-1, 1)),
+        (np.asarray, (0, 2)),
+        (np.asarray, (1, 2)),
+        (csr_matrix, (0, 2)),
+    ],
+)
+def test_label_indicators_of_other_numbers_are_refused(kind, values):
+    y = kind(np.where(LABELS == 1, values[1], values[0]))
+    error_of(lambda: classifier().fit(X, y), "y must be 0 or 1", str(values[1]))
+
+
+def test_sparse_targets_of_a_regressor_are_refused():
+    y = csr_matrix(NUMBERS[:, np.newaxis])
+    error_of(lambda: regressor().fit(X, y), "dense", error=TypeError)
+
+
+@cut_short
+def test_input_too_large_for_a_float32_network_is_refused():
+    fitted = classifier().fit(X.astype(np.float32), THREE)
+    error_of(lambda: fitted.predict(X * 1e200), "X contains", "float32")
+
+
+def test_scorers_that_fail_are_named():
+    estimator = classifier(early_stopping=True, scoring=lambda e, X, y: 0.0)
+    weight = np.ones(len(X))
+    error_of(lambda: estimator.fit(X, THREE, weight), "scoring", "sample_weight")
+    estimator.set_params(scoring="roc_auc")
+    error_of(lambda: estimator.fit(X, THREE), "scoring='roc_auc' failed", "multi_class")

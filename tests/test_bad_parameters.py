@@ -18,8 +18,9 @@ from small_fits import (
     regressor,
 )
 
-from skbackprop import Activation, BackpropClassifier, BackpropRegressor
+from skbackprop import Activation, BackpropClassifier, BackpropRegressor, Loss
 from skbackprop.core.activations import Softmax
+from skbackprop.core.losses import Huber
 
 
 @pytest.mark.parametrize(
@@ -257,3 +258,76 @@ def test_softmax_serves_log_loss_as_a_name_or_an_instance():
     by_name = classifier(loss="log_loss", output_activation="softmax").fit(X, THREE)
     instance = classifier(loss="log_loss", output_activation=Softmax()).fit(X, THREE)
     np.testing.assert_array_equal(by_name.predict_proba(X), instance.predict_proba(X))
+
+
+class ReturnsActivation(Activation):
+    def forward(self, z, out):
+        return np.tanh(z)
+
+    def backward(self, delta, a, z, scratch):
+        delta *= 1.0 - a**2
+
+
+class ReturnsSlope(Activation):
+    def forward(self, z, out):
+        np.tanh(z, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        return delta * (1.0 - a**2)
+
+
+class RebindsLoss(Loss):
+    def value(self, y, a, z, out):
+        out = (a - y) ** 2  # noqa: F841
+
+    def gradient(self, y, a, out):
+        np.subtract(a, y, out=out)
+
+
+class ReturnsGradient(Huber):
+    def gradient(self, y, a, out):
+        return a - y
+
+
+@pytest.mark.parametrize(
+    ("params", "method"),
+    [
+        ({"activation": ReturnsActivation()}, "ReturnsActivation.forward"),
+        ({"activation": ReturnsSlope()}, "ReturnsSlope.backward"),
+        ({"output_activation": ReturnsActivation()}, "ReturnsActivation.forward"),
+        ({"loss": RebindsLoss()}, "RebindsLoss.value"),
+        ({"loss": ReturnsGradient()}, "ReturnsGradient.gradient"),
+    ],
+)
+@ESTIMATORS
+def test_parts_of_users_must_write_in_place(make, y, params, method):
+    error_of(lambda: make(**params).fit(X, y), method, "must write", error=TypeError)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"activation": Activation()}, "Activation must define forward"),
+        ({"loss": Loss()}, "Loss must define value"),
+    ],
+)
+@ESTIMATORS
+def test_parts_of_users_must_be_whole(make, y, params, words):
+    error_of(lambda: make(**params).fit(X, y), words, error=NotImplementedError)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("ReLU", "relu"), ("LeakyReLU", "leaky_relu"), ("Relu", "relu")]
+)
+def test_names_are_suggested_whatever_their_case(name, meant):
+    error_of(lambda: classifier(activation=name).fit(X, THREE), f"mean {meant!r}?")
+
+
+@ESTIMATORS
+def test_unknown_parameters_are_refused_in_the_name_of_the_estimator(make, y):
+    error_of(
+        lambda: make(hiden_layer_sizes=(3,)),
+        f"{make.__name__}.__init__",
+        "hiden_layer_sizes",
+        error=TypeError,
+    )

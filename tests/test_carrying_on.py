@@ -16,7 +16,7 @@ from small_fits import (
     regressor,
 )
 
-from skbackprop import BackpropClassifier
+from skbackprop import Activation, BackpropClassifier
 
 
 @ESTIMATORS
@@ -147,3 +147,57 @@ def test_another_number_of_outputs_is_refused_when_carrying_on(method):
 def test_an_unfitted_estimator_says_so(make, y):
     error_of(lambda: make().predict(X), make.__name__, "fit", error=NotFittedError)
     error_of(lambda: make().coefs_, "not fitted", error=AttributeError)
+
+
+@cut_short
+def test_partial_fit_after_early_stopping_watches_the_loss():
+    estimator = classifier(early_stopping=True, scoring="accuracy").fit(X, THREE)
+    estimator.set_params(
+        early_stopping=False, learning_rate="adaptive", n_iter_no_change=3
+    )
+    for _ in range(20):
+        estimator.partial_fit(X, THREE)
+    assert estimator.best_loss_ == min(estimator.loss_curve_[-20:])
+    assert set(estimator.history_.learning_rate) == {0.001}
+
+
+@pytest.mark.parametrize(
+    "change", [{"beta_1": 0.5}, {"beta_2": 0.9}, {"solver": "sgd"}]
+)
+def test_other_settings_of_the_optimiser_start_its_memory_anew(change):
+    estimator = regressor().partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
+    estimator.set_params(**change).partial_fit(X, NUMBERS)
+    assert estimator._state.n_updates == 1
+
+
+@cut_short
+def test_lbfgs_between_makes_adam_start_anew():
+    estimator = regressor(warm_start=True).fit(X, NUMBERS)
+    estimator.set_params(solver="lbfgs").fit(X, NUMBERS)
+    assert not estimator._state.slots.size
+    estimator.set_params(solver="adam").fit(X, NUMBERS)
+    assert estimator._state.n_updates == estimator.n_iter_
+
+
+class Scaled(Activation):
+    """An activation with settings that `==` can't compare, and a counter."""
+
+    def __init__(self, scale):
+        self.scale = scale
+        self.n_calls = 0
+
+    def forward(self, z, out):
+        self.n_calls += 1
+        np.multiply(z, self.scale, out=out)
+
+    def backward(self, delta, a, z, scratch):
+        delta *= self.scale
+
+
+def test_activations_with_arrays_and_counters_can_be_carried_on():
+    estimator = regressor(
+        hidden_layer_sizes=(2,), activation=Scaled(np.array([1, 2.0]))
+    )
+    estimator.partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
+    estimator.set_params(activation=Scaled(np.array([1, 3.0])))
+    error_of(lambda: estimator.partial_fit(X, NUMBERS), "activation has changed", "3.")

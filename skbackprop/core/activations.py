@@ -62,7 +62,7 @@ class Activation:
         out : ndarray of the same shape and dtype
             Where the activations go; `z` itself unless `needs_z`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define forward")
 
     def backward(self, delta, a, z, scratch):
         """Multiply `delta` by ``f'(z)``, in place.
@@ -77,7 +77,7 @@ class Activation:
         scratch : ndarray of the same shape and dtype
             Free for temporary values.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define backward")
 
 
 class Identity(Activation):

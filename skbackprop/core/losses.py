@@ -94,7 +94,7 @@ class Loss:
         out : ndarray of the same shape and dtype
             Where the losses go.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define value")
 
     def gradient(self, y, a, out):
         """Write the derivative dC/da of each loss into `out`.
@@ -104,7 +104,7 @@ class Loss:
         y, a, out : ndarray of shape (n_rows, n_outputs), float32 or float64
             As in `value`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define gradient")
 
 
 class SquaredError(Loss):
