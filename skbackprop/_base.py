@@ -2,16 +2,14 @@
 
 import copy
 import warnings
-from contextlib import contextmanager, nullcontext
-from functools import cache
-from math import ceil, inf, isfinite
+from contextlib import contextmanager
+from math import inf
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_regressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import train_test_split
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     Interval,
@@ -24,9 +22,10 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
-from threadpoolctl import ThreadpoolController
 
+from ._held_out import Judge, check_some_weight, split
 from ._parts import build, check_unchanged, did_you_mean, make_architecture
+from ._threads import blas_threads
 from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
 from .core.network import BLOCK_ROWS
 from .core.objective import Objective
@@ -52,25 +51,6 @@ def is_stochastic(estimator):
             f"{sorted(OPTIMIZERS)}."
         )
     return True
-
-
-#: Multiplications of a matrix product below which several BLAS threads cost more
-#: than they save, by far where another process wants the same cores.
-SMALL_PRODUCT = 5_000_000
-
-
-@cache
-def _blas():
-    """Find the BLAS libraries in this process, once: the search takes long."""
-    return ThreadpoolController()
-
-
-def _blas_threads(network, n_rows):
-    """Return a context that keeps small networks to one BLAS thread."""
-    largest = n_rows * max(W.size for W in network.weights)
-    if largest > SMALL_PRODUCT:
-        return nullcontext()
-    return _blas().limit(limits=1, user_api="blas")
 
 
 @contextmanager
@@ -300,9 +280,8 @@ class BaseBackprop(BaseEstimator):
         if self.early_stopping:
             # Carrying on, the same samples have to be held out as before.
             rng = copy.deepcopy(state.split_rng) if carry_on else state.rng
-            samples, held_out = self._split(samples, rng)
-            _check_some_weight(held_out, "held out for validation")
-        _check_some_weight(samples, "trained on")
+            samples, held_out = split(samples, self.validation_fraction, rng)
+        check_some_weight(samples, "trained on")
         max_iter = 1 if incremental else self.max_iter
         recipe = self._recipe(state, len(samples), max_iter)
         objective = Objective(
@@ -314,9 +293,12 @@ class BaseBackprop(BaseEstimator):
         )
         self._state = state
         self._publish()  # a scorer may want to look at the attributes
-        validate = None if held_out is None else self._validation(objective, held_out)
+        validate = None
+        if held_out is not None:
+            y = self._decode(held_out)
+            validate = Judge(objective, held_out, self.scoring, self, y)
         training = Training(state, objective, samples, recipe, validate, self._print)
-        with _blas_threads(state.network, min(recipe.batch_size, BLOCK_ROWS)):
+        with blas_threads(state.network, min(recipe.batch_size, BLOCK_ROWS)):
             outcome = training.run(lbfgs if self.solver == "lbfgs" else mini_batches)
         self._publish()
         if self.early_stopping:
@@ -381,69 +363,6 @@ class BaseBackprop(BaseEstimator):
         if weight is None:
             return None
         return _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
-
-    # ----------------------------------------------------- validation samples
-
-    def _split(self, samples, rng):
-        """Hold out `validation_fraction`, stratified by class where that can be."""
-        n = len(samples)
-        n_held_out = ceil(self.validation_fraction * n)
-        if n_held_out < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or "
-                f"the size of your dataset: {self.validation_fraction} of {n} samples "
-                f"is {n_held_out}, allowed are 2 or more."
-            )
-        if n_held_out == n:
-            raise ValueError(
-                f"No sample is left to train on: validation_fraction="
-                f"{self.validation_fraction} of {n} samples is all. Lower it, or "
-                "enlarge the dataset."
-            )
-        train, held_out = train_test_split(
-            np.arange(n),
-            test_size=self.validation_fraction,
-            random_state=rng,
-            stratify=_strata(samples.codes, n, n_held_out),
-        )
-        return samples.subset(train), samples.take(held_out)
-
-    def _validation(self, objective, held_out):
-        """Return the function that measures loss and score of held-out samples."""
-        work = objective.workspace(held_out, min(len(held_out), BLOCK_ROWS))
-        if isinstance(self.scoring, str) and self.scoring == "loss":
-
-            def validate():
-                loss = objective.mean_loss(held_out, work)
-                return loss, -loss
-
-            return validate
-
-        scorer = get_scorer(self.scoring)
-        fitted = copy.copy(self)
-        # The held-out rows are an array: do not warn that it has no names.
-        vars(fitted).pop("feature_names_in_", None)
-        y = self._decode(held_out)
-        weight = {} if held_out.weight is None else {"sample_weight": held_out.weight}
-
-        def validate():
-            try:
-                score = float(scorer(fitted, held_out.X, y, **weight))
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"scoring={self.scoring!r} failed on the samples held out for "
-                    f"early stopping: {error}. Allowed is a scorer that takes the "
-                    f"estimator, X, y{', sample_weight' if weight else ''} and "
-                    "returns a number."
-                ) from error
-            if not isfinite(score):
-                raise ValueError(
-                    f"scoring={self.scoring!r} returned {score} for the samples held "
-                    "out for early stopping; allowed are finite numbers."
-                )
-            return objective.mean_loss(held_out, work), score
-
-        return validate
 
     # --------------------------------------------------------- what was learned
 
@@ -558,22 +477,3 @@ class BaseBackprop(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _check_some_weight(samples, what):
-    if samples.mean_weight == 0.0:
-        raise ValueError(
-            f"sample_weight must be positive for at least one of the samples {what}, "
-            "got only zeros."
-        )
-
-
-def _strata(codes, n_samples, n_held_out):
-    """Return what to stratify a split by, None where it can't be done."""
-    if codes is None:
-        return None
-    counts = np.bincount(codes)
-    counts = counts[counts > 0]
-    splittable = counts.min() >= 2
-    roomy = min(n_held_out, n_samples - n_held_out) >= counts.size
-    return codes if splittable and roomy else None
