@@ -266,11 +266,14 @@ class Training:
             and np.isfinite(slots).all()
         ):
             return
+        # L-BFGS has neither a rate to lower nor a gradient that may be clipped.
+        stochastic = self.recipe.optimizer is not None
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may"
             " contain large values and need to be preprocessed. Training diverged"
             f" in epoch {self.state.n_epochs + 1}: scale the inputs (and the targets of"
-            " a regressor), lower learning_rate_init, or set clip_norm."
+            " a regressor)"
+            f"{', lower learning_rate_init, or set clip_norm' if stochastic else ''}."
         )
 
 
