@@ -117,8 +117,8 @@ def backward(activation, z, delta):
 
 def value(loss, y, a):
     out = np.full_like(a, np.nan)
-    z = logit(a) if loss.needs_z else np.full_like(a, np.nan)
-    loss.value(y, a, z, out)
+    by_z = isinstance(loss, BinaryLogLoss)
+    loss.value(y, a, logit(a) if by_z else np.full_like(a, np.nan), out)
     return out
 
 
@@ -173,11 +173,13 @@ def evaluator(objective, samples):
     """Return the function that computes C of all samples, and its gradient."""
     work = objective.workspace(samples, len(samples))
     samples.slice(slice(0, len(samples)), work)
-    scratch = np.empty_like(work.grad)
+    network = objective.network
+    weights = network.params[: network.n_weights]
+    weight_grad = work.grad[: network.n_weights]
 
     def evaluate():
         cost = objective.descend(work, len(samples))
-        cost += objective.penalize(work.grad, len(samples), scratch)
+        cost += objective.penalize(weights, weight_grad, len(samples))
         return cost, work.grad.copy()
 
     return evaluate
@@ -465,7 +467,7 @@ def test_check_of_losses_sees_a_wrong_sign(monkeypatch):
         (
             Objective,
             "penalize",
-            lambda self, grad, n_rows, scratch: self.penalty(n_rows),
+            lambda self, weights, grad, n_rows: self.penalty(n_rows),
         ),
     ],
     ids=["slope", "loss", "penalty"],

@@ -156,13 +156,14 @@ def siblings_of(module):
 #: Which modules of the core may import which.
 LAYERS = {
     "activations": set(),
+    "blas": set(),
     "losses": {"activations"},
-    "network": set(),
+    "network": {"blas"},
     "samples": {"network"},
-    "objective": {"network"},
-    "optimizers": set(),
+    "objective": {"blas", "network"},
+    "optimizers": {"blas"},
     "schedules": set(),
-    "training": {"network", "objective", "samples"},
+    "training": {"blas", "network", "objective", "samples"},
 }
 
 

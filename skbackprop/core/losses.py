@@ -12,6 +12,14 @@ from scipy.special import xlogy
 
 from .activations import Exp, Identity, Sigmoid, Softmax
 
+#: The smallest normal numbers of either precision.
+_TINY = {char: np.finfo(char).tiny for char in "fd"}
+
+
+def _inner(x, y):
+    """Return the sum of the products of the elements, laid out by columns."""
+    return float(np.dot(x.ravel(order="F"), y.ravel(order="F")))
+
 
 class Loss:
     """Base of every loss; derive from it to add your own.
@@ -24,8 +32,6 @@ class Loss:
     output_activation : str or None, default=None
         Name of the output activation taken with ``output_activation="auto"``;
         None for "identity" in a regressor and "logistic" in a classifier.
-    needs_z : bool, default=False
-        Whether `value` reads the weighted inputs `z` of the output layer.
     tasks : tuple of {"classification", "regression"}
         The estimators that offer the loss by name.
 
@@ -50,7 +56,6 @@ class Loss:
 
     canonical = None
     output_activation = None
-    needs_z = False
     tasks = ()
 
     def __repr__(self):
@@ -90,11 +95,28 @@ class Loss:
         a : ndarray of the same shape and dtype
             The outputs of the network.
         z : ndarray of the same shape and dtype
-            Their weighted inputs; valid only where `needs_z`.
+            Their weighted inputs; not read again afterwards.
         out : ndarray of the same shape and dtype
             Where the losses go.
         """
         raise NotImplementedError(f"{type(self).__name__} must define value")
+
+    def total(self, y, a, z, scratch):
+        """Return the sum of all losses; override it where that is had faster.
+
+        Parameters
+        ----------
+        y, a, z : ndarray of shape (n_rows, n_outputs), float32 or float64
+            As in `value`.
+        scratch : ndarray of the same shape and dtype
+            Overwritten.
+
+        Returns
+        -------
+        float
+        """
+        self.value(y, a, z, scratch)
+        return float(np.add.reduce(scratch, axis=None))
 
     def gradient(self, y, a, out):
         """Write the derivative dC/da of each loss into `out`.
@@ -121,6 +143,10 @@ class SquaredError(Loss):
     def gradient(self, y, a, out):
         np.subtract(a, y, out=out)
 
+    def total(self, y, a, z, scratch):
+        np.subtract(a, y, out=scratch)
+        return 0.5 * _inner(scratch, scratch)
+
 
 class LogLoss(Loss):
     """``-y log(a)`` over exclusive classes, the outputs a softmax."""
@@ -133,15 +159,22 @@ class LogLoss(Loss):
         return type(activation) is Softmax
 
     def value(self, y, a, z, out):
-        # A probability that underflowed to 0 counts as the smallest number.
-        np.maximum(a, np.finfo(a.dtype).tiny, out=out)
-        np.log(out, out=out)
+        self._log(a, out)
         out *= y
         np.negative(out, out=out)
 
     def gradient(self, y, a, out):
         np.divide(y, a, out=out)
         np.negative(out, out=out)
+
+    def total(self, y, a, z, scratch):
+        self._log(a, scratch)
+        return -_inner(y, scratch)
+
+    def _log(self, a, out):
+        # A probability that underflowed to 0 counts as the smallest number.
+        np.maximum(a, _TINY[a.dtype.char], out=out)
+        np.log(out, out=out)
 
 
 class BinaryLogLoss(Loss):
@@ -153,7 +186,6 @@ class BinaryLogLoss(Loss):
 
     canonical = Sigmoid
     output_activation = "logistic"
-    needs_z = True
 
     def accepts(self, activation):
         # Not one derived from it: the loss is computed from z of this one.
@@ -264,7 +296,7 @@ class Poisson(Loss):
 
     def _ratio(self, y, a, out):
         # A mean that underflowed to 0 counts as the smallest number: 0/0 is 0.
-        np.maximum(a, np.finfo(a.dtype).tiny, out=out)
+        np.maximum(a, _TINY[a.dtype.char], out=out)
         np.divide(y, out, out=out)
 
 

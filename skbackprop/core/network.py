@@ -14,10 +14,14 @@ samples instead of columns. BP1 needs the cost, and stands in `objective`.
 """
 
 import copy
+import math
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+
+from .blas import add_to_rows
 
 #: Rows that are predicted at a time: enough for the matrix products to be
 #: efficient, few enough for the activations to stay in the cache.
@@ -150,7 +154,7 @@ class Network:
             self.weights, self.biases, self.activations, batch.z, batch.a
         ):
             dot(a, W, out=z)
-            z += b
+            add_to_rows(b, z, batch.ones)
             f.forward(z, out)
             dot, a = np.dot, out
         return a
@@ -168,11 +172,11 @@ class Network:
             a, z, delta = batch.a[l - 1], batch.z[l - 1], batch.delta[l]
             delta_below, scratch = batch.delta[l - 1], batch.scratch[l - 1]
             np.dot(a.T, delta, out=batch.dW[l])
-            np.add.reduce(delta, axis=0, out=batch.db[l])
+            np.dot(batch.ones, delta, out=batch.db[l])
             np.dot(delta, self.weights[l].T, out=delta_below)
             self.activations[l - 1].backward(delta_below, a, z, scratch)
         batch.input_dot(batch.x.T, batch.delta[0], out=batch.dW[0])
-        np.add.reduce(batch.delta[0], axis=0, out=batch.db[0])
+        np.dot(batch.ones, batch.delta[0], out=batch.db[0])
 
     def predict(self, X):
         """Compute the outputs for any number of rows, a block at a time.
@@ -210,6 +214,18 @@ class Network:
         return cast
 
 
+def order_of(buffer):
+    """Say whether a contiguous array lies row by row, "C", or column by column, "F"."""
+    return "C" if buffer.flags.c_contiguous else "F"
+
+
+def first_rows(buffer, n_rows):
+    """Return a buffer for fewer rows in the memory of this one, as contiguous."""
+    shape = (n_rows, buffer.shape[1])
+    flat = buffer.reshape(-1, order=order_of(buffer))
+    return flat[: math.prod(shape)].reshape(shape, order=order_of(buffer))
+
+
 class ForwardBuffers:
     """Where a forward pass over at most `n_rows` rows writes.
 
@@ -221,31 +237,75 @@ class ForwardBuffers:
         Rows of the largest batch.
     input_dot : callable
         The product of an input with a matrix, see `input_dot_of`.
-    keep_output_z : bool, default=False
-        Whether `z` of the outputs is to survive their activation.
 
     Attributes
     ----------
-    z, a : list of ndarray of shape (n_rows, n_units)
-        Weighted inputs and activations, one array a layer after the input;
-        the same array where the activation allows it.
+    z : list of ndarray of shape (n_rows, n_units)
+        Weighted inputs, one array a layer after the input.
+    a : list of ndarray of the same shapes
+        Activations: in a hidden layer the same array as `z` where the activation
+        allows it. Those of the outputs lie column by column, in Fortran order,
+        which makes sums over the classes of a row fast.
+    ones : ndarray of shape (n_rows,)
+        For sums over the rows.
     """
 
-    def __init__(self, network, n_rows, input_dot, keep_output_z=False):
+    def __init__(self, network, n_rows, input_dot):
         self.n_rows = n_rows
         self.input_dot = input_dot
         self.z = [np.empty((n_rows, n), network.dtype) for n in network.sizes[1:]]
-        keeps_z = [f.needs_z for f in network.activations]
-        keeps_z[-1] |= keep_output_z
-        self.a = [np.empty_like(z) if keep else z for z, keep in zip(self.z, keeps_z)]
+        *hidden, outputs = self.z
+        self.a = [
+            np.empty_like(z) if f.needs_z else z
+            for z, f in zip(hidden, network.activations)
+        ]
+        self.a.append(np.empty_like(outputs, order="F"))
+        self.ones = np.ones(n_rows, network.dtype)
 
     def leading(self, n_rows):
-        """Return the same buffers cut to their first `n_rows` rows, as views."""
+        """Return buffers for `n_rows` rows in the memory of these, as views."""
         short = copy.copy(self)
         short.n_rows = n_rows
-        short.z = [z[:n_rows] for z in self.z]
-        short.a = [a[:n_rows] for a in self.a]
+        short.z = [first_rows(z, n_rows) for z in self.z]
+        short.a = [first_rows(a, n_rows) for a in self.a]
+        short.ones = self.ones[:n_rows]
         return short
+
+
+class Fetched(NamedTuple):
+    """What the rows of a batch are fetched into.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (n_rows, n_inputs)
+        Inputs in the dtype in which they come; `x` itself if that is its own.
+    x : ndarray of shape (n_rows, n_inputs)
+        Inputs in the dtype of the network.
+    y : ndarray of shape (n_rows, n_outputs)
+        Targets, in Fortran order like the outputs.
+    weight : ndarray of shape (n_rows,)
+        Sample weights.
+    codes : ndarray of int of shape (n_rows,)
+        Which targets.
+    """
+
+    raw: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    codes: np.ndarray
+
+    def leading(self, n_rows):
+        """Return the same buffers for `n_rows` rows, as views."""
+        raw, x, y, weight, codes = self
+        first = raw[:n_rows]
+        return Fetched(
+            first,
+            first if x is raw else x[:n_rows],
+            first_rows(y, n_rows),
+            weight[:n_rows],
+            codes[:n_rows],
+        )
 
 
 class Workspace(ForwardBuffers):
@@ -253,8 +313,10 @@ class Workspace(ForwardBuffers):
 
     Parameters
     ----------
-    network, n_rows, input_dot, keep_output_z
+    network, n_rows, input_dot
         As in `ForwardBuffers`.
+    input_dtype : dtype
+        Of the inputs as they come.
 
     Attributes
     ----------
@@ -264,11 +326,11 @@ class Workspace(ForwardBuffers):
         Their targets.
     weight : ndarray of shape (n_rows,) or None
         Their sample weights.
-    buffers : list of ndarray
-        What `x`, `y`, `weight` and codes are fetched into. `x`, `y` and
-        `weight` may be views of the user's arrays instead, never written to.
+    fetched : Fetched
+        What those are fetched into. They may be views of the user's arrays
+        instead, never written to.
     delta : list of ndarray of shape (n_rows, n_units)
-        The errors dC/dz of each layer after the input.
+        The errors dC/dz of each layer after the input, laid out as `a`.
     scratch : list of ndarray of the same shapes
         For temporary values; all share their memory.
     row_scale : ndarray of shape (n_rows, 1)
@@ -279,28 +341,33 @@ class Workspace(ForwardBuffers):
         dC/dW and dC/db of each layer: views of `grad`.
     """
 
-    def __init__(self, network, n_rows, input_dot, keep_output_z=False):
-        super().__init__(network, n_rows, input_dot, keep_output_z)
+    def __init__(self, network, n_rows, input_dot, input_dtype):
+        super().__init__(network, n_rows, input_dot)
+        dtype = network.dtype
         self.x = self.y = self.weight = None
-        n_gathered = network.sizes[0] if input_dot is np.dot else 0
-        self.buffers = [
-            np.empty((n_rows, n_gathered), network.dtype),
-            np.empty((n_rows, network.sizes[-1]), network.dtype),
-            np.empty(n_rows, network.dtype),
-            np.empty(n_rows, np.intp),
+        n_fetched = network.sizes[0] if input_dot is np.dot else 0
+        x = np.empty((n_rows, n_fetched), dtype)
+        self.fetched = Fetched(
+            raw=x if input_dtype == dtype else np.empty_like(x, input_dtype),
+            x=x,
+            y=np.empty((n_rows, network.sizes[-1]), dtype, order="F"),
+            weight=np.empty(n_rows, dtype),
+            codes=np.empty(n_rows, np.intp),
+        )
+        self.delta = [np.empty_like(a) for a in self.a]
+        widest = np.empty(n_rows * max(network.sizes[1:]), dtype)
+        self.scratch = [
+            widest[: a.size].reshape(a.shape, order=order_of(a)) for a in self.a
         ]
-        self.delta = [np.empty_like(z) for z in self.z]
-        widest = np.empty(n_rows * max(network.sizes[1:]), network.dtype)
-        self.scratch = [widest[: z.size].reshape(z.shape) for z in self.z]
-        self.row_scale = np.empty((n_rows, 1), network.dtype)
+        self.row_scale = np.empty((n_rows, 1), dtype)
         self.grad = np.empty_like(network.params)
         self.dW, self.db = layer_views(self.grad, network.sizes)
 
     def leading(self, n_rows):
-        """Return the same buffers cut to their first `n_rows` rows, as views."""
+        """Return buffers for `n_rows` rows in the memory of these, as views."""
         short = super().leading(n_rows)
-        short.buffers = [buffer[:n_rows] for buffer in self.buffers]
-        short.delta = [delta[:n_rows] for delta in self.delta]
-        short.scratch = [scratch[:n_rows] for scratch in self.scratch]
+        short.delta = [first_rows(delta, n_rows) for delta in self.delta]
+        short.scratch = [first_rows(scratch, n_rows) for scratch in self.scratch]
+        short.fetched = self.fetched.leading(n_rows)
         short.row_scale = self.row_scale[:n_rows]
         return short

@@ -11,6 +11,7 @@ of heavy samples weighs more than a batch of light ones.
 
 import numpy as np
 
+from .blas import axpy
 from .network import blocks_of
 
 
@@ -53,14 +54,14 @@ class Objective:
 
     def workspace(self, samples, n_rows):
         """Make the buffers to evaluate batches of at most `n_rows` samples."""
-        return samples.workspace(self.network, n_rows, self.loss.needs_z)
+        return samples.workspace(self.network, n_rows)
 
     def _loss_sum(self, work, a):
         """Return the weighted sum of the losses of all rows and outputs."""
         losses = work.delta[-1]  # free until the error is written
-        self.loss.value(work.y, a, work.z[-1], losses)
         if work.weight is None:
-            return float(np.add.reduce(losses, axis=None, dtype=np.float64))
+            return self.loss.total(work.y, a, work.z[-1], losses)
+        self.loss.value(work.y, a, work.z[-1], losses)
         return float(np.dot(work.weight, losses).sum())
 
     def descend(self, work, n_rows):
@@ -91,37 +92,31 @@ class Objective:
         self.network.backward(work)
         return cost
 
-    def penalize(self, grad, n_rows, scratch):
+    def penalize(self, weights, grad, n_rows):
         """Evaluate the penalty term of C, and add its gradient to `grad`.
 
         Parameters
         ----------
-        grad : ndarray of shape (n_params,)
-            Added to.
+        weights : ndarray of shape (n,)
+            Some of the weights, or all.
+        grad : ndarray of shape (n,)
+            Their gradient; added to.
         n_rows : int
             The n of C.
-        scratch : ndarray of shape (n_params,)
-            Overwritten.
 
         Returns
         -------
         float
-            The penalty term of C.
+            What these weights contribute to the penalty term of C.
         """
-        W = self._penalized
         strength = self.alpha / (n_rows * self.mean_weight)
-        slope = np.multiply(W, strength, out=scratch[: W.size])
-        grad[: W.size] += slope
-        return 0.5 * float(np.dot(W, slope))
+        axpy(strength, weights, grad)
+        return 0.5 * strength * float(np.dot(weights, weights))
 
     def penalty(self, n_rows):
         """Return the penalty term of C for `n_rows` rows."""
-        W = self._penalized
+        W = self.network.params[: self.network.n_weights]
         return 0.5 * self.alpha / (n_rows * self.mean_weight) * float(np.dot(W, W))
-
-    @property
-    def _penalized(self):
-        return self.network.params[: self.network.n_weights]
 
     def reported(self, loss_term, penalty_term):
         """Return C as it is shown to the user and watched for improvement."""

@@ -12,6 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from .blas import axpy, scal
+
 
 @dataclass(frozen=True)
 class SGD:
@@ -56,19 +58,17 @@ class SGD:
         t : int
             Number of this step, from 1.
         """
-        grad *= rate
         if not self.momentum:
-            params -= grad
+            axpy(-rate, grad, params)
             return
         (velocity,) = slots
-        velocity *= self.momentum
-        velocity -= grad
+        scal(self.momentum, velocity)
+        axpy(-rate, grad, velocity)
         if self.nesterovs_momentum:
-            params -= grad
-            np.multiply(velocity, self.momentum, out=scratch)
-            params += scratch
+            axpy(-rate, grad, params)
+            axpy(self.momentum, velocity, params)
         else:
-            params += velocity
+            axpy(1.0, velocity, params)
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,16 @@ class Adam:
         m, v = slots
         root = math.sqrt(1.0 - self.beta_2)
         rate *= math.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
-        m *= self.beta_1
-        m += grad
-        grad *= grad
-        v *= self.beta_2
-        v += grad
-        np.sqrt(v, out=scratch)
-        scratch += self.epsilon / root
-        np.divide(m, scratch, out=grad)
-        grad *= rate * (1.0 - self.beta_1) / root
-        params -= grad
+        scal(self.beta_1, m)
+        axpy(1.0, grad, m)
+        np.multiply(grad, grad, out=grad)
+        scal(self.beta_2, v)
+        axpy(1.0, grad, v)
+        # From here on `grad` is scratch: a fifth vector would crowd the cache.
+        np.sqrt(v, out=grad)
+        grad += self.epsilon / root
+        np.divide(m, grad, out=grad)
+        axpy(-rate * (1.0 - self.beta_1) / root, grad, params)
 
 
 @dataclass(frozen=True)
@@ -145,15 +145,13 @@ class RMSProp:
     def step(self, params, grad, slots, scratch, rate, t):
         """Move the parameters by one step; see `SGD.step`."""
         (v,) = slots
-        np.square(grad, out=scratch)
-        scratch *= 1.0 - self.beta_2
-        v *= self.beta_2
-        v += scratch
+        np.multiply(grad, grad, out=scratch)
+        scal(self.beta_2, v)
+        axpy(1.0 - self.beta_2, scratch, v)
         np.sqrt(v, out=scratch)
         scratch += self.epsilon
-        grad /= scratch
-        grad *= rate
-        params -= grad
+        np.divide(grad, scratch, out=grad)
+        axpy(-rate, grad, params)
 
 
 #: Optimisers of mini-batches, by the names that estimators take.

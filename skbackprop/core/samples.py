@@ -34,6 +34,11 @@ class Samples:
     weight: np.ndarray | None = None
     rows: np.ndarray | None = None
 
+    def __post_init__(self):
+        self.is_sparse = issparse(self.X)
+        # The few columns of a batch are fetched faster than its many rows.
+        self.targets = np.asfortranarray(self.targets)
+
     def __len__(self):
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
@@ -58,37 +63,41 @@ class Samples:
             None if self.weight is None else self.weight[rows],
         )
 
-    def workspace(self, network, n_rows, keep_output_z=False):
+    def workspace(self, network, n_rows):
         """Make the buffers for batches of at most `n_rows` of these samples."""
-        return Workspace(network, n_rows, input_dot_of(self.X), keep_output_z)
+        return Workspace(network, n_rows, input_dot_of(self.X), self.X.dtype)
+
+    def located(self, order):
+        """Return the numbers that these samples have in `X`, in this order."""
+        return order if self.rows is None else self.rows.take(order)
 
     def gather(self, rows, work):
-        """Fetch the samples with these row numbers into the workspace.
+        """Fetch samples into the workspace.
 
         Parameters
         ----------
         rows : ndarray of int of shape (n_rows,)
-            Which, each within ``range(len(self))``.
+            Their numbers in `X`, see `located`.
         work : Workspace
             Its `x`, `y` and `weight` are set.
         """
-        if self.rows is not None:
-            rows = self.rows[rows]
-        x, y, weight, codes = work.buffers
-        if issparse(self.X):
-            x = self.X[rows]
+        raw, x, y, weight, codes = work.fetched
+        if self.is_sparse:
+            x = self.X[rows].astype(x.dtype, copy=False)
         else:
             # mode="clip" spares NumPy a buffer that mode="raise" needs.
-            self.X.take(rows, axis=0, out=x, mode="clip")
+            self.X.take(rows, axis=0, out=raw, mode="clip")
+            if raw is not x:
+                np.copyto(x, raw, casting="same_kind")
         if self.weight is not None:
             work.weight = self.weight.take(rows, out=weight, mode="clip")
         if self.codes is not None:
             rows = self.codes.take(rows, out=codes, mode="clip")
-        self.targets.take(rows, axis=0, out=y, mode="clip")
+        self.targets.T.take(rows, axis=1, out=y.T, mode="clip")
         work.x, work.y = x, y
 
     def slice(self, rows, work):
-        """Point the workspace to consecutive samples, without copying the inputs.
+        """Fetch consecutive samples, without copying the inputs where that can be.
 
         Parameters
         ----------
@@ -98,13 +107,18 @@ class Samples:
             Its `x`, `y` and `weight` are set.
         """
         if self.rows is not None:
-            self.gather(np.arange(rows.start, rows.stop), work)
+            self.gather(self.rows[rows], work)
             return
+        raw, x, y, _, _ = work.fetched
         work.x = self.X[rows]
+        if self.is_sparse:
+            work.x = work.x.astype(x.dtype, copy=False)
+        elif raw is not x:
+            np.copyto(x, work.x, casting="same_kind")
+            work.x = x
         if self.codes is not None:
-            work.y = self.targets.take(
-                self.codes[rows], axis=0, out=work.buffers[1], mode="clip"
-            )
+            self.targets.T.take(self.codes[rows], axis=1, out=y.T, mode="clip")
+            work.y = y
         else:
             work.y = self.targets[rows]
         if self.weight is not None:

@@ -10,7 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
+from .blas import scal
 from .network import BLOCK_ROWS, Network, blocks_of
+
+#: Parameters that are moved at a time: few enough for them, their gradient and the
+#: optimiser's memory of them to stay in the cache from one pass to the next.
+PART_SIZE = 32768
 
 
 class Epoch(NamedTuple):
@@ -259,11 +264,11 @@ class Training:
         return self.state.watch.n_stalled > self.recipe.n_iter_no_change
 
     def _check_finite(self, loss):
-        params, slots = self.state.network.params, self.state.slots
+        state = self.state
         if (
             math.isfinite(loss)
-            and np.isfinite(params).all()
-            and np.isfinite(slots).all()
+            and _all_finite(state.network.params)
+            and _all_finite(state.slots)
         ):
             return
         # L-BFGS has neither a rate to lower nor a gradient that may be clipped.
@@ -275,6 +280,11 @@ class Training:
             " a regressor)"
             f"{', lower learning_rate_init, or set clip_norm' if stochastic else ''}."
         )
+
+
+def _all_finite(array):
+    # A finite sum proves it, at no memory; any other may be an overflow of the sum.
+    return math.isfinite(np.add.reduce(array, axis=None)) or np.isfinite(array).all()
 
 
 def mini_batches(training):
@@ -294,6 +304,16 @@ def mini_batches(training):
     return Outcome("max_iter")
 
 
+class _Part(NamedTuple):
+    """A run of parameters that fits into the processor's cache, all of it views."""
+
+    params: np.ndarray
+    grad: np.ndarray
+    slots: tuple
+    weights: np.ndarray
+    weight_grad: np.ndarray
+
+
 class _MiniBatchEpoch:
     """One pass over all samples; everything but the rate is settled beforehand."""
 
@@ -303,50 +323,78 @@ class _MiniBatchEpoch:
         n, size = len(self.samples), self.recipe.batch_size
         self.work = self.objective.workspace(self.samples, size)
         self.last_work = self.work.leading(n % size or size)
-        self.scratch = np.empty_like(self.state.network.params)
+        self.parts = list(self._cut(PART_SIZE))
+        self.scratch = np.empty_like(self.parts[0].params)
         if self.state.order is None or self.state.order.size != n:
             self.state.order = np.arange(n)
 
+    def _cut(self, size):
+        network, grad = self.state.network, self.work.grad
+        for part in blocks_of(network.params.size, size):
+            weights = slice(*np.minimum([part.start, part.stop], network.n_weights))
+            yield _Part(
+                network.params[part],
+                grad[part],
+                tuple(self.state.slots[:, part]),
+                network.params[weights],
+                grad[weights],
+            )
+
     def run(self, rate):
         """Step once for every mini-batch; return the mean loss met on the way."""
-        state, recipe, samples = self.state, self.recipe, self.samples
+        recipe, samples = self.recipe, self.samples
         if recipe.shuffle:
-            state.rng.shuffle(state.order)
+            self.state.rng.shuffle(self.state.order)
+            order = samples.located(self.state.order)
         loss_sum = penalty_sum = 0.0
         for rows in blocks_of(len(samples), recipe.batch_size):
             n_rows = rows.stop - rows.start
             work = self.work if n_rows == recipe.batch_size else self.last_work
             if recipe.shuffle:
-                samples.gather(state.order[rows], work)
+                samples.gather(order[rows], work)
             else:
                 samples.slice(rows, work)
             loss_sum += n_rows * self.objective.descend(work, n_rows)
-            penalty = self.objective.penalize(work.grad, n_rows, self.scratch)
-            penalty_sum += n_rows * penalty
-            self._step(work.grad, rate)
+            penalty_sum += n_rows * self._step(n_rows, rate)
         return self.objective.reported(
             loss_sum / len(samples), penalty_sum / len(samples)
         )
 
-    def _step(self, grad, rate):
-        state, clip_norm = self.state, self.recipe.clip_norm
-        network, decay = state.network, self.recipe.weight_decay
+    def _step(self, n_rows, rate):
+        """Move the parameters; return the penalty that they had."""
+        self.state.n_updates += 1
+        penalty, clip_norm = 0.0, self.recipe.clip_norm
+        for part in self.parts:
+            penalty += self._penalize(part, n_rows)
+            if clip_norm is None:
+                self._move(part, rate)
         if clip_norm is not None:
-            norm = _norm(grad)
-            if norm > clip_norm:
-                grad *= clip_norm / norm
-        if decay:
-            network.params[: network.n_weights] *= 1.0 - rate * decay
-        state.n_updates += 1
+            _clip(self.work.grad, clip_norm)
+            for part in self.parts:
+                self._move(part, rate)
+        return penalty
+
+    def _penalize(self, part, n_rows):
+        if not self.objective.alpha or not part.weights.size:
+            return 0.0
+        return self.objective.penalize(part.weights, part.weight_grad, n_rows)
+
+    def _move(self, part, rate):
+        if self.recipe.weight_decay and part.weights.size:
+            scal(1.0 - rate * self.recipe.weight_decay, part.weights)
+        scratch = self.scratch[: part.params.size]
         self.recipe.optimizer.step(
-            network.params, grad, state.slots, self.scratch, rate, state.n_updates
+            part.params, part.grad, part.slots, scratch, rate, self.state.n_updates
         )
 
 
-def _norm(grad):
+def _clip(grad, clip_norm):
     norm = math.sqrt(np.dot(grad, grad))
-    # Squares overflow long before the gradient itself does.
-    return norm if norm < math.inf else float(np.linalg.norm(grad.astype(np.float64)))
+    if norm == math.inf:
+        # Squares overflow long before the gradient itself does.
+        norm = float(np.linalg.norm(grad.astype(np.float64)))
+    if norm > clip_norm:
+        grad *= clip_norm / norm
 
 
 def lbfgs(training):
@@ -397,7 +445,6 @@ class _FullGradient:
         n_rows = min(len(self.samples), BLOCK_ROWS)
         self.work = self.objective.workspace(self.samples, n_rows)
         self.network = training.state.network
-        self.scratch = np.empty_like(self.network.params)
 
     def reported(self, cost):
         """Return a cost at the present parameters as it is reported."""
@@ -413,4 +460,7 @@ class _FullGradient:
             self.samples.slice(rows, block)
             loss += self.objective.descend(block, n)
             total += block.grad
-        return loss + self.objective.penalize(total, n, self.scratch), total
+        n_weights = self.network.n_weights
+        weights = self.network.params[:n_weights]
+        penalty = self.objective.penalize(weights, total[:n_weights], n)
+        return loss + penalty, total
