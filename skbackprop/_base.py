@@ -7,6 +7,7 @@ from math import inf
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
@@ -51,6 +52,20 @@ def is_stochastic(estimator):
             f"{sorted(OPTIMIZERS)}."
         )
     return True
+
+
+def check_range(values, dtype, name):
+    """Raise ValueError where values are beyond the range of the dtype computed in."""
+    if values.dtype.kind != "f" or values.dtype.itemsize <= dtype.itemsize:
+        return
+    values = values.data if issparse(values) else values
+    largest = max(values.max(initial=0.0), -values.min(initial=0.0))
+    if largest > np.finfo(dtype).max:
+        raise ValueError(
+            f"{name} contains {largest:g}, which is too large for {dtype}; allowed are "
+            f"values up to {np.finfo(dtype).max:g}. Scale {name}, or fit with "
+            "dtype='float64'."
+        )
 
 
 @contextmanager
@@ -107,6 +122,7 @@ class BaseBackprop(BaseEstimator):
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "dtype": [StrOptions({"float32", "float64"}), None],
     }
 
     # The defaults stand where users look for them, in the two estimators.
@@ -140,6 +156,7 @@ class BaseBackprop(BaseEstimator):
         n_iter_no_change,
         max_fun,
         clip_norm,
+        dtype,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -168,6 +185,7 @@ class BaseBackprop(BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.clip_norm = clip_norm
+        self.dtype = dtype
 
     def _validate_params(self):
         try:
@@ -195,8 +213,8 @@ class BaseBackprop(BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data. float32 is computed with in float32, all else in
-            float64; an array in C order of either dtype is not copied.
+            The input data, computed with in the precision that `dtype` names. A
+            numeric array in C order is not copied, whatever its dtype.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values: class labels or a label indicator in
             classification, real numbers in regression.
@@ -237,17 +255,20 @@ class BaseBackprop(BaseEstimator):
             X,
             y,
             accept_sparse="csr",
-            dtype=self._state.network.dtype if carry_on else [np.float64, np.float32],
+            dtype="numeric",
             order="C",
             multi_output=True,
             y_numeric=is_regressor(self),
             reset=not carry_on,
         )
-        targets, codes = self._encode(y, X.dtype, carry_on, incremental, classes)
-        samples = Samples(X, targets, codes, self._check_weight(weight, X))
+        dtype = self._computing_dtype(X, carry_on)
+        check_range(X, dtype, "X")
+        targets, codes = self._encode(y, dtype, carry_on, incremental, classes)
+        samples = Samples(X, targets, codes, self._check_weight(weight, X, dtype))
         n_outputs = targets.shape[1]
+        params = self.get_params(deep=False)
         architecture = make_architecture(
-            self.get_params(deep=False),
+            params,
             self._loss_in_core(),
             self._default_output_activation,
             n_outputs,
@@ -260,10 +281,10 @@ class BaseBackprop(BaseEstimator):
         else:
             self._architecture = architecture
             self._fingerprints = architecture.fingerprints()
-            state = self._initial_state(X.shape[1], n_outputs, X.dtype)
+            state = self._initial_state(X.shape[1], n_outputs, dtype)
         if not incremental:
             state.begin_fit()
-        self._train(state, samples, carry_on, incremental)
+        self._train(state, samples, params, carry_on, incremental)
         return self
 
     def _initial_state(self, n_inputs, n_outputs, dtype):
@@ -274,7 +295,7 @@ class BaseBackprop(BaseEstimator):
         network = self._architecture.network(n_inputs, n_outputs, dtype, rng)
         return TrainingState(network, rng, split_rng=copy.deepcopy(rng))
 
-    def _train(self, state, samples, carry_on, incremental):
+    def _train(self, state, samples, params, carry_on, incremental):
         """Train the state on the samples, and take it over."""
         held_out = None
         if self.early_stopping:
@@ -283,7 +304,8 @@ class BaseBackprop(BaseEstimator):
             samples, held_out = split(samples, self.validation_fraction, rng)
         check_some_weight(samples, "trained on")
         max_iter = 1 if incremental else self.max_iter
-        recipe = self._recipe(state, len(samples), max_iter)
+        recipe = self._recipe(params, len(samples), max_iter)
+        state.remember_for(recipe.optimizer)
         objective = Objective(
             state.network,
             self._architecture.loss,
@@ -295,8 +317,7 @@ class BaseBackprop(BaseEstimator):
         self._publish()  # a scorer may want to look at the attributes
         validate = None
         if held_out is not None:
-            y = self._decode(held_out)
-            validate = Judge(objective, held_out, self.scoring, self, y)
+            validate = Judge(objective, held_out, self.scoring, self)
         training = Training(state, objective, samples, recipe, validate, self._print)
         with blas_threads(state.network, min(recipe.batch_size, BLOCK_ROWS)):
             outcome = training.run(lbfgs if self.solver == "lbfgs" else mini_batches)
@@ -307,9 +328,8 @@ class BaseBackprop(BaseEstimator):
         if outcome.reason == "interrupted" or not incremental:
             self._explain_end(outcome)
 
-    def _recipe(self, state, n_samples, max_iter):
+    def _recipe(self, params, n_samples, max_iter):
         """Gather what the parameters say about how to train."""
-        params = self.get_params(deep=False)
         optimizer = schedule = None
         decays_weights = False
         batch_size = n_samples
@@ -318,7 +338,6 @@ class BaseBackprop(BaseEstimator):
             schedule = build(SCHEDULES[self.learning_rate], params)
             decays_weights = optimizer.decays_weights
             batch_size = self._rows_a_batch(n_samples)
-        state.remember_for(optimizer)
         return Recipe(
             optimizer=optimizer,
             schedule=schedule,
@@ -359,10 +378,22 @@ class BaseBackprop(BaseEstimator):
                 "which needs the whole gradient; allowed is None."
             )
 
-    def _check_weight(self, weight, X):
+    def _computing_dtype(self, X, carry_on):
+        """Return the dtype of all that is computed: parameters, outputs, losses."""
+        before = self._state.network.dtype if carry_on else None
+        if before is not None and self.dtype not in (None, before):
+            raise ValueError(
+                f"dtype has changed since the network was made, from {before} to "
+                f"{self.dtype}, which partial_fit and warm_start=True cannot carry on "
+                "from. Set it back, or call fit with warm_start=False."
+            )
+        single = X.dtype == np.float32
+        return before or np.dtype(self.dtype or ("float32" if single else "float64"))
+
+    def _check_weight(self, weight, X, dtype):
         if weight is None:
             return None
-        return _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
+        return _check_sample_weight(weight, X, dtype=dtype, ensure_non_negative=True)
 
     # --------------------------------------------------------- what was learned
 
@@ -468,10 +499,12 @@ class BaseBackprop(BaseEstimator):
             self,
             X,
             accept_sparse="csr",
-            dtype=[np.float64, np.float32],
+            dtype="numeric",
             reset=False,
         )
-        return self._state.network.predict(X)
+        network = self._state.network
+        check_range(X, network.dtype, "X")
+        return network.predict(X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

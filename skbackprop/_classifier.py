@@ -119,6 +119,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     clip_norm : float or None, default=None
         Longest norm of the gradient of a batch: longer ones are shortened to
         it. None leaves them. Not for "lbfgs".
+    dtype : {"float32", "float64"} or None, default=None
+        Precision of all that is computed, and of what is predicted. `X` may
+        have another: it is converted a batch at a time. None is "float32" for
+        `X` of float32, else "float64". float32 takes half the memory and about
+        half the time on wide networks.
 
     Attributes
     ----------
@@ -236,6 +241,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         n_iter_no_change=10,
         max_fun=15000,
         clip_norm=None,
+        dtype=None,
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -265,6 +271,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
             clip_norm=clip_norm,
+            dtype=dtype,
         )
 
     @available_if(is_stochastic)

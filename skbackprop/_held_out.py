@@ -36,7 +36,7 @@ def split(samples, fraction, rng):
     samples : Samples
         Those to train on, a subset that is not copied.
     held_out : Samples
-        A copy of the others.
+        The others, not copied either.
     """
     n = len(samples)
     n_held_out = ceil(fraction * n)
@@ -57,7 +57,7 @@ def split(samples, fraction, rng):
         random_state=rng,
         stratify=_strata(samples.codes, n, n_held_out),
     )
-    held_out = samples.take(rest)
+    held_out = samples.subset(rest)
     check_some_weight(held_out, "held out for validation")
     return samples.subset(train), held_out
 
@@ -86,16 +86,18 @@ class Judge:
         "loss", the name of a scorer, or a scorer.
     estimator : BaseEstimator
         Fitted with that network.
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        The targets of the held-out samples, as a scorer wants them.
     """
 
-    def __init__(self, objective, held_out, scoring, estimator, y):
-        self.objective, self.held_out = objective, held_out
-        self.scoring, self.y = scoring, y
+    def __init__(self, objective, held_out, scoring, estimator):
+        self.objective, self.held_out, self.scoring = objective, held_out, scoring
         self.work = objective.workspace(held_out, min(len(held_out), BLOCK_ROWS))
         by_loss = isinstance(scoring, str) and scoring == "loss"
         self.scorer = None if by_loss else get_scorer(scoring)
+        if by_loss:
+            return
+        # A scorer wants arrays; the loss takes the rows from where they are.
+        self.copied = held_out.copied()
+        self.y = estimator._decode(self.copied)
         self.estimator = copy.copy(estimator)
         # The held-out rows are an array: do not warn that it has no names.
         vars(self.estimator).pop("feature_names_in_", None)
@@ -106,7 +108,7 @@ class Judge:
         return loss, -loss if self.scorer is None else self._score()
 
     def _score(self):
-        X, weight = self.held_out.X, self.held_out.weight
+        X, weight = self.copied.X, self.copied.weight
         weighted = {} if weight is None else {"sample_weight": weight}
         try:
             score = float(self.scorer(self.estimator, X, self.y, **weighted))

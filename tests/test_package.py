@@ -158,12 +158,13 @@ LAYERS = {
     "activations": set(),
     "blas": set(),
     "losses": {"activations"},
-    "network": {"blas"},
+    "sparse": {"blas"},
+    "network": {"blas", "sparse"},
     "samples": {"network"},
     "objective": {"blas", "network"},
     "optimizers": {"blas"},
     "schedules": set(),
-    "training": {"blas", "network", "objective", "samples"},
+    "training": {"blas", "network", "objective", "samples", "sparse"},
 }
 
 

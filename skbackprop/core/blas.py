@@ -1,14 +1,15 @@
-"""Three operations that BLAS does in one pass, and NumPy in two or half as fast.
+"""Operations that BLAS does in one pass, and NumPy in two or half as fast.
 
 They come from SciPy, whose wheels carry a BLAS with threads of its own, which
 get in the way of those of NumPy's: whoever calls these between large matrix
 products keeps SciPy's to one thread.
 """
 
-from scipy.linalg.blas import daxpy, dger, dscal, saxpy, sger, sscal
+from scipy.linalg.blas import daxpy, ddot, dger, dscal, saxpy, sdot, sger, sscal
 
 _AXPY = {"f": saxpy, "d": daxpy}
 _SCAL = {"f": sscal, "d": dscal}
+_DOT = {"f": sdot, "d": ddot}
 _GER = {"f": sger, "d": dger}
 
 
@@ -36,6 +37,21 @@ def scal(a, x):
         Contiguous, at least one element; changed.
     """
     _SCAL[x.dtype.char](a, x)
+
+
+def dot(x, y):
+    """Return the sum of the products of the elements of two vectors.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n,), float32 or float64
+        Contiguous, of the same dtype, at least one element.
+
+    Returns
+    -------
+    float
+    """
+    return _DOT[x.dtype.char](x, y)
 
 
 def add_to_rows(b, A, ones):

@@ -22,20 +22,11 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .blas import add_to_rows
+from .sparse import sparse_dot, sparse_gradient
 
 #: Rows that are predicted at a time: enough for the matrix products to be
 #: efficient, few enough for the activations to stay in the cache.
 BLOCK_ROWS = 1024
-
-
-def sparse_dot(x, y, out):
-    """``np.dot(x, y, out=out)`` where `x` is a SciPy sparse array."""
-    out[...] = x @ y
-
-
-def input_dot_of(X):
-    """Choose, once, how this input is multiplied: `np.dot` or `sparse_dot`."""
-    return sparse_dot if issparse(X) else np.dot
 
 
 def blocks_of(n_rows, size):
@@ -149,7 +140,7 @@ class Network:
         ndarray of shape (n_rows, n_outputs)
             The outputs, which are ``batch.a[-1]``.
         """
-        dot, a = batch.input_dot, x
+        dot, a = (sparse_dot if batch.is_sparse else np.dot), x
         for W, b, f, z, out in zip(
             self.weights, self.biases, self.activations, batch.z, batch.a
         ):
@@ -160,13 +151,13 @@ class Network:
         return a
 
     def backward(self, batch):
-        """Propagate ``batch.delta[-1]`` back, and write every gradient.
+        """Propagate ``batch.delta[-1]`` back, and write all gradients but the first.
 
         Parameters
         ----------
         batch : Workspace
             As `forward` left it, with dC/dz of the outputs in ``delta[-1]``;
-            its `delta`, `dW` and `db` are written.
+            its `delta`, `dW` and `db` are written, but ``dW[0]`` is not.
         """
         for l in range(len(self.weights) - 1, 0, -1):
             a, z, delta = batch.a[l - 1], batch.z[l - 1], batch.delta[l]
@@ -175,8 +166,22 @@ class Network:
             np.dot(batch.ones, delta, out=batch.db[l])
             np.dot(delta, self.weights[l].T, out=delta_below)
             self.activations[l - 1].backward(delta_below, a, z, scratch)
-        batch.input_dot(batch.x.T, batch.delta[0], out=batch.dW[0])
         np.dot(batch.ones, batch.delta[0], out=batch.db[0])
+
+    def input_gradient(self, batch):
+        """Write the gradient of the first weights, once `backward` has been there.
+
+        It stands apart because a sparse input has zeros for nearly all of it.
+
+        Parameters
+        ----------
+        batch : Workspace
+            Its ``dW[0]`` is written.
+        """
+        if batch.is_sparse:
+            sparse_gradient(batch.x, batch.delta[0], batch.dW[0])
+        else:
+            np.dot(batch.x.T, batch.delta[0], out=batch.dW[0])
 
     def predict(self, X):
         """Compute the outputs for any number of rows, a block at a time.
@@ -184,7 +189,8 @@ class Network:
         Parameters
         ----------
         X : {ndarray, sparse array} of shape (n_samples, n_inputs)
-            The input; converted to the dtype of the network block by block.
+            The input; converted to the dtype of the network block by block, in
+            whose range it has to be.
 
         Returns
         -------
@@ -194,24 +200,12 @@ class Network:
         """
         n_rows = X.shape[0]
         outputs = np.empty((n_rows, self.sizes[-1]), self.dtype)
-        buffers = ForwardBuffers(self, min(n_rows, BLOCK_ROWS), input_dot_of(X))
+        buffers = ForwardBuffers(self, min(n_rows, BLOCK_ROWS), issparse(X))
         for rows in blocks_of(n_rows, buffers.n_rows):
             block = outputs[rows]
-            x = self._cast(X[rows])
+            x = X[rows].astype(self.dtype, copy=False)
             block[...] = self.forward(x, buffers.leading(len(block)))
         return outputs
-
-    def _cast(self, x):
-        if x.dtype == self.dtype:
-            return x
-        with np.errstate(over="ignore"):
-            cast = x.astype(self.dtype)
-        if not np.isfinite(cast.data if issparse(cast) else cast).all():
-            raise ValueError(
-                f"X contains infinity or a value too large for {self.dtype}, which "
-                "the network was fitted in. Fit it to float64 instead."
-            )
-        return cast
 
 
 def order_of(buffer):
@@ -235,8 +229,8 @@ class ForwardBuffers:
         Which layers there are.
     n_rows : int
         Rows of the largest batch.
-    input_dot : callable
-        The product of an input with a matrix, see `input_dot_of`.
+    is_sparse : bool
+        Whether the inputs are.
 
     Attributes
     ----------
@@ -250,9 +244,9 @@ class ForwardBuffers:
         For sums over the rows.
     """
 
-    def __init__(self, network, n_rows, input_dot):
+    def __init__(self, network, n_rows, is_sparse):
         self.n_rows = n_rows
-        self.input_dot = input_dot
+        self.is_sparse = is_sparse
         self.z = [np.empty((n_rows, n), network.dtype) for n in network.sizes[1:]]
         *hidden, outputs = self.z
         self.a = [
@@ -313,7 +307,7 @@ class Workspace(ForwardBuffers):
 
     Parameters
     ----------
-    network, n_rows, input_dot
+    network, n_rows, is_sparse
         As in `ForwardBuffers`.
     input_dtype : dtype
         Of the inputs as they come.
@@ -341,11 +335,11 @@ class Workspace(ForwardBuffers):
         dC/dW and dC/db of each layer: views of `grad`.
     """
 
-    def __init__(self, network, n_rows, input_dot, input_dtype):
-        super().__init__(network, n_rows, input_dot)
+    def __init__(self, network, n_rows, is_sparse, input_dtype):
+        super().__init__(network, n_rows, is_sparse)
         dtype = network.dtype
         self.x = self.y = self.weight = None
-        n_fetched = network.sizes[0] if input_dot is np.dot else 0
+        n_fetched = 0 if is_sparse else network.sizes[0]
         x = np.empty((n_rows, n_fetched), dtype)
         self.fetched = Fetched(
             raw=x if input_dtype == dtype else np.empty_like(x, input_dtype),

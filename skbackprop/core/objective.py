@@ -11,7 +11,7 @@ of heavy samples weighs more than a batch of light ones.
 
 import numpy as np
 
-from .blas import axpy
+from .blas import axpy, dot
 from .network import blocks_of
 
 
@@ -79,6 +79,12 @@ class Objective:
         float
             The loss term of C.
         """
+        cost = self.propagate(work, n_rows)
+        self.network.input_gradient(work)
+        return cost
+
+    def propagate(self, work, n_rows):
+        """Do as `descend` does, but leave the gradient of the first weights."""
         scale = 1.0 / (n_rows * self.mean_weight)
         a = self.network.forward(work.x, work)
         cost = scale * self._loss_sum(work, a)
@@ -109,14 +115,18 @@ class Objective:
         float
             What these weights contribute to the penalty term of C.
         """
-        strength = self.alpha / (n_rows * self.mean_weight)
+        strength = self.strength(n_rows)
         axpy(strength, weights, grad)
-        return 0.5 * strength * float(np.dot(weights, weights))
+        return 0.5 * strength * dot(weights, weights)
+
+    def strength(self, n_rows):
+        """Return the factor of the weights in the gradient of C for `n_rows` rows."""
+        return self.alpha / (n_rows * self.mean_weight)
 
     def penalty(self, n_rows):
         """Return the penalty term of C for `n_rows` rows."""
         W = self.network.params[: self.network.n_weights]
-        return 0.5 * self.alpha / (n_rows * self.mean_weight) * float(np.dot(W, W))
+        return 0.5 * self.strength(n_rows) * dot(W, W)
 
     def reported(self, loss_term, penalty_term):
         """Return C as it is shown to the user and watched for improvement."""

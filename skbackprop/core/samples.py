@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .network import Workspace, input_dot_of
+from .network import Workspace
 
 
 @dataclass
@@ -54,18 +54,18 @@ class Samples:
         """Return the samples with these row numbers, without copying them."""
         return replace(self, rows=rows)
 
-    def take(self, rows):
-        """Return a copy of the samples with these row numbers."""
+    def copied(self):
+        """Return a copy of these samples alone, where they are a subset."""
         return Samples(
-            self.X[rows],
-            self.targets if self.codes is not None else self.targets[rows],
-            None if self.codes is None else self.codes[rows],
-            None if self.weight is None else self.weight[rows],
+            self.X[self.rows],
+            self.targets if self.codes is not None else self.targets[self.rows],
+            None if self.codes is None else self.codes[self.rows],
+            None if self.weight is None else self.weight[self.rows],
         )
 
     def workspace(self, network, n_rows):
         """Make the buffers for batches of at most `n_rows` of these samples."""
-        return Workspace(network, n_rows, input_dot_of(self.X), self.X.dtype)
+        return Workspace(network, n_rows, self.is_sparse, self.X.dtype)
 
     def located(self, order):
         """Return the numbers that these samples have in `X`, in this order."""

@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from .blas import scal
+from .blas import dot, scal
 from .network import BLOCK_ROWS, Network, blocks_of
+from .sparse import TouchedRows
 
 #: Parameters that are moved at a time: few enough for them, their gradient and the
 #: optimiser's memory of them to stay in the cache from one pass to the next.
 PART_SIZE = 32768
+
+#: Steps after which the optimiser's memory is rid of subnormal numbers.
+FLUSH_EVERY = 256
 
 
 class Epoch(NamedTuple):
@@ -290,7 +294,8 @@ def _all_finite(array):
 def mini_batches(training):
     """Descend on mini-batches until there is no improvement; see `Training.run`."""
     state, recipe = training.state, training.recipe
-    epoch = _MiniBatchEpoch(training)
+    kind = _TouchedRowsEpoch if _may_skip_rows(training) else _MiniBatchEpoch
+    epoch = kind(training)
     for _ in range(recipe.max_iter):
         rate = recipe.schedule.rate(state.n_seen, state.n_plateaus)
         loss = epoch.run(rate)
@@ -302,6 +307,15 @@ def mini_batches(training):
             if recipe.schedule.ends(state.n_plateaus):
                 return Outcome("converged")
     return Outcome("max_iter")
+
+
+def _may_skip_rows(training):
+    """Say whether rows of the first weights without a gradient need not be looked at.
+
+    What has a memory moves them all the same, and clipping needs the norm of all.
+    """
+    optimizer, clip_norm = training.recipe.optimizer, training.recipe.clip_norm
+    return training.samples.is_sparse and not optimizer.slots and clip_norm is None
 
 
 class _Part(NamedTuple):
@@ -323,22 +337,28 @@ class _MiniBatchEpoch:
         n, size = len(self.samples), self.recipe.batch_size
         self.work = self.objective.workspace(self.samples, size)
         self.last_work = self.work.leading(n % size or size)
-        self.parts = list(self._cut(PART_SIZE))
+        self.parts = self._cut(0)
         self.scratch = np.empty_like(self.parts[0].params)
         if self.state.order is None or self.state.order.size != n:
             self.state.order = np.arange(n)
 
-    def _cut(self, size):
+    def _cut(self, first):
+        """Cut the parameters, from the first that is wanted, into parts."""
         network, grad = self.state.network, self.work.grad
-        for part in blocks_of(network.params.size, size):
-            weights = slice(*np.minimum([part.start, part.stop], network.n_weights))
-            yield _Part(
-                network.params[part],
-                grad[part],
-                tuple(self.state.slots[:, part]),
-                network.params[weights],
-                grad[weights],
+        parts = []
+        for start in range(first, network.params.size, PART_SIZE):
+            part = slice(start, start + PART_SIZE)
+            weights = slice(start, min(start + PART_SIZE, network.n_weights))
+            parts.append(
+                _Part(
+                    network.params[part],
+                    grad[part],
+                    tuple(self.state.slots[:, part]),
+                    network.params[weights],
+                    grad[weights],
+                )
             )
+        return parts
 
     def run(self, rate):
         """Step once for every mini-batch; return the mean loss met on the way."""
@@ -354,13 +374,16 @@ class _MiniBatchEpoch:
                 samples.gather(order[rows], work)
             else:
                 samples.slice(rows, work)
-            loss_sum += n_rows * self.objective.descend(work, n_rows)
-            penalty_sum += n_rows * self._step(n_rows, rate)
+            loss_sum += n_rows * self._descend(work, n_rows)
+            penalty_sum += n_rows * self._step(work, n_rows, rate)
         return self.objective.reported(
             loss_sum / len(samples), penalty_sum / len(samples)
         )
 
-    def _step(self, n_rows, rate):
+    def _descend(self, work, n_rows):
+        return self.objective.descend(work, n_rows)
+
+    def _step(self, work, n_rows, rate):
         """Move the parameters; return the penalty that they had."""
         self.state.n_updates += 1
         penalty, clip_norm = 0.0, self.recipe.clip_norm
@@ -369,9 +392,11 @@ class _MiniBatchEpoch:
             if clip_norm is None:
                 self._move(part, rate)
         if clip_norm is not None:
-            _clip(self.work.grad, clip_norm)
+            _clip(work.grad, clip_norm)
             for part in self.parts:
                 self._move(part, rate)
+        if self.state.n_updates % FLUSH_EVERY == 0:
+            self._flush_subnormals()
         return penalty
 
     def _penalize(self, part, n_rows):
@@ -387,9 +412,49 @@ class _MiniBatchEpoch:
             part.params, part.grad, part.slots, scratch, rate, self.state.n_updates
         )
 
+    def _flush_subnormals(self):
+        """Set to zero what the optimiser remembers of gradients long gone.
+
+        What decays ends among the subnormal numbers, with which processors
+        compute some fifty times slower: moments of dead units and unused inputs.
+        """
+        smallest = np.finfo(self.scratch.dtype).tiny
+        for part in self.parts:
+            for slot in part.slots:
+                is_normal = self.scratch[: slot.size]
+                np.abs(slot, out=is_normal)
+                np.greater_equal(is_normal, smallest, out=is_normal)
+                slot *= is_normal
+
+
+class _TouchedRowsEpoch(_MiniBatchEpoch):
+    """The same where only the touched rows of the first weights need work."""
+
+    def __init__(self, training):
+        super().__init__(training)
+        self.parts = self._cut(self.state.network.weights[0].size)
+
+    def run(self, rate):
+        self.first = TouchedRows(self.state.network.weights[0])
+        try:
+            return super().run(rate)
+        finally:
+            self.first.settle(self.first.scale)
+
+    def _descend(self, work, n_rows):
+        work.x = work.x * self.first.scale
+        return self.objective.propagate(work, n_rows)
+
+    def _step(self, work, n_rows, rate):
+        penalty = super()._step(work, n_rows, rate)
+        strength = self.objective.strength(n_rows)
+        penalty += 0.5 * strength * self.first.squared_norm
+        self.first.step(work.x, work.delta[0], rate, 1.0 - rate * strength)
+        return penalty
+
 
 def _clip(grad, clip_norm):
-    norm = math.sqrt(np.dot(grad, grad))
+    norm = math.sqrt(dot(grad, grad))
     if norm == math.inf:
         # Squares overflow long before the gradient itself does.
         norm = float(np.linalg.norm(grad.astype(np.float64)))
