@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import inf
 from numbers import Integral, Real
 
@@ -504,7 +504,10 @@ class BaseBackprop(BaseEstimator):
         )
         network = self._state.network
         check_range(X, network.dtype, "X")
-        return network.predict(X)
+        n_rows = min(X.shape[0], BLOCK_ROWS)
+        # One row, as services ask for it, has nothing for threads to share.
+        with blas_threads(network, n_rows) if n_rows > 1 else nullcontext():
+            return network.predict(X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

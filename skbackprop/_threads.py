@@ -1,6 +1,8 @@
-"""How many threads the matrix products of a network may use."""
+"""How many threads the linear algebra of a network may use."""
 
+from contextlib import ExitStack, contextmanager
 from functools import cache
+from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
@@ -9,25 +11,55 @@ from threadpoolctl import ThreadpoolController
 SMALL_PRODUCT = 5_000_000
 
 
-@cache
-def _blas():
-    """Find the BLAS libraries in this process, once: the search takes long."""
-    return ThreadpoolController()
+class _SingleThread:
+    """Keeps BLAS libraries to one thread while at least one fit or prediction asks.
 
-
-@cache
-def _blas_of_scipy():
-    """Of these, the one that SciPy's wheels bring along, if there is one.
-
-    Its threads and those of NumPy's would each keep the cores busy while they
-    wait for the others.
+    The number of threads is a setting of the process: each on its own, two fits
+    in two threads could put back what the other has set, for good.
     """
-    paths = [lib.filepath for lib in _blas().lib_controllers]
-    return _blas().select(filepath=[path for path in paths if "scipy.libs" in path])
+
+    def __init__(self, libraries):
+        self.libraries = libraries
+        self.lock = Lock()
+        self.n_users = 0
+
+    @contextmanager
+    def __call__(self):
+        with self.lock:
+            if self.n_users == 0:
+                self.limit = self.libraries.limit(limits=1, user_api="blas")
+            self.n_users += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.n_users -= 1
+                if self.n_users == 0:
+                    self.limit.restore_original_limits()
 
 
+@cache
+def _libraries():
+    """Find the BLAS that SciPy's wheels bring along, and any other, once."""
+    controller = ThreadpoolController()
+    paths = {lib.filepath for lib in controller.lib_controllers}
+    of_scipy = {path for path in paths if "scipy.libs" in path}
+    return (
+        _SingleThread(controller.select(filepath=list(of_scipy))),
+        _SingleThread(controller.select(filepath=list(paths - of_scipy))),
+    )
+
+
+@contextmanager
 def blas_threads(network, n_rows):
-    """Return a context that keeps small networks to one BLAS thread."""
-    small = n_rows * max(W.size for W in network.weights) <= SMALL_PRODUCT
-    libraries = _blas() if small else _blas_of_scipy()
-    return libraries.limit(limits=1, user_api="blas")
+    """Keep the vector operations to one thread, and small products as well.
+
+    SciPy's own BLAS does the vector operations in between NumPy's products. With
+    threads on both sides each would keep the cores busy while waiting for the other.
+    """
+    of_scipy, others = _libraries()
+    with ExitStack() as stack:
+        stack.enter_context(of_scipy())
+        if n_rows * max(W.size for W in network.weights) <= SMALL_PRODUCT:
+            stack.enter_context(others())
+        yield
