@@ -422,7 +422,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             )
         if not carry_on:
             self._settle_classes(y, incremental)
-        self._check_classes(y, must_be_all=carry_on and not incremental)
+        if carry_on or incremental:
+            self._check_classes(y, must_be_all=not incremental)
         return self._targets(y, dtype)
 
     def _settle_classes(self, y, incremental):

@@ -258,6 +258,8 @@ class ForwardBuffers:
 
     def leading(self, n_rows):
         """Return buffers for `n_rows` rows in the memory of these, as views."""
+        if n_rows == self.n_rows:
+            return self
         short = copy.copy(self)
         short.n_rows = n_rows
         short.z = [first_rows(z, n_rows) for z in self.z]
@@ -359,6 +361,8 @@ class Workspace(ForwardBuffers):
 
     def leading(self, n_rows):
         """Return buffers for `n_rows` rows in the memory of these, as views."""
+        if n_rows == self.n_rows:
+            return self
         short = super().leading(n_rows)
         short.delta = [first_rows(delta, n_rows) for delta in self.delta]
         short.scratch = [first_rows(scratch, n_rows) for scratch in self.scratch]
