@@ -24,10 +24,17 @@ def _sigmoid(z, out):
     np.reciprocal(out, out=out)
 
 
+#: Never written to; enough for the layers of all but large networks.
+_ZEROS = {char: np.zeros(1 << 16, char) for char in "fd"}
+
+
 def _zeros(z):
-    """Return a row of zeros to compare the rows of `z` with."""
+    """Return zeros, as many as `z` has or else a row of them, to compare it with."""
     # NumPy's maximum and minimum are vectorised for two arrays, but not for an
     # array and a number, which takes three to five times as long.
+    zeros = _ZEROS[z.dtype.char]
+    if z.size <= zeros.size:
+        return zeros[: z.size].reshape(z.shape)
     return np.zeros(z.shape[1], z.dtype)
 
 

@@ -324,6 +324,7 @@ class _Part(NamedTuple):
     params: np.ndarray
     grad: np.ndarray
     slots: tuple
+    scratch: np.ndarray
     weights: np.ndarray
     weight_grad: np.ndarray
 
@@ -337,8 +338,8 @@ class _MiniBatchEpoch:
         n, size = len(self.samples), self.recipe.batch_size
         self.work = self.objective.workspace(self.samples, size)
         self.last_work = self.work.leading(n % size or size)
+        self.scratch = np.empty(PART_SIZE, self.state.network.dtype)
         self.parts = self._cut(0)
-        self.scratch = np.empty_like(self.parts[0].params)
         if self.state.order is None or self.state.order.size != n:
             self.state.order = np.arange(n)
 
@@ -354,6 +355,7 @@ class _MiniBatchEpoch:
                     network.params[part],
                     grad[part],
                     tuple(self.state.slots[:, part]),
+                    self.scratch[: grad[part].size],
                     network.params[weights],
                     grad[weights],
                 )
@@ -407,9 +409,9 @@ class _MiniBatchEpoch:
     def _move(self, part, rate):
         if self.recipe.weight_decay and part.weights.size:
             scal(1.0 - rate * self.recipe.weight_decay, part.weights)
-        scratch = self.scratch[: part.params.size]
+        params, grad, slots, scratch, _, _ = part
         self.recipe.optimizer.step(
-            part.params, part.grad, part.slots, scratch, rate, self.state.n_updates
+            params, grad, slots, scratch, rate, self.state.n_updates
         )
 
     def _flush_subnormals(self):
@@ -421,10 +423,9 @@ class _MiniBatchEpoch:
         smallest = np.finfo(self.scratch.dtype).tiny
         for part in self.parts:
             for slot in part.slots:
-                is_normal = self.scratch[: slot.size]
-                np.abs(slot, out=is_normal)
-                np.greater_equal(is_normal, smallest, out=is_normal)
-                slot *= is_normal
+                np.abs(slot, out=part.scratch)
+                np.greater_equal(part.scratch, smallest, out=part.scratch)
+                slot *= part.scratch
 
 
 class _TouchedRowsEpoch(_MiniBatchEpoch):

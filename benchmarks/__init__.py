@@ -1,0 +1,1 @@
+"""What fits, predictions and searches cost, beside other neural networks."""
