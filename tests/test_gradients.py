@@ -276,6 +276,21 @@ def test_loss_is_what_its_formula_says(name):
     )
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [*((name, {}) for name in sorted(LOSSES)), ("quantile", {"quantile": 0.05})],
+)
+def test_total_of_a_loss_is_the_sum_of_its_values(name, settings, order):
+    rng = np.random.default_rng(22)
+    loss = LOSSES[name](**settings)
+    y, a = draw_targets(rng, name), draw_outputs(rng, name)
+    expected = value(loss, y, a).sum()
+    z = logit(a) if name == "binary_log_loss" else np.full_like(a, np.nan)
+    y, a, z, scratch = (np.array(x, order=order) for x in (y, a, z, z))
+    assert loss.total(y, a, z, scratch) == pytest.approx(expected, rel=1e-12)
+
+
 @by_loss
 def test_gradient_of_loss_is_the_derivative_of_its_value(name):
     rng = np.random.default_rng(6)

@@ -8,7 +8,7 @@ elsewhere, once for all of them.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import huber, xlogy
 
 from .activations import Exp, Identity, Sigmoid, Softmax
 
@@ -95,7 +95,7 @@ class Loss:
         a : ndarray of the same shape and dtype
             The outputs of the network.
         z : ndarray of the same shape and dtype
-            Their weighted inputs; not read again afterwards.
+            Their weighted inputs.
         out : ndarray of the same shape and dtype
             Where the losses go.
         """
@@ -232,11 +232,8 @@ class Huber(Loss):
     tasks = ("regression",)
 
     def value(self, y, a, z, out):
-        # With g the residual r clipped to +-delta: g (r - g / 2).
         np.subtract(a, y, out=out)
-        clipped = np.clip(out, -self.delta, self.delta)
-        out -= 0.5 * clipped
-        out *= clipped
+        huber(self.delta, out, out=out)
 
     def gradient(self, y, a, out):
         np.subtract(a, y, out=out)
@@ -265,6 +262,13 @@ class Quantile(Loss):
         np.subtract(a, y, out=out)
         np.sign(out, out=out)
         np.clip(out, -self.quantile, 1.0 - self.quantile, out=out)
+
+    def total(self, y, a, z, scratch):
+        # max((1 - q) r, -q r) is |r| / 2 + (1/2 - q) r.
+        np.subtract(a, y, out=scratch)
+        tilt = (0.5 - self.quantile) * np.add.reduce(scratch, axis=None)
+        np.abs(scratch, out=scratch)
+        return float(0.5 * np.add.reduce(scratch, axis=None) + tilt)
 
 
 class Poisson(Loss):
