@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from pathlib import Path
 from threading import Lock
 
 from threadpoolctl import ThreadpoolController
@@ -9,6 +10,9 @@ from threadpoolctl import ThreadpoolController
 #: Multiplications of a matrix product below which several BLAS threads cost more
 #: than they save, by far where another process wants the same cores.
 SMALL_PRODUCT = 5_000_000
+
+#: Where SciPy's wheels keep their BLAS: on Linux and Windows, and on macOS.
+LIBRARIES_OF_SCIPY = ("scipy.libs/*", "scipy/.dylibs/*")
 
 
 class _SingleThread:
@@ -42,11 +46,14 @@ class _SingleThread:
 def _libraries():
     """Find the BLAS that SciPy's wheels bring along, and any other, once."""
     controller = ThreadpoolController()
-    paths = {lib.filepath for lib in controller.lib_controllers}
-    of_scipy = {path for path in paths if "scipy.libs" in path}
+    paths = [lib.filepath for lib in controller.lib_controllers]
+    of_scipy = [
+        path for path in paths if any(map(Path(path).match, LIBRARIES_OF_SCIPY))
+    ]
+    others = [path for path in paths if path not in of_scipy]
     return (
-        _SingleThread(controller.select(filepath=list(of_scipy))),
-        _SingleThread(controller.select(filepath=list(paths - of_scipy))),
+        _SingleThread(controller.select(filepath=of_scipy)),
+        _SingleThread(controller.select(filepath=others)),
     )
 
 
