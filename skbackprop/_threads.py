@@ -32,6 +32,7 @@ class _SingleThread:
         with self.lock:
             if self.n_users == 0:
                 self.limit = self.libraries.limit(limits=1, user_api="blas")
+                self._let_go()
             self.n_users += 1
         try:
             yield
@@ -40,6 +41,13 @@ class _SingleThread:
                 self.n_users -= 1
                 if self.n_users == 0:
                     self.limit.restore_original_limits()
+                    self._let_go()
+
+    def _let_go(self):
+        # Since threadpoolctl 3.8 no other thread can undo what this one has set,
+        # until a limit of this thread's goes out of its `with`.
+        with self.libraries.limit():
+            pass
 
 
 @cache

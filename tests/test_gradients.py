@@ -277,18 +277,22 @@ def test_loss_is_what_its_formula_says(name):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("weighting", ["alike", "weighted"])
 @pytest.mark.parametrize(
     ("name", "settings"),
     [*((name, {}) for name in sorted(LOSSES)), ("quantile", {"quantile": 0.05})],
 )
-def test_total_of_a_loss_is_the_sum_of_its_values(name, settings, order):
+def test_total_of_a_loss_is_the_sum_of_its_values(name, settings, weighting, order):
     rng = np.random.default_rng(22)
     loss = LOSSES[name](**settings)
     y, a = draw_targets(rng, name), draw_outputs(rng, name)
-    expected = value(loss, y, a).sum()
+    weight = rng.random(N_ROWS) if weighting == "weighted" else None
+    values = value(loss, y, a)
+    expected = values.sum() if weight is None else (values.T @ weight).sum()
     z = logit(a) if name == "binary_log_loss" else np.full_like(a, np.nan)
     y, a, z, scratch = (np.array(x, order=order) for x in (y, a, z, z))
-    assert loss.total(y, a, z, scratch) == pytest.approx(expected, rel=1e-12)
+    total = loss.total(y, a, z, scratch, weight)
+    assert total == pytest.approx(expected, rel=1e-12)
 
 
 @by_loss

@@ -21,6 +21,12 @@ def _inner(x, y):
     return float(np.dot(x.ravel(order="F"), y.ravel(order="F")))
 
 
+def _weighted_sum(losses, weight):
+    if weight is not None:
+        losses = np.dot(weight, losses)
+    return float(np.add.reduce(losses, axis=None))
+
+
 class Loss:
     """Base of every loss; derive from it to add your own.
 
@@ -101,8 +107,8 @@ class Loss:
         """
         raise NotImplementedError(f"{type(self).__name__} must define value")
 
-    def total(self, y, a, z, scratch):
-        """Return the sum of all losses; override it where that is had faster.
+    def total(self, y, a, z, scratch, weight):
+        """Return the weighted sum of all losses; override it where that is had faster.
 
         Parameters
         ----------
@@ -110,13 +116,15 @@ class Loss:
             As in `value`.
         scratch : ndarray of the same shape and dtype
             Overwritten.
+        weight : ndarray of shape (n_rows,) and the same dtype, or None
+            What each row counts; 1 where None.
 
         Returns
         -------
         float
         """
         self.value(y, a, z, scratch)
-        return float(np.add.reduce(scratch, axis=None))
+        return _weighted_sum(scratch, weight)
 
     def gradient(self, y, a, out):
         """Write the derivative dC/da of each loss into `out`.
@@ -143,7 +151,9 @@ class SquaredError(Loss):
     def gradient(self, y, a, out):
         np.subtract(a, y, out=out)
 
-    def total(self, y, a, z, scratch):
+    def total(self, y, a, z, scratch, weight):
+        if weight is not None:
+            return super().total(y, a, z, scratch, weight)
         np.subtract(a, y, out=scratch)
         return 0.5 * _inner(scratch, scratch)
 
@@ -167,7 +177,9 @@ class LogLoss(Loss):
         np.divide(y, a, out=out)
         np.negative(out, out=out)
 
-    def total(self, y, a, z, scratch):
+    def total(self, y, a, z, scratch, weight):
+        if weight is not None:
+            return super().total(y, a, z, scratch, weight)
         self._log(a, scratch)
         return -_inner(y, scratch)
 
@@ -263,12 +275,12 @@ class Quantile(Loss):
         np.sign(out, out=out)
         np.clip(out, -self.quantile, 1.0 - self.quantile, out=out)
 
-    def total(self, y, a, z, scratch):
+    def total(self, y, a, z, scratch, weight):
         # max((1 - q) r, -q r) is |r| / 2 + (1/2 - q) r.
         np.subtract(a, y, out=scratch)
-        tilt = (0.5 - self.quantile) * np.add.reduce(scratch, axis=None)
+        tilt = (0.5 - self.quantile) * _weighted_sum(scratch, weight)
         np.abs(scratch, out=scratch)
-        return float(0.5 * np.add.reduce(scratch, axis=None) + tilt)
+        return 0.5 * _weighted_sum(scratch, weight) + tilt
 
 
 class Poisson(Loss):

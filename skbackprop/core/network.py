@@ -203,8 +203,9 @@ class Network:
         buffers = ForwardBuffers(self, min(n_rows, BLOCK_ROWS), issparse(X))
         for rows in blocks_of(n_rows, buffers.n_rows):
             block = outputs[rows]
-            x = X[rows].astype(self.dtype, copy=False)
-            block[...] = self.forward(x, buffers.leading(len(block)))
+            block[...] = self.forward(
+                X[rows].astype(self.dtype, copy=False), buffers.leading(len(block))
+            )
         return outputs
 
 

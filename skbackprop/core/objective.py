@@ -58,11 +58,8 @@ class Objective:
 
     def _loss_sum(self, work, a):
         """Return the weighted sum of the losses of all rows and outputs."""
-        losses = work.delta[-1]  # free until the error is written
-        if work.weight is None:
-            return self.loss.total(work.y, a, work.z[-1], losses)
-        self.loss.value(work.y, a, work.z[-1], losses)
-        return float(np.dot(work.weight, losses).sum())
+        scratch = work.delta[-1]  # free until the error is written
+        return self.loss.total(work.y, a, work.z[-1], scratch, work.weight)
 
     def descend(self, work, n_rows):
         """Evaluate the loss term of C for the batch in hand, and its gradient.
