@@ -45,19 +45,19 @@ ESTIMATORS = pytest.mark.parametrize(
 
 def plain(make, **params):
     """Return an estimator that descends plainly, on sparse input by touched rows."""
-    settings = dict(
+    common = dict(
         hidden_layer_sizes=(6,),
         activation="tanh",
         solver="sgd",
         momentum=0.0,
         learning_rate_init=0.1,
         batch_size=8,
-        max_iter=6,
+        max_iter=4,
         tol=0.0,
         n_iter_no_change=99,
         random_state=0,
     )
-    return make(**{**settings, **params})
+    return make(**{**common, **params})
 
 
 def assert_close(one, other, rtol=1e-10):
@@ -411,7 +411,7 @@ def contents(matrix):
     [
         dict(),
         dict(momentum=0.9),
-        dict(solver="adam"),
+        dict(solver="adam", shuffle=False),
         dict(solver="lbfgs", tol=1.0),
         dict(early_stopping=True),
     ],
@@ -454,7 +454,7 @@ def batches(draw):
     return x, np.array(delta, order=draw(st.sampled_from("CF")))
 
 
-@settings(max_examples=120, derandomize=True, database=None, deadline=None)
+@settings(max_examples=60, derandomize=True, database=None, deadline=None)
 @given(batches())
 def test_touched_rows_are_those_of_the_product(batch):
     x, delta = batch
@@ -467,7 +467,7 @@ def test_touched_rows_are_those_of_the_product(batch):
     assert not expected.any()
 
 
-@settings(max_examples=120, derandomize=True, database=None, deadline=None)
+@settings(max_examples=60, derandomize=True, database=None, deadline=None)
 @given(batches())
 def test_the_gradient_is_the_product(batch):
     x, delta = batch
@@ -529,6 +529,7 @@ def fade(kind, **params):
     n_rows, rng = 2 * 1040, np.random.default_rng(0)
     values = rng.normal(size=(n_rows, 3)).astype(np.float32)
     values[8:, 1] = 0.0
+    values[:, 2] *= 1e-12  # so are its gradients, which are normal numbers all the same
     net = BackpropRegressor(
         (),
         batch_size=2,
@@ -562,7 +563,12 @@ def test_memories_that_fade_do_not_end_subnormal(monkeypatch, kind, params):
     net = fade(kind, **params)
     assert n_subnormal(net) == 0
     assert (net._state.slots[:, 1] == 0.0).all()
-    assert (net._state.slots[:, [0, 2]] != 0.0).all()
     monkeypatch.setattr(training, "FLUSH_EVERY", 10**9)
     unflushed = fade(kind, **params)
     assert n_subnormal(unflushed) > 0
+    # Nothing else is different.
+    np.testing.assert_array_equal(net.coefs_[0], unflushed.coefs_[0])
+    others = [0, 2, 3]
+    np.testing.assert_array_equal(
+        net._state.slots[:, others], unflushed._state.slots[:, others]
+    )
