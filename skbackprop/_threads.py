@@ -9,7 +9,7 @@ from threadpoolctl import ThreadpoolController
 
 #: Multiplications of a matrix product below which several BLAS threads cost more
 #: than they save, by far where another process wants the same cores.
-SMALL_PRODUCT = 5_000_000
+SMALL_PRODUCT = 10_000_000
 
 #: Where SciPy's wheels keep their BLAS: on Linux and Windows, and on macOS.
 LIBRARIES_OF_SCIPY = ("scipy.libs/*", "scipy/.dylibs/*")

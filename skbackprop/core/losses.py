@@ -16,11 +16,6 @@ from .activations import Exp, Identity, Sigmoid, Softmax
 _TINY = {char: np.finfo(char).tiny for char in "fd"}
 
 
-def _inner(x, y):
-    """Return the sum of the products of the elements, laid out by columns."""
-    return float(np.dot(x.ravel(order="F"), y.ravel(order="F")))
-
-
 def _weighted_sum(losses, weight):
     if weight is not None:
         losses = np.dot(weight, losses)
@@ -155,7 +150,8 @@ class SquaredError(Loss):
         if weight is not None:
             return super().total(y, a, z, scratch, weight)
         np.subtract(a, y, out=scratch)
-        return 0.5 * _inner(scratch, scratch)
+        residuals = scratch.ravel(order="F")
+        return 0.5 * float(np.dot(residuals, residuals))
 
 
 class LogLoss(Loss):
@@ -181,7 +177,7 @@ class LogLoss(Loss):
         if weight is not None:
             return super().total(y, a, z, scratch, weight)
         self._log(a, scratch)
-        return -_inner(y, scratch)
+        return -float(np.dot(y.ravel(order="F"), scratch.ravel(order="F")))
 
     def _log(self, a, out):
         # A probability that underflowed to 0 counts as the smallest number.
