@@ -12,6 +12,7 @@ from small_fits import (
     ESTIMATORS,
     NUMBERS,
     THREE,
+    Interrupting,
     X,
     classifier,
     cut_short,
@@ -19,7 +20,7 @@ from small_fits import (
     regressor,
 )
 
-from skbackprop import Activation, BackpropClassifier, BackpropRegressor
+from skbackprop import BackpropClassifier, BackpropRegressor
 
 UNSCALED = np.random.default_rng(1).uniform(100.0, 1000.0, (60, 4))
 
@@ -94,22 +95,6 @@ def test_gradients_whose_square_overflows_are_clipped_not_dropped():
 
 
 # ---------------------------------------------------------------------- Ctrl-C
-
-
-class Interrupting(Activation):
-    """ReLU until `calls` run out; then somebody presses Ctrl-C, once."""
-
-    # Of the class, not of the copy that an estimator makes of an instance.
-    calls = 0
-
-    def forward(self, z, out):
-        type(self).calls -= len(z) > 1  # a single row is but a trial of the class
-        if type(self).calls == 0 and len(z) > 1:
-            raise KeyboardInterrupt
-        np.maximum(z, 0.0, out=out)
-
-    def backward(self, delta, a, z, scratch):
-        delta *= z > 0.0
 
 
 def interrupted(make, y, after, **params):

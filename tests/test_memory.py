@@ -4,6 +4,7 @@ import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -319,6 +320,19 @@ def test_targets_and_weights_that_are_not_copied_are_not_written_to(loss, dtype)
         net.set_params(shuffle=False, batch_size=len(X)).fit(*mine)
     for array, was in zip(mine, before, strict=True):
         np.testing.assert_array_equal(array, was)
+
+
+@ESTIMATORS
+@cut_short
+def test_a_model_mapped_from_a_file_predicts_as_before(make, y, tmp_path):
+    # So joblib hands large models to the processes of a search.
+    net = small(make).fit(X, y)
+    before = net.predict(X)
+    joblib.dump(net, tmp_path / "net.joblib")
+    mapped = joblib.load(tmp_path / "net.joblib", mmap_mode="r")
+    assert not mapped.coefs_[0].flags.writeable
+    np.testing.assert_array_equal(mapped.predict(X), before)
+    assert mapped.partial_fit(X, y).n_iter_ == net.n_iter_ + 1
 
 
 # ------------------------------------------------------------------- threads

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from small_fits import cut_short
+from small_fits import Interrupting, cut_short
 
-from skbackprop import Activation, BackpropClassifier, BackpropRegressor
+from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core import sparse, training
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.sparse import (
@@ -291,22 +291,6 @@ def test_clipping_changes_the_steps():
 
 
 # ------------------------------------------------------------------------ Ctrl-C
-
-
-class Interrupting(Activation):
-    """Tanh until `calls` run out; then somebody presses Ctrl-C, once."""
-
-    # Of the class, not of the copy that an estimator makes of an instance.
-    calls = 0
-
-    def forward(self, z, out):
-        type(self).calls -= len(z) > 1  # a single row is but a trial of the class
-        if type(self).calls == 0 and len(z) > 1:
-            raise KeyboardInterrupt
-        np.tanh(z, out=out)
-
-    def backward(self, delta, a, z, scratch):
-        delta *= 1.0 - a * a
 
 
 def interrupted(make, X, y, after, **params):

@@ -33,6 +33,8 @@ def _sigmoid(z, out):
 
 #: Never written to; enough for the layers of all but large networks.
 _ZEROS = {char: np.zeros(1 << 16, char) for char in "fd"}
+for _zeros_of_a_kind in _ZEROS.values():
+    _zeros_of_a_kind.flags.writeable = False
 
 
 def _zeros(z):
