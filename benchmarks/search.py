@@ -8,7 +8,7 @@ from .contestants import CONTESTANTS
 from .processes import report
 from .workloads import Workload, table
 
-WORKLOAD = Workload(table, 1_000, (20, 50, 3), batch_size=50, epochs=40)
+WORKLOAD = Workload(table, 1_000, (20, 50, 3), batch_size=50, epochs=100)
 
 #: Twelve candidates.
 GRID = {
