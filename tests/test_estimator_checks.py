@@ -25,7 +25,7 @@ REGRESSOR_SETTINGS = {
     "sgd": {"learning_rate_init": 0.04, "clip_norm": 1.0, "max_iter": 150},
     "adam": {"learning_rate_init": 0.05, "max_iter": 100},
     "adamw": {"learning_rate_init": 0.05, "max_iter": 100},
-    "rmsprop": {"learning_rate_init": 0.006, "beta_2": 0.99, "max_iter": 150},
+    "rmsprop": {"learning_rate_init": 0.003, "beta_2": 0.99, "max_iter": 300},
     "lbfgs": {"max_iter": 30},
 }
 ACTIVATION_NAMES = sorted(set(ACTIVATIONS) - {"logistic"})  # "sigmoid" it is
