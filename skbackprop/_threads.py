@@ -7,8 +7,8 @@ from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
-#: Multiplications of a matrix product below which several BLAS threads cost more
-#: than they save, by far where another process wants the same cores.
+#: Multiplications of a matrix product below which several BLAS threads bring
+#: little, and cost much where another process wants the same cores.
 SMALL_PRODUCT = 10_000_000
 
 #: Where SciPy's wheels keep their BLAS: on Linux and Windows, and on macOS.
