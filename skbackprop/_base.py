@@ -1,15 +1,14 @@
-"""What both estimators share: validation on the way in, fitted attributes out."""
+"""What both estimators share: parameters, and the way from data to a network."""
 
 import copy
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from dataclasses import replace
 from math import inf
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context, is_regressor
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
@@ -18,29 +17,52 @@ from sklearn.utils._param_validation import (
     Options,
     StrOptions,
 )
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, check_X_y, validate_data
 
+from ._columns import ColumnEncoder, find_categorical, is_frame
+from ._fitted import FittedNetwork, check_range
 from ._held_out import Judge, check_some_weight, split
-from ._parts import build, check_unchanged, did_you_mean, make_architecture
+from ._messages import explain_end, print_epoch
+from ._parts import (
+    build,
+    check_unchanged,
+    did_you_mean,
+    dropout_rates,
+    make_architecture,
+    make_schedule,
+    set_start,
+)
+from ._scaling import Scales
 from ._threads import blas_threads
-from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
+from .core.activations import (
+    ACTIVATIONS,
+    OUTPUT_ACTIVATIONS,
+    Activation,
+    Identity,
+)
+from .core.initializers import INITIALIZERS
 from .core.network import BLOCK_ROWS
 from .core.objective import Objective
 from .core.optimizers import OPTIMIZERS
 from .core.samples import Samples
 from .core.schedules import SCHEDULES
 from .core.training import (
-    Epoch,
     Recipe,
     Training,
     TrainingState,
     Watch,
     lbfgs,
     mini_batches,
+)
+
+#: What L-BFGS can't do, the value that asks nothing of it, and why.
+NOT_UNDER_LBFGS = (
+    ("learning_rate", "constant", "searches for its step lengths"),
+    ("warmup_steps", 0, "searches for its step lengths"),
+    ("clip_norm", None, "needs the whole gradient"),
+    ("max_norm", None, "needs free parameters"),
+    ("dropout", 0.0, "needs the same cost in every evaluation"),
+    ("l1_alpha", 0.0, "needs a smooth penalty"),
 )
 
 
@@ -52,20 +74,6 @@ def is_stochastic(estimator):
             f"{sorted(OPTIMIZERS)}."
         )
     return True
-
-
-def check_range(values, dtype, name):
-    """Raise ValueError where values are beyond the range of the dtype computed in."""
-    if values.dtype.kind != "f" or values.dtype.itemsize <= dtype.itemsize:
-        return
-    values = values.data if issparse(values) else values
-    largest = max(values.max(initial=0.0), -values.min(initial=0.0))
-    if largest > np.finfo(dtype).max:
-        raise ValueError(
-            f"{name} contains {largest:g}, which is too large for {dtype}; allowed are "
-            f"values up to {np.finfo(dtype).max:g}. Scale {name}, or fit with "
-            "dtype='float64'."
-        )
 
 
 @contextmanager
@@ -80,7 +88,7 @@ def _unchanged_on_error(estimator):
         raise
 
 
-class BaseBackprop(BaseEstimator):
+class BaseBackprop(FittedNetwork, BaseEstimator):
     """Base of `BackpropClassifier` and `BackpropRegressor`."""
 
     _parameter_constraints: dict = {
@@ -88,20 +96,34 @@ class BaseBackprop(BaseEstimator):
             "array-like",
             Interval(Integral, 1, None, closed="left"),
         ],
-        "activation": [StrOptions(set(ACTIVATIONS)), "array-like", Activation],
+        "activation": [
+            StrOptions(set(ACTIVATIONS)),
+            "array-like",
+            Activation,
+            callable,
+        ],
         "output_activation": [
             StrOptions({"auto", *OUTPUT_ACTIVATIONS}),
             Activation,
+            callable,
         ],
+        "standardize": ["boolean"],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "init": [StrOptions({"auto", *INITIALIZERS}), callable],
         "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
         "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_alpha": [Interval(Real, 0, None, closed="left")],
+        "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "batch_size": [
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
         ],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "learning_rate": [StrOptions(set(SCHEDULES)), callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
+        "decay_rate": [Interval(Real, 0, 1, closed="right")],
+        "warmup_steps": [Interval(Integral, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
@@ -133,12 +155,20 @@ class BaseBackprop(BaseEstimator):
         activation,
         loss,
         output_activation,
+        standardize,
+        categorical_features,
+        init,
         solver,
         alpha,
+        l1_alpha,
+        max_norm,
+        dropout,
         batch_size,
         learning_rate,
         learning_rate_init,
         power_t,
+        decay_rate,
+        warmup_steps,
         max_iter,
         shuffle,
         random_state,
@@ -162,12 +192,20 @@ class BaseBackprop(BaseEstimator):
         self.activation = activation
         self.loss = loss
         self.output_activation = output_activation
+        self.standardize = standardize
+        self.categorical_features = categorical_features
+        self.init = init
         self.solver = solver
         self.alpha = alpha
+        self.l1_alpha = l1_alpha
+        self.max_norm = max_norm
+        self.dropout = dropout
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
+        self.decay_rate = decay_rate
+        self.warmup_steps = warmup_steps
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
@@ -207,7 +245,17 @@ class BaseBackprop(BaseEstimator):
     # ---------------------------------------------------------------- fitting
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        coefs_init=None,
+        intercepts_init=None,
+    ):
         """Fit the network to training data.
 
         Parameters
@@ -220,6 +268,20 @@ class BaseBackprop(BaseEstimator):
             classification, real numbers in regression.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, zero or more.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data, whose loss and score are recorded every epoch. With
+            ``early_stopping=True`` they decide when to stop, in the place of samples
+            held out from `X`. In a pipeline they are transformed like `X` with
+            ``Pipeline(..., transform_input=["X_val"])``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their target values.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights, zero or more.
+        coefs_init : sequence of array-like of shape (fan_in, fan_out), default=None
+            Starting weights of each layer, for inputs as they reach the network:
+            standardised and encoded, if they are.
+        intercepts_init : sequence of array-like of shape (fan_out,), default=None
+            Starting biases of each layer.
 
         Returns
         -------
@@ -233,7 +295,16 @@ class BaseBackprop(BaseEstimator):
             diverges. An earlier fit is left as it was.
         """
         with _unchanged_on_error(self):
-            return self._fit(X, y, sample_weight, self.warm_start)
+            training = self._prepare(
+                X,
+                y,
+                sample_weight,
+                validation=(X_val, y_val, sample_weight_val),
+                start=(coefs_init, intercepts_init),
+                carry_on=self.warm_start,
+            )
+            self._run(training)
+        return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         # scikit-learn validates only in the first call, but parameters may change.
@@ -245,66 +316,86 @@ class BaseBackprop(BaseEstimator):
                     "one epoch and does not decide when to stop. Set "
                     "early_stopping=False, or call fit."
                 )
-            return self._fit(X, y, sample_weight, True, classes, incremental=True)
-
-    def _fit(self, X, y, weight, carry_on, classes=None, incremental=False):
-        self._check_solver_settings()
-        carry_on = carry_on and hasattr(self, "_state")
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype="numeric",
-            order="C",
-            multi_output=True,
-            y_numeric=is_regressor(self),
-            reset=not carry_on,
-        )
-        dtype = self._computing_dtype(X, carry_on)
-        check_range(X, dtype, "X")
-        targets, codes = self._encode(y, dtype, carry_on, incremental, classes)
-        samples = Samples(X, targets, codes, self._check_weight(weight, X, dtype))
-        n_outputs = targets.shape[1]
-        params = self.get_params(deep=False)
-        architecture = make_architecture(
-            params,
-            self._loss_in_core(),
-            self._default_output_activation,
-            n_outputs,
-        )
-        self._check_output(architecture)
-        architecture.loss.check_targets(targets)
-        if carry_on:
-            check_unchanged(self._fingerprints, architecture.fingerprints())
-            state = self._state.copy()
-        else:
-            self._architecture = architecture
-            self._fingerprints = architecture.fingerprints()
-            state = self._initial_state(X.shape[1], n_outputs, dtype)
-        if not incremental:
-            state.begin_fit()
-        self._train(state, samples, params, carry_on, incremental)
+            training = self._prepare(
+                X, y, sample_weight, carry_on=True, incremental=True, classes=classes
+            )
+            self._run(training, incremental=True)
         return self
 
-    def _initial_state(self, n_inputs, n_outputs, dtype):
-        rng = check_random_state(self.random_state)
-        if self.random_state is None:
-            # A stream of its own, which can be copied and pickled.
-            rng = np.random.RandomState(rng.randint(np.iinfo(np.int32).max))
-        network = self._architecture.network(n_inputs, n_outputs, dtype, rng)
-        return TrainingState(network, rng, split_rng=copy.deepcopy(rng))
-
-    def _train(self, state, samples, params, carry_on, incremental):
-        """Train the state on the samples, and take it over."""
-        held_out = None
-        if self.early_stopping:
+    def _prepare(
+        self,
+        X,
+        y,
+        weight,
+        validation=(None, None, None),
+        start=(None, None),
+        carry_on=False,
+        incremental=False,
+        classes=None,
+    ):
+        """Make everything ready for training, the network included."""
+        self._check_solver_settings()
+        carry_on = carry_on and hasattr(self, "_state")
+        if carry_on:
+            check_unchanged(self._frozen, self._frozen_parameters())
+        X, y = self._check_data(X, y, learn=not carry_on)
+        dtype = self._computing_dtype(X, carry_on)
+        samples = self._make_samples(
+            X, y, weight, dtype, carry_on, incremental, classes
+        )
+        self.n_outputs_ = samples.targets.shape[1]
+        samples = self._weigh_classes(samples, carry_on)
+        held_out = self._check_validation(dtype, *validation)
+        params = self.get_params(deep=False)
+        architecture = self._make_architecture(params, samples, held_out)
+        state = self._begin(architecture, X.shape[1], dtype, carry_on)
+        if not incremental:
+            state.begin_fit()
+        if held_out is None and self.early_stopping:
             # Carrying on, the same samples have to be held out as before.
             rng = copy.deepcopy(state.split_rng) if carry_on else state.rng
             samples, held_out = split(samples, self.validation_fraction, rng)
         check_some_weight(samples, "trained on")
-        max_iter = 1 if incremental else self.max_iter
-        recipe = self._recipe(params, len(samples), max_iter)
+        self._scale(state.network, samples, carry_on)
+        if not carry_on:
+            self._start_outputs(state.network, samples)
+        set_start(state.network, *start)
+        return self._make_training(state, samples, held_out, params, incremental)
+
+    def _make_architecture(self, params, samples, held_out):
+        architecture = make_architecture(
+            params,
+            self._loss_in_core(),
+            self._default_output_activation,
+            self.n_outputs_,
+        )
+        self._check_output(architecture)
+        architecture.loss.check_targets(samples.targets)
+        if held_out is not None:
+            try:
+                architecture.loss.check_targets(held_out.targets)
+            except ValueError as error:
+                raise ValueError(f"In y_val: {error}") from error
+        return architecture
+
+    def _begin(self, architecture, n_inputs, dtype, carry_on):
+        """Return the state that training starts from: a new one, or the last."""
+        fingerprints = architecture.fingerprints()
+        if carry_on:
+            check_unchanged(self._fingerprints, fingerprints)
+            return self._state.copy()
+        self._architecture, self._fingerprints = architecture, fingerprints
+        self._frozen = self._frozen_parameters()
+        self._scales = Scales()
+        rng = check_random_state(self.random_state)
+        if self.random_state is None:
+            # A stream of its own, which can be copied and pickled.
+            rng = np.random.RandomState(rng.randint(np.iinfo(np.int32).max))
+        network = architecture.network(n_inputs, self.n_outputs_, dtype, rng)
+        return TrainingState(network, rng, split_rng=copy.deepcopy(rng))
+
+    def _make_training(self, state, samples, held_out, params, incremental):
+        recipe = self._recipe(params, len(samples), incremental)
         state.remember_for(recipe.optimizer)
         objective = Objective(
             state.network,
@@ -312,30 +403,39 @@ class BaseBackprop(BaseEstimator):
             0.0 if recipe.weight_decay else float(self.alpha),
             samples.mean_weight,
             self._n_averaged(state.network.sizes[-1]),
+            float(self.l1_alpha),
         )
+        by_loss = isinstance(self.scoring, str) and self.scoring == "loss"
+        state.watch.accumulates = self.early_stopping and by_loss
         self._state = state
         self._publish()  # a scorer may want to look at the attributes
         validate = None
         if held_out is not None:
-            validate = Judge(objective, held_out, self.scoring, self)
-        training = Training(state, objective, samples, recipe, validate, self._print)
-        with blas_threads(state.network, min(recipe.batch_size, BLOCK_ROWS)):
+            scaled = self._with_scaled_targets(held_out)
+            validate = Judge(objective, scaled, self.scoring, self, held_out)
+        samples = self._with_scaled_targets(samples)
+        return Training(state, objective, samples, recipe, validate, self._print)
+
+    def _run(self, training, incremental=False):
+        """Train, and take over what has been learned."""
+        network, batch_size = training.state.network, training.recipe.batch_size
+        with blas_threads(network, min(batch_size, BLOCK_ROWS)):
             outcome = training.run(lbfgs if self.solver == "lbfgs" else mini_batches)
         self._publish()
         if self.early_stopping:
             # Further epochs, without early stopping, watch a loss, not a score.
-            state.watch = Watch()
+            training.state.watch = Watch()
         if outcome.reason == "interrupted" or not incremental:
-            self._explain_end(outcome)
+            explain_end(self, outcome)
 
-    def _recipe(self, params, n_samples, max_iter):
+    def _recipe(self, params, n_samples, incremental):
         """Gather what the parameters say about how to train."""
         optimizer = schedule = None
         decays_weights = False
         batch_size = n_samples
         if self.solver != "lbfgs":
             optimizer = build(OPTIMIZERS[self.solver], params)
-            schedule = build(SCHEDULES[self.learning_rate], params)
+            schedule = make_schedule(params)
             decays_weights = optimizer.decays_weights
             batch_size = self._rows_a_batch(n_samples)
         return Recipe(
@@ -344,12 +444,25 @@ class BaseBackprop(BaseEstimator):
             weight_decay=float(self.alpha) if decays_weights else 0.0,
             batch_size=batch_size,
             shuffle=self.shuffle,
-            max_iter=max_iter,
+            max_iter=1 if incremental else self.max_iter,
+            planned_epochs=self.max_iter,
             max_fun=self.max_fun,
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             clip_norm=None if self.clip_norm is None else float(self.clip_norm),
+            max_norm=None if self.max_norm is None else float(self.max_norm),
+            dropout=dropout_rates(
+                self.dropout, len(self._architecture.hidden_layer_sizes)
+            ),
+            early_stopping=self.early_stopping,
         )
+
+    def _frozen_parameters(self):
+        """Return what cannot change while training carries on, but its parts."""
+        return {
+            "standardize": self.standardize,
+            "categorical_features": repr(self.categorical_features),
+        }
 
     def _rows_a_batch(self, n_samples):
         if isinstance(self.batch_size, str):
@@ -363,20 +476,102 @@ class BaseBackprop(BaseEstimator):
             )
         return min(int(self.batch_size), n_samples)
 
+    # ----------------------------------------------------- what goes into training
+
+    def _check_data(self, X, y, learn):
+        """Return `X` as rows of numbers, and `y` as an array."""
+        checks = dict(
+            accept_sparse="csr",
+            dtype="numeric",
+            order="C",
+            multi_output=True,
+            y_numeric=is_regressor(self),
+        )
+        if learn:
+            self.is_categorical_ = find_categorical(X, self.categorical_features)
+            encodes = is_frame(X) or self.is_categorical_ is not None
+            self._encoder = ColumnEncoder(self.is_categorical_) if encodes else None
+        if self._encoder is None:
+            return validate_data(self, X, y, reset=learn, **checks)
+        X = self._check_columns(X, learn)
+        encode = self._encoder.fit_transform if learn else self._encoder.transform
+        return check_X_y(encode(X), y, estimator=self, **checks)
+
+    def _make_samples(self, X, y, weight, dtype, carry_on, incremental, classes):
+        check_range(X, dtype, "X")
+        targets, codes = self._encode(y, dtype, carry_on, incremental, classes)
+        if weight is not None:
+            weight = _check_sample_weight(
+                weight, X, dtype=dtype, ensure_non_negative=True
+            )
+        return Samples(X, targets, codes, weight)
+
+    def _check_validation(self, dtype, X, y, weight):
+        """Return validation samples, None where there are none."""
+        if X is None and y is None and weight is None:
+            return None
+        for name, value in (("X_val", X), ("y_val", y)):
+            if value is None:
+                raise ValueError(
+                    f"{name} is missing: X_val and y_val must be passed together."
+                )
+        try:
+            X, y = self._check_data(X, y, learn=False)
+            samples = self._make_samples(
+                X, y, weight, dtype, carry_on=True, incremental=True, classes=None
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"In X_val, y_val or sample_weight_val: {error}"
+            ) from error
+        samples = self._with_class_weight(samples)
+        check_some_weight(samples, "of the validation data")
+        return samples
+
+    def _weigh_classes(self, samples, carry_on):
+        """Return the samples, with what their classes weigh in their weights."""
+        return samples
+
+    def _with_class_weight(self, samples):
+        return samples
+
+    @property
+    def _scales_targets(self):
+        return False
+
+    def _start_outputs(self, network, samples):
+        """Have the outputs start near what is known before the inputs are seen."""
+
+    def _scale(self, network, samples, carry_on):
+        """Learn the scales of these samples, too, and have the network use them."""
+        if not self.standardize:
+            return
+        is_scaled = np.ones(samples.X.shape[1], bool)
+        if self._encoder is not None:
+            is_scaled[self._encoder.n_numbers :] = False
+        before = self._scales
+        # Only outputs of the identity can follow when their units change.
+        can_follow = isinstance(network.activations[-1], Identity)
+        learn_targets = self._scales_targets and (can_follow or not carry_on)
+        self._scales = before.learned(samples, learn_targets)
+        network.inputs = self._scales.standardized(is_scaled)
+        if carry_on and learn_targets:
+            network.rescale_outputs(*self._scales.change_of_units(before))
+
+    def _with_scaled_targets(self, samples):
+        targets = self._scales.of_targets(samples.targets, self._state.network.dtype)
+        return replace(samples, targets=targets)
+
     def _check_solver_settings(self):
         if self.solver != "lbfgs":
             return
-        if self.learning_rate != "constant":
-            raise ValueError(
-                f"learning_rate={self.learning_rate!r} has no meaning for "
-                "solver='lbfgs', which searches for its step lengths; allowed is "
-                "'constant', which is not used."
-            )
-        if self.clip_norm is not None:
-            raise ValueError(
-                f"clip_norm={self.clip_norm!r} has no meaning for solver='lbfgs', "
-                "which needs the whole gradient; allowed is None."
-            )
+        for name, neutral, why in NOT_UNDER_LBFGS:
+            value = getattr(self, name)
+            if np.size(value) and np.any(np.asarray(value) != neutral):
+                raise ValueError(
+                    f"{name}={value!r} has no meaning for solver='lbfgs', which {why}; "
+                    f"allowed is {neutral!r}."
+                )
 
     def _computing_dtype(self, X, carry_on):
         """Return the dtype of all that is computed: parameters, outputs, losses."""
@@ -390,18 +585,11 @@ class BaseBackprop(BaseEstimator):
         single = X.dtype == np.float32
         return before or np.dtype(self.dtype or ("float32" if single else "float64"))
 
-    def _check_weight(self, weight, X, dtype):
-        if weight is None:
-            return None
-        return _check_sample_weight(weight, X, dtype=dtype, ensure_non_negative=True)
-
     # --------------------------------------------------------- what was learned
 
     def _print(self, n_epochs, record):
         if self.verbose:
-            print(f"Iteration {n_epochs}, loss = {record.loss:.8f}")
-            if self.early_stopping:
-                print(f"Validation score: {record.validation_score:f}")
+            print_epoch(n_epochs, record)
 
     def _publish(self):
         """Set the fitted attributes that are not read from the state itself."""
@@ -414,100 +602,6 @@ class BaseBackprop(BaseEstimator):
         self.loss_ = state.loss
         self.best_loss_ = None if self.early_stopping else -state.watch.best
         self.best_validation_score_ = state.watch.best if self.early_stopping else None
-
-    def _explain_end(self, outcome):
-        """Warn, or print, why training ended."""
-        if outcome.reason == "interrupted":
-            warnings.warn(
-                "Training interrupted by user. The weights reached so far, after "
-                f"{self.n_iter_} whole epochs, are kept and can be used.",
-                stacklevel=2,
-            )
-        elif outcome.reason == "converged" and self.verbose:
-            what = "Validation score" if self.early_stopping else "Training loss"
-            print(
-                f"{what} did not improve more than tol={self.tol:f} for "
-                f"{self.n_iter_no_change} consecutive epochs. Stopping."
-            )
-        elif self.solver == "lbfgs" and outcome.message:
-            warnings.warn(
-                f"lbfgs failed to converge after {self.n_iter_} iteration(s) "
-                f"{outcome.message}\nIncrease the number of iterations to improve "
-                f"the convergence (max_iter={self.max_iter}), or scale the data, for "
-                "example with sklearn.preprocessing.StandardScaler.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        elif outcome.reason == "max_iter":
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached "
-                "and the optimization hasn't converged yet. Increase max_iter, raise "
-                "tol or learning_rate_init, or scale the inputs if they are not.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_state")
-
-    @property
-    def coefs_(self):
-        """Weights of each layer, arrays of shape (fan_in, fan_out)."""
-        return self._trained.network.weights
-
-    @property
-    def intercepts_(self):
-        """Biases of each layer, arrays of shape (fan_out,)."""
-        return self._trained.network.biases
-
-    @property
-    def loss_curve_(self):
-        """Loss of each epoch since the network was made."""
-        return [epoch.loss for epoch in self._trained.history]
-
-    @property
-    def validation_scores_(self):
-        """Score of each epoch on the held-out samples; None without them."""
-        if self.best_validation_score_ is None:
-            return None
-        return [epoch.validation_score for epoch in self._trained.history]
-
-    @property
-    def history_(self):
-        """What was recorded of each epoch, a `pandas.DataFrame`."""
-        import pandas as pd
-
-        history = pd.DataFrame(
-            self._trained.history, columns=Epoch._fields, dtype=float
-        )
-        history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
-        return history
-
-    @property
-    def _trained(self):
-        # AttributeError is what hasattr and check_is_fitted expect.
-        if not hasattr(self, "_state"):
-            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
-        return self._state
-
-    # ------------------------------------------------------------- predictions
-
-    def _outputs(self, X):
-        """Return the outputs of the network, of shape (n_samples, n_outputs)."""
-        check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse="csr",
-            dtype="numeric",
-            reset=False,
-        )
-        network = self._state.network
-        check_range(X, network.dtype, "X")
-        n_rows = min(X.shape[0], BLOCK_ROWS)
-        # One row, as services ask for it, has nothing for threads to share.
-        with blas_threads(network, n_rows) if n_rows > 1 else nullcontext():
-            return network.predict(X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

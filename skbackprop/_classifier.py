@@ -1,7 +1,11 @@
 """BackpropClassifier: class labels in, labels and probabilities out."""
 
+from dataclasses import replace
+from itertools import chain
+
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
+from scipy.special import logit
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -14,8 +18,14 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import column_or_1d
 
 from ._base import BaseBackprop, is_stochastic
-from .core.activations import Softmax
-from .core.losses import Loss, losses_for
+from ._class_weight import count_classes, is_weight, weigh_classes, weigh_samples
+from .core.activations import Sigmoid, Softmax
+from .core.inspect import weighted_inputs
+from .core.losses import Loss, SquaredError, losses_for
+
+#: The shares of a class that outputs start at, at least and at most: nearer to 0 or 1
+#: the slope of a sigmoid is too small to learn from.
+SMALLEST_SHARE, LARGEST_SHARE = 0.01, 0.99
 
 
 class BackpropClassifier(ClassifierMixin, BaseBackprop):
@@ -24,7 +34,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     A feed-forward network [1]_ [2]_ of fully connected layers, for two classes
     or more and for several labels at a time. It takes the parameters of
     :class:`sklearn.neural_network.MLPClassifier`, and with ``loss="log_loss"``
-    it gives the same numbers.
+    and ``standardize=False`` it gives the same numbers.
 
     Parameters
     ----------
@@ -32,23 +42,53 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Units of each hidden layer. ``()`` is a single layer, from the inputs
         straight to the outputs: the one-neuron network, and with ``loss="log_loss"`` it
         is logistic regression.
-    activation : str, Activation or sequence of these, default="relu"
+    activation : str, Activation, callable or sequence of these, default="relu"
         Activation of the hidden layers, or one for each of them: "identity",
         "sigmoid" (or "logistic", its second name), "tanh", "relu", "leaky_relu",
-        "elu", "gelu", "silu", "softplus", or an instance of a class derived
-        from `skbackprop.Activation`. The slope of "relu" at 0 is taken as 0.
-    loss : {"squared_error", "log_loss"} or Loss, default="squared_error"
+        "elu", "gelu", "silu", "softplus", an instance of a class derived
+        from `skbackprop.Activation`, or a function of z that returns value and
+        slope. The slope of "relu" at 0 is taken as 0.
+    loss : {"squared_error", "log_loss"}, Loss or callable, default="squared_error"
         "squared_error" is the quadratic cost ``1/(2n) sum ||y - a||^2``, with a
         target of 1 for the output of the right class and 0 for the others;
         "log_loss" the cross-entropy, which MLPClassifier minimises. Or an
-        instance of a class derived from `skbackprop.Loss`.
-    output_activation : str or Activation, default="auto"
+        instance of a class derived from `skbackprop.Loss`, or a function of targets
+        and outputs that returns value and gradient.
+    output_activation : str, Activation or callable, default="auto"
         Activation of the output layer. "auto" follows the loss and the targets:
         "softmax" for "log_loss" with three classes or more; "logistic", that is
         sigmoid, elsewhere, one output a class or label and a single one for two
         classes.
         Any other may be named that can serve the loss: those of `activation`,
         "softmax" and "exp".
+    standardize : bool, default=True
+        Whether the inputs are centred and scaled by mean and standard deviation of
+        the training data, weighted by `sample_weight`, and bounded smoothly: what is
+        z without a bound is ``5 tanh(z / 5)``. Sparse inputs are not centred,
+        constant ones not scaled, indicators of categories left alone. No copy of `X`
+        is made. Set it to False for the numbers of
+        MLPClassifier.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Which features are categories, to be one-hot encoded: columns of a frame with
+        the dtype "category" ("Categorical" or "Enum" in polars), none, or those named
+        by a bool for each feature, by their numbers or by the names of columns. A
+        category that is missing or has not been met is none of those known. In a
+        frame, or where features are named, missing numbers are replaced by the mean,
+        and an indicator is added where there were any in the first fit.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        What the samples of each class count, times their `sample_weight`: a weight by
+        class, 1 for those left out; or "balanced" for weights inversely proportional
+        to how frequent the classes are, in all samples so far with `partial_fit`. With
+        a label indicator a list of dicts with the keys 0 and 1, one for each label;
+        a sample counts the product of them.
+    init : str or callable, default="auto"
+        How starting weights are drawn. "auto" is uniform as in MLPClassifier,
+        biases as well, but for those of sigmoid outputs under the quadratic
+        cost, which start at the share of each class. "he_normal" [7]_, "he_uniform"
+        [7]_, "glorot_normal" [8]_, "glorot_uniform" [8]_, "lecun_normal" [9]_,
+        "orthogonal" [10]_ and a function of the random state, the inputs and the units
+        of a layer, ``init(rng, fan_in, fan_out)``, have biases of zero;
+        "standard_normal" [2]_ draws them as well.
     solver : {"adam", "adamw", "rmsprop", "sgd", "lbfgs"}, default="adam"
         How the cost is minimised. "sgd" is stochastic gradient descent, plain
         with ``momentum=0``; "adam" [3]_, "adamw" [4]_ and "rmsprop" [5]_ adapt
@@ -58,20 +98,45 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Strength of the L2 penalty ``alpha / 2 ||W||^2``, divided by the number
         of samples of the batch; biases are not penalised. For "adamw" it is
         the decay instead: ``W`` shrinks by ``learning rate x alpha`` a step.
+    l1_alpha : float, default=0.0
+        Strength of the L1 penalty ``l1_alpha ||W||_1``, divided as that of `alpha`.
+        Weights that nothing speaks for come near zero, not to zero itself. Not for
+        "lbfgs".
+    max_norm : float or None, default=None
+        Longest norm of the weights into one unit: longer ones are shortened to
+        it after each step [11]_. None leaves them. Not for "lbfgs".
+    dropout : float or sequence of float, default=0.0
+        Share of the units of the hidden layers left out at random in each step, or one
+        share for each layer, in [0, 1). The others are divided by the share that
+        stays [11]_. Nothing is left out in predictions, nor of validation data. Not
+        for "lbfgs".
     batch_size : int or "auto", default="auto"
         Samples of a mini-batch; "auto" is ``min(200, n_samples)``. Not used by
         "lbfgs".
-    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+    learning_rate : str or callable, default="constant"
         Schedule of the learning rate. "invscaling" divides it by ``(t_ +
         1)**power_t`` after every epoch. "adaptive" divides it by 5 each time
         there was no improvement by `tol` for `n_iter_no_change` epochs, until
         it is at most 1e-6; as improvement is measured against the best loss so
-        far, one lucky low loss early can bring the rate down too soon. All
-        solvers but "lbfgs" follow it, which refuses any but "constant".
-    learning_rate_init : float, default=0.001
-        The initial learning rate. Not used by "lbfgs".
+        far, one lucky low loss early can bring the rate down too soon.
+        "exponential" multiplies it by `decay_rate` an epoch, a little in each step.
+        "cosine" [12]_ brings it down to zero within `max_iter` epochs along half a
+        cosine, "one_cycle" [13]_ from 1/25 up to `learning_rate_init` in the first
+        30 % of them and down again; with both, training goes on for `max_iter`
+        epochs unless stopped early. A function ``learning_rate(epoch, step)`` of the
+        epochs and steps so far returns the rate of each step. All solvers but
+        "lbfgs" follow it, which refuses any but "constant".
+    learning_rate_init : float, default=0.002
+        The initial learning rate, the largest of "one_cycle". Not used by "lbfgs".
+        That of MLPClassifier is 0.001, with which many a table is not learned in
+        `max_iter` epochs.
     power_t : float, default=0.5
         Exponent of "invscaling".
+    decay_rate : float, default=0.98
+        What an epoch of "exponential" leaves of the learning rate, in (0, 1].
+    warmup_steps : int, default=0
+        Steps in which the learning rate rises in a line to that of the schedule,
+        counted since the network was made. Not for "lbfgs".
     max_iter : int, default=200
         Epochs at most; for "lbfgs" iterations.
     shuffle : bool, default=True
@@ -82,9 +147,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         come from. An int gives the same results in every call of `fit`.
     tol : float, default=1e-4
         The least improvement of the loss, or of the score with early stopping,
-        that counts. For "lbfgs", training ends when no component of the
-        gradient is larger; it also ends, whatever `tol`, when an iteration
-        lowers the cost by less than 2.2e-9 of itself.
+        that counts; those of the validation loss add up. For "lbfgs", training
+        ends when no component of the gradient is larger; it also ends, whatever
+        `tol`, when an iteration lowers the cost by less than 2.2e-9 of itself.
     verbose : bool or int, default=False
         Whether to print the loss of every epoch.
     warm_start : bool, default=False
@@ -97,11 +162,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     early_stopping : bool, default=False
         Whether to hold out `validation_fraction` of the samples, to stop when
         their score improves no more, and to put back the weights that were best
-        for them in this fit. Also for "lbfgs".
+        for them in this fit. Also for "lbfgs". Validation data passed to `fit` take
+        the place of the samples held out.
     scoring : "loss", str or callable, default="loss"
         What early stopping watches: the loss of the held-out samples, the name
         of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``,
-        which takes ``sample_weight=`` too where `fit` is given weights.
+        which takes ``sample_weight=`` too where `fit` is given weights. `X` is
+        an array, with categories encoded.
     validation_fraction : float, default=0.1
         Share of the samples held out, stratified by class where there are
         enough of each.
@@ -140,14 +207,17 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         The least loss of an epoch of the last fit; None with early stopping.
     loss_curve_ : list of float
         Loss of each epoch since the network was made.
+    validation_loss_curve_ : list of float or None
+        Loss of each epoch on the held-out samples, or on the validation data passed
+        to `fit`, without the penalty; None without either.
     validation_scores_ : list of float or None
-        Score of each epoch on the held-out samples (minus their loss with
-        ``scoring="loss"``); None without early stopping.
+        Score of each epoch on them (minus their loss with ``scoring="loss"``);
+        None without them.
     best_validation_score_ : float or None
         The best of them in the last fit, whose weights are kept.
     history_ : pandas.DataFrame
         A row an epoch: `loss`, `validation_loss`, `validation_score`,
-        `learning_rate` and `seconds`.
+        `learning_rate`, that of the last step, and `seconds`.
     n_iter_ : int
         Epochs of the last `fit`, and of each `partial_fit` since.
     t_ : int
@@ -158,6 +228,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Units of the output layer.
     out_activation_ : str
         Name of the output activation.
+    is_categorical_ : ndarray of bool of shape (n_features_in_,) or None
+        Which features are categories; None where none is.
     n_features_in_ : int
         Features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -189,25 +261,34 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     .. [5] Hinton. "Neural networks for machine learning", lecture 6e (2012).
     .. [6] Byrd, Lu, Nocedal and Zhu. "A limited memory algorithm for bound
        constrained optimization." SIAM J. Sci. Comput. 16 (1995), 1190-1208.
+    .. [7] He, Zhang, Ren and Sun. "Delving deep into rectifiers." ICCV (2015),
+       equation 10.
+    .. [8] Glorot and Bengio. "Understanding the difficulty of training deep
+       feedforward neural networks." AISTATS (2010), equations 12 and 16.
+    .. [9] LeCun, Bottou, Orr and Müller. "Efficient backprop." (1998), equation 16.
+    .. [10] Saxe, McClelland and Ganguli. "Exact solutions to the nonlinear dynamics
+       of learning in deep linear neural networks." ICLR (2014).
+    .. [11] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov. "Dropout."
+       JMLR 15 (2014), 1929-1958, sections 5.1 and 10.
+    .. [12] Loshchilov and Hutter. "SGDR." ICLR (2017), equation 5.
+    .. [13] Smith and Topin. "Super-convergence." (2018).
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from skbackprop import BackpropClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> net = BackpropClassifier((10,), solver="lbfgs", random_state=0)
-    >>> model = make_pipeline(StandardScaler(), net).fit(X, y)
-    >>> model.predict(X[:3])
+    >>> net = BackpropClassifier((10,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> net.predict(X[:3])
     array([0, 0, 0])
-    >>> bool(model.score(X, y) > 0.95)
+    >>> bool(net.score(X, y) > 0.95)
     True
     """
 
     _parameter_constraints: dict = {
         **BaseBackprop._parameter_constraints,
-        "loss": [StrOptions(losses_for("classification")), Loss],
+        "loss": [StrOptions(losses_for("classification")), Loss, callable],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
     _default_output_activation = "logistic"
 
@@ -218,12 +299,21 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         *,
         loss="squared_error",
         output_activation="auto",
+        standardize=True,
+        categorical_features="from_dtype",
+        class_weight=None,
+        init="auto",
         solver="adam",
         alpha=0.0001,
+        l1_alpha=0.0,
+        max_norm=None,
+        dropout=0.0,
         batch_size="auto",
         learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate_init=0.002,
         power_t=0.5,
+        decay_rate=0.98,
+        warmup_steps=0,
         max_iter=200,
         shuffle=True,
         random_state=None,
@@ -248,12 +338,20 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             activation=activation,
             loss=loss,
             output_activation=output_activation,
+            standardize=standardize,
+            categorical_features=categorical_features,
+            init=init,
             solver=solver,
             alpha=alpha,
+            l1_alpha=l1_alpha,
+            max_norm=max_norm,
+            dropout=dropout,
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             power_t=power_t,
+            decay_rate=decay_rate,
+            warmup_steps=warmup_steps,
             max_iter=max_iter,
             shuffle=shuffle,
             random_state=random_state,
@@ -273,6 +371,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             clip_norm=clip_norm,
             dtype=dtype,
         )
+        self.class_weight = class_weight
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -314,13 +413,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or a label indicator of int.
         """
-        outputs = self._outputs(X)
+        scores = self.decision_function(X)
         if self._target_kind == "multilabel":
-            labels = (outputs > 0.5).astype(int)
+            labels = (scores > 0.0).astype(int)
             return csr_matrix(labels) if self._sparse_labels else labels
         if self._target_kind == "binary":
-            return self.classes_[(outputs[:, 0] > 0.5).astype(int)]
-        return self.classes_[outputs.argmax(axis=1)]
+            return self.classes_[(scores > 0.0).astype(int)]
+        return self.classes_[scores.argmax(axis=1)]
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -374,7 +473,104 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """
         return np.log(self.predict_proba(X))
 
+    def decision_function(self, X):
+        """Compute how much speaks for each class.
+
+        With sigmoid and softmax outputs these are the logits: the weighted
+        inputs of the output layer, exact where probabilities have rounded to 0 or
+        1. With any other output activation they are the outputs, for a single
+        output and for labels less 0.5, where `predict` changes its mind.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_labels)
+            One number a sample for two classes, positive where `predict` says the
+            second; else one for each class, the largest where `predict` says so,
+            or for each label, positive where it is predicted.
+        """
+        X = self._check_inputs(X)
+        with self._threads(X):
+            if self._of_weighted_inputs:
+                scores = weighted_inputs(self._state.network, X)
+            else:
+                scores = self._state.network.predict(X)
+                if self._target_kind != "multiclass":
+                    scores -= 0.5
+        return scores.ravel() if self._target_kind == "binary" else scores
+
+    @property
+    def _of_weighted_inputs(self):
+        """Whether the weighted inputs of the output layer are what decides."""
+        return isinstance(self._architecture.output_activation, (Sigmoid, Softmax))
+
     # ------------------------------------------------------ labels and targets
+
+    def _start_outputs(self, network, samples):
+        """Start sigmoids under the quadratic cost at the share of each class.
+
+        From one half, where they would start, most of the many outputs of many classes
+        have to be pushed down first, for which the small slope at both ends of the
+        sigmoid takes much of the training.
+        """
+        architecture = self._architecture
+        if (
+            self.init == "auto"
+            and isinstance(architecture.output_activation, Sigmoid)
+            and isinstance(architecture.loss, SquaredError)
+        ):
+            counts = count_classes(samples, len(self.classes_))
+            share = counts / counts.sum(axis=1, keepdims=True)
+            share = share[0] if self._target_kind == "multiclass" else share[:, 1]
+            share = share.clip(SMALLEST_SHARE, LARGEST_SHARE)
+            network.biases[-1][...] = logit(share)
+
+    def _weigh_classes(self, samples, carry_on):
+        multilabel = self._target_kind == "multilabel"
+        n_classes = len(self.classes_)
+        counts = count_classes(samples, n_classes)
+        self._class_counts = counts + (self._class_counts if carry_on else 0.0)
+        if self.class_weight is None:
+            self._class_table = None
+            return samples
+        self._check_class_weight(multilabel)
+        classes = np.arange(2) if multilabel else self.classes_
+        self._class_table = weigh_classes(
+            self.class_weight, classes, self._class_counts
+        )
+        return self._with_class_weight(samples)
+
+    def _with_class_weight(self, samples):
+        if self._class_table is None:
+            return samples
+        weight = weigh_samples(samples, self._class_table)
+        return replace(samples, weight=weight.astype(samples.targets.dtype))
+
+    def _check_class_weight(self, multilabel):
+        """Refuse what is not a dict of weights, or one for each label."""
+        if isinstance(self.class_weight, str):
+            return
+        n_dicts = len(self.classes_) if multilabel else 1
+        dicts = self.class_weight if multilabel else [self.class_weight]
+        fits = (
+            isinstance(dicts, list)
+            and len(dicts) == n_dicts
+            and all(isinstance(one, dict) for one in dicts)
+        )
+        if not fits or not all(map(is_weight, chain(*map(dict.values, dicts)))):
+            allowed = (
+                f"a list of {n_dicts} dicts with the keys 0 and 1, one for each label"
+                if multilabel
+                else "a dict by class"
+            )
+            raise ValueError(
+                f"class_weight={self.class_weight!r} does not fit y; allowed are "
+                f"'balanced', None and {allowed}, of finite weights of zero or more."
+            )
 
     def _loss_in_core(self):
         """Return the loss that stands for "log_loss" with these targets."""

@@ -81,14 +81,16 @@ class Judge:
     objective : Objective
         Of the network that is trained.
     held_out : Samples
-        What it is judged by.
+        What it is judged by, with targets as they are learned.
     scoring : str or callable
         "loss", the name of a scorer, or a scorer.
     estimator : BaseEstimator
         Fitted with that network.
+    given : Samples
+        The same samples, with targets as they came.
     """
 
-    def __init__(self, objective, held_out, scoring, estimator):
+    def __init__(self, objective, held_out, scoring, estimator, given):
         self.objective, self.held_out, self.scoring = objective, held_out, scoring
         self.work = objective.workspace(held_out, min(len(held_out), BLOCK_ROWS))
         by_loss = isinstance(scoring, str) and scoring == "loss"
@@ -96,11 +98,13 @@ class Judge:
         if by_loss:
             return
         # A scorer wants arrays; the loss takes the rows from where they are.
-        self.copied = held_out.copied()
+        self.copied = given.copied()
         self.y = estimator._decode(self.copied)
         self.estimator = copy.copy(estimator)
-        # The held-out rows are an array: do not warn that it has no names.
+        # The held-out rows are an array, and encoded: do not look for names in it.
         vars(self.estimator).pop("feature_names_in_", None)
+        self.estimator._encoder = None
+        self.estimator.n_features_in_ = self.copied.X.shape[1]
 
     def __call__(self):
         """Return the loss and the score, which is minus the loss without a scorer."""

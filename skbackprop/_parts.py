@@ -3,14 +3,25 @@
 import copy
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
-from numbers import Integral
+from numbers import Integral, Real
+from pickle import PicklingError
 
 import joblib
 import numpy as np
+from sklearn.utils import check_array
 
-from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation, Softmax
-from .core.losses import LOSSES, Loss
+from .core import initializers, schedules
+from .core.activations import (
+    ACTIVATIONS,
+    OUTPUT_ACTIVATIONS,
+    Activation,
+    ActivationFromFunction,
+    Softmax,
+)
+from .core.initializers import INITIALIZERS
+from .core.losses import LOSSES, Loss, LossFromFunction
 from .core.network import Network
+from .core.schedules import SCHEDULES, WarmUp
 
 
 def did_you_mean(name, known):
@@ -59,8 +70,8 @@ class Architecture:
         What that is called.
     loss : Loss
         The loss.
-    glorot_factors : tuple of float
-        For each layer, the bound of its initial weights.
+    initializers : tuple of Initializer
+        For each layer after the input.
     """
 
     hidden_layer_sizes: tuple
@@ -68,13 +79,13 @@ class Architecture:
     output_activation: Activation
     output_name: str
     loss: Loss
-    glorot_factors: tuple
+    initializers: tuple
 
     def network(self, n_inputs, n_outputs, dtype, rng):
         """Make a network with initial weights drawn from `rng`."""
         sizes = (n_inputs, *self.hidden_layer_sizes, n_outputs)
         network = Network(sizes, (*self.activation, self.output_activation), dtype)
-        network.initialize(rng, self.glorot_factors)
+        network.initialize(rng, self.initializers)
         return network
 
     def fingerprints(self):
@@ -86,27 +97,41 @@ class Architecture:
             For each parameter how it is shown, and what can be compared.
         """
         return {
-            "hidden_layer_sizes": (self.hidden_layer_sizes, None),
-            "activation": (repr(self.activation), _contents(self.activation)),
-            "loss": (repr(self.loss), _contents([self.loss])),
-            "output_activation": (
-                repr(self.output_activation),
-                _contents([self.output_activation]),
-            ),
+            "hidden_layer_sizes": self.hidden_layer_sizes,
+            "activation": Fingerprint(self.activation),
+            "loss": Fingerprint([self.loss]),
+            "output_activation": Fingerprint([self.output_activation]),
         }
 
 
-def _contents(parts):
-    return [(type(part), joblib.hash(vars(part))) for part in parts]
+class Fingerprint:
+    """Of parts of the core: how they are shown, and what can be compared."""
+
+    def __init__(self, parts):
+        self.shown = repr(parts[0] if len(parts) == 1 else tuple(parts))
+        self.contents = [(type(part), _comparable(vars(part))) for part in parts]
+
+    def __repr__(self):
+        return self.shown
+
+    def __eq__(self, other):
+        return self.shown == other.shown and self.contents == other.contents
+
+
+def _comparable(settings):
+    try:
+        return joblib.hash(settings)
+    except PicklingError:  # a lambda, say, which is equal to itself alone
+        return settings
 
 
 def check_unchanged(before, now):
-    """Raise ValueError, naming the parameter, where fingerprints differ."""
-    for name in before:
-        if before[name] != now[name]:
+    """Raise ValueError, naming the parameter, where what was noted has changed."""
+    for name in {**before, **now}:
+        if name in before and name in now and before[name] != now[name]:
             raise ValueError(
                 f"{name} has changed since the network was made, from "
-                f"{before[name][0]} to {now[name][0]}, which partial_fit and "
+                f"{before[name]!r} to {now[name]!r}, which partial_fit and "
                 "warm_start=True cannot carry on from. Set it back, or call fit with "
                 "warm_start=False."
             )
@@ -137,7 +162,7 @@ def make_architecture(params, loss, default_output, n_outputs):
     """
     sizes = _hidden_layer_sizes(params["hidden_layer_sizes"])
     activation = _hidden_activations(params["activation"], len(sizes))
-    loss = build(LOSSES[loss], params) if isinstance(loss, str) else _own_loss(loss)
+    loss = build(LOSSES[loss], params) if isinstance(loss, str) else own_loss(loss)
     output_name = params["output_activation"]
     if isinstance(output_name, str) and output_name == "auto":
         output_name = loss.output_activation or default_output
@@ -149,7 +174,7 @@ def make_architecture(params, loss, default_output, n_outputs):
         output,
         output_name if isinstance(output_name, str) else type(output).__name__,
         loss,
-        _glorot_factors(params["activation"], activation),
+        _initializers(params, activation),
     )
 
 
@@ -164,7 +189,7 @@ def _hidden_layer_sizes(sizes):
 
 
 def _hidden_activations(activation, n_hidden):
-    if isinstance(activation, (str, Activation)):
+    if isinstance(activation, (str, Activation)) or callable(activation):
         activation = [activation] * n_hidden
     if len(activation) != n_hidden:
         raise ValueError(
@@ -178,11 +203,14 @@ def _hidden_activations(activation, n_hidden):
 def _activation(name, known, parameter):
     if isinstance(name, Activation):
         return _own_activation(name)
+    if callable(name) and not isinstance(name, type):
+        _expect_pair(parameter, name, 1)
+        return _own_activation(ActivationFromFunction(name))
     if not isinstance(name, str) or name not in known:
         raise ValueError(
-            f"{parameter} must be among {sorted(known)} or an instance of a class "
-            f"derived from skbackprop.Activation, got {name!r}."
-            + did_you_mean(name, known)
+            f"{parameter} must be among {sorted(known)}, an instance of a class "
+            "derived from skbackprop.Activation or a function that returns value and "
+            f"slope, got {name!r}." + did_you_mean(name, known)
         )
     return known[name]()
 
@@ -197,14 +225,56 @@ def _own_activation(activation):
     return copy.deepcopy(activation)
 
 
-def _own_loss(loss):
-    """Copy a user's loss, so that changes to it don't reach the network."""
+def own_loss(loss):
+    """Copy a user's loss, so that changes to it don't reach the network.
+
+    Parameters
+    ----------
+    loss : Loss or callable
+        An instance, or a function that returns value and gradient.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    TypeError
+        Where it can't be used.
+    """
+    if isinstance(loss, type):
+        raise TypeError(
+            f"loss={loss!r} is a class; allowed is an instance of it, as in "
+            f"loss={loss.__name__}()."
+        )
+    if not isinstance(loss, Loss):
+        _expect_pair("loss", loss, 2)
+        loss = LossFromFunction(loss)
     trial = copy.deepcopy(loss)
     y, a, z, out = np.full((4, 1, 2), 0.5)
     for method, arrays in (("value", (y, a, z, out)), ("gradient", (y, a, out))):
         out[...] = np.nan
         _expect_in_place(trial, method, getattr(trial, method)(*arrays), out)
     return copy.deepcopy(loss)
+
+
+def _expect_pair(parameter, function, n_arguments):
+    """Try a user's function; it must return a value and a derivative."""
+    arguments = np.full((n_arguments, 3, 2), 0.5)
+    try:
+        returned = function(*arguments)
+        value, derivative = (np.asarray(array, float) for array in returned)
+    except (TypeError, ValueError) as error:
+        value = derivative = np.empty(0)
+        returned = repr(error)
+    is_pair = value.shape == derivative.shape == (3, 2)
+    if not is_pair or not np.isfinite([value, derivative]).all():
+        what = "targets and outputs" if n_arguments == 2 else "weighted inputs"
+        raise TypeError(
+            f"{parameter}={function!r} must be a function of {what} that returns its "
+            "value and its derivative, two arrays of the same shape: for "
+            f"{n_arguments} of shape (3, 2), all 0.5, it gave {returned}."
+        )
 
 
 def _expect_in_place(part, method, returned, written):
@@ -232,6 +302,16 @@ def _check_output(output, params, loss, n_outputs):
         )
 
 
+def _initializers(params, hidden):
+    init, n_layers = params["init"], len(hidden) + 1
+    if not isinstance(init, str):
+        return (initializers.FromFunction(init),) * n_layers
+    if init != "auto":
+        return (INITIALIZERS[init](),) * n_layers
+    factors = _glorot_factors(params["activation"], hidden)
+    return tuple(initializers.Uniform(factor) for factor in factors)
+
+
 def _glorot_factors(parameter, hidden):
     """As in scikit-learn, the output layer starts like the last hidden one."""
     if hidden:
@@ -239,3 +319,98 @@ def _glorot_factors(parameter, hidden):
     if isinstance(parameter, (str, Activation)):
         return (_activation(parameter, ACTIVATIONS, "activation").glorot_factor,)
     return (Activation.glorot_factor,)
+
+
+def make_schedule(params):
+    """Make the learning-rate schedule that parameters of an estimator describe.
+
+    Parameters
+    ----------
+    params : dict
+        By name.
+
+    Returns
+    -------
+    Schedule or WarmUp
+    """
+    name, steps = params["learning_rate"], int(params["warmup_steps"])
+    if isinstance(name, str):
+        schedule = build(SCHEDULES[name], params)
+    else:
+        rate = float(params["learning_rate_init"])
+        schedule = schedules.FromFunction(rate, name)
+    return WarmUp(schedule, steps) if steps else schedule
+
+
+def dropout_rates(dropout, n_hidden):
+    """Return the share of units left out of each hidden layer.
+
+    Parameters
+    ----------
+    dropout : float or sequence of float
+        One for all layers, or one for each.
+    n_hidden : int
+        Hidden layers.
+
+    Returns
+    -------
+    tuple of float
+        Empty where nothing is left out.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one for each layer, or one is beyond [0, 1).
+    """
+    rates = [dropout] * n_hidden if np.ndim(dropout) == 0 else list(dropout)
+    numbers = all(isinstance(rate, Real) and 0.0 <= rate < 1.0 for rate in rates)
+    if len(rates) != n_hidden or not numbers:
+        raise ValueError(
+            "dropout must be a number in [0, 1), or one for each hidden layer: got "
+            f"{dropout} for {n_hidden} hidden layers (see hidden_layer_sizes)."
+        )
+    return tuple(map(float, rates)) if any(rates) else ()
+
+
+def set_start(network, coefs, intercepts):
+    """Set the starting weights and biases that a user has given.
+
+    Parameters
+    ----------
+    network : Network
+        Whose parameters are changed.
+    coefs : sequence of array-like of shape (fan_in, fan_out), or None
+        Weights of each layer; None leaves them.
+    intercepts : sequence of array-like of shape (fan_out,), or None
+        Biases of each layer; None leaves them.
+
+    Raises
+    ------
+    ValueError
+        Where shapes do not fit, or numbers are not finite.
+    """
+    for name, given, layers in (
+        ("coefs_init", coefs, network.weights),
+        ("intercepts_init", intercepts, network.biases),
+    ):
+        if given is None:
+            continue
+        wanted = [layer.shape for layer in layers]
+        try:
+            arrays = [
+                check_array(array, dtype=np.float64, ensure_2d=False, allow_nd=True)
+                for array in given
+            ]
+        except (TypeError, ValueError) as error:
+            arrays, got = [], str(error)
+        else:
+            got = f"arrays of shapes {[array.shape for array in arrays]}"
+        largest = np.finfo(network.dtype).max
+        fits = [array.shape for array in arrays] == wanted
+        if not fits or any(np.abs(array).max() > largest for array in arrays):
+            raise ValueError(
+                f"{name} must have finite numbers in {network.dtype}, in arrays of "
+                f"shapes {wanted}, one a layer, got {got}."
+            )
+        for layer, array in zip(layers, arrays):
+            layer[...] = array

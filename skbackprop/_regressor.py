@@ -5,12 +5,15 @@ from numbers import Real
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
-from ._base import BaseBackprop, check_range, is_stochastic
-from .core.losses import Loss, losses_for
+from ._base import BaseBackprop, is_stochastic
+from ._fitted import check_range
+from .core.activations import Identity
+from .core.losses import Loss, Quantile, losses_for
 
 
 class BackpropRegressor(RegressorMixin, BaseBackprop):
@@ -18,7 +21,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     A feed-forward network [1]_ [2]_ of fully connected layers, for one target
     or several. It takes the parameters of
-    :class:`sklearn.neural_network.MLPRegressor`, and gives the same numbers.
+    :class:`sklearn.neural_network.MLPRegressor`, and with ``standardize=False`` it
+    gives the same numbers.
 
     Parameters
     ----------
@@ -26,24 +30,52 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Units of each hidden layer. ``()`` is a single layer, from the inputs
         straight to the outputs: the one-neuron network, and with "squared_error" it
         is ridge regression.
-    activation : str, Activation or sequence of these, default="relu"
+    activation : str, Activation, callable or sequence of these, default="relu"
         Activation of the hidden layers, or one for each of them: "identity",
         "sigmoid" (or "logistic", its second name), "tanh", "relu", "leaky_relu",
-        "elu", "gelu", "silu", "softplus", or an instance of a class derived
-        from `skbackprop.Activation`. The slope of "relu" at 0 is taken as 0.
-    loss : str or Loss, default="squared_error"
+        "elu", "gelu", "silu", "softplus", an instance of a class derived
+        from `skbackprop.Activation`, or a function of z that returns value and
+        slope. The slope of "relu" at 0 is taken as 0.
+    loss : str, Loss or callable, default="squared_error"
         "squared_error" (half of it, the quadratic cost ``1/(2n) sum (y -
         a)^2``), "absolute_error", "huber" (quadratic within 1 of the target,
         linear beyond), "quantile" (the pinball loss) or "poisson" (half the
         deviance, for counts). Or an instance of a class derived from
-        `skbackprop.Loss`.
-    quantile : float, default=0.5
-        Which quantile is predicted with ``loss="quantile"``, between 0 and 1.
-    output_activation : str or Activation, default="auto"
+        `skbackprop.Loss`, or a function of targets and outputs that returns value
+        and gradient.
+    quantile : float or sequence of float, default=0.5
+        Which quantile is predicted with ``loss="quantile"``, between 0 and 1. Of a
+        sequence, in increasing order, all are predicted at once, a column each, and
+        never cross.
+    output_activation : str, Activation or callable, default="auto"
         Activation of the output layer. "auto" follows the loss and the targets:
-        "exp" for "poisson", "identity" for all others.
+        "exp" for "poisson", "increasing" for several quantiles, "identity" for all
+        others.
         Any other may be named that can serve the loss: those of `activation`,
         "softmax" and "exp".
+    standardize : bool, default=True
+        Whether the inputs are centred and scaled by mean and standard deviation of
+        the training data, weighted by `sample_weight`, and bounded smoothly: what is
+        z without a bound is ``5 tanh(z / 5)``. Sparse inputs are not centred,
+        constant ones not scaled, indicators of categories left alone. No copy of `X`
+        is made. The targets are centred and scaled too where outputs have no
+        bounds (with the output activation "identity", so not for "poisson"), which
+        `predict` undoes; losses are then in units of their standard deviation, as
+        is the 1 of "huber". Set it to False for the numbers of MLPRegressor.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Which features are categories, to be one-hot encoded: columns of a frame with
+        the dtype "category" ("Categorical" or "Enum" in polars), none, or those named
+        by a bool for each feature, by their numbers or by the names of columns. A
+        category that is missing or has not been met is none of those known. In a
+        frame, or where features are named, missing numbers are replaced by the mean,
+        and an indicator is added where there were any in the first fit.
+    init : str or callable, default="auto"
+        How starting weights are drawn. "auto" is uniform as in MLPRegressor,
+        biases as well. "he_normal" [7]_, "he_uniform"
+        [7]_, "glorot_normal" [8]_, "glorot_uniform" [8]_, "lecun_normal" [9]_,
+        "orthogonal" [10]_ and a function of the random state, the inputs and the units
+        of a layer, ``init(rng, fan_in, fan_out)``, have biases of zero;
+        "standard_normal" [2]_ draws them as well.
     solver : {"adam", "adamw", "rmsprop", "sgd", "lbfgs"}, default="adam"
         How the cost is minimised. "sgd" is stochastic gradient descent, plain
         with ``momentum=0``; "adam" [3]_, "adamw" [4]_ and "rmsprop" [5]_ adapt
@@ -53,20 +85,43 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Strength of the L2 penalty ``alpha / 2 ||W||^2``, divided by the number
         of samples of the batch; biases are not penalised. For "adamw" it is
         the decay instead: ``W`` shrinks by ``learning rate x alpha`` a step.
+    l1_alpha : float, default=0.0
+        Strength of the L1 penalty ``l1_alpha ||W||_1``, divided as that of `alpha`.
+        Weights that nothing speaks for come near zero, not to zero itself. Not for
+        "lbfgs".
+    max_norm : float or None, default=None
+        Longest norm of the weights into one unit: longer ones are shortened to
+        it after each step [11]_. None leaves them. Not for "lbfgs".
+    dropout : float or sequence of float, default=0.0
+        Share of the units of the hidden layers left out at random in each step, or one
+        share for each layer, in [0, 1). The others are divided by the share that
+        stays [11]_. Nothing is left out in predictions, nor of validation data. Not
+        for "lbfgs".
     batch_size : int or "auto", default="auto"
         Samples of a mini-batch; "auto" is ``min(200, n_samples)``. Not used by
         "lbfgs".
-    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+    learning_rate : str or callable, default="constant"
         Schedule of the learning rate. "invscaling" divides it by ``(t_ +
         1)**power_t`` after every epoch. "adaptive" divides it by 5 each time
         there was no improvement by `tol` for `n_iter_no_change` epochs, until
         it is at most 1e-6; as improvement is measured against the best loss so
-        far, one lucky low loss early can bring the rate down too soon. All
-        solvers but "lbfgs" follow it, which refuses any but "constant".
+        far, one lucky low loss early can bring the rate down too soon.
+        "exponential" multiplies it by `decay_rate` an epoch, a little in each step.
+        "cosine" [12]_ brings it down to zero within `max_iter` epochs along half a
+        cosine, "one_cycle" [13]_ from 1/25 up to `learning_rate_init` in the first
+        30 % of them and down again; with both, training goes on for `max_iter`
+        epochs unless stopped early. A function ``learning_rate(epoch, step)`` of the
+        epochs and steps so far returns the rate of each step. All solvers but
+        "lbfgs" follow it, which refuses any but "constant".
     learning_rate_init : float, default=0.001
-        The initial learning rate. Not used by "lbfgs".
+        The initial learning rate, the largest of "one_cycle". Not used by "lbfgs".
     power_t : float, default=0.5
         Exponent of "invscaling".
+    decay_rate : float, default=0.98
+        What an epoch of "exponential" leaves of the learning rate, in (0, 1].
+    warmup_steps : int, default=0
+        Steps in which the learning rate rises in a line to that of the schedule,
+        counted since the network was made. Not for "lbfgs".
     max_iter : int, default=200
         Epochs at most; for "lbfgs" iterations.
     shuffle : bool, default=True
@@ -77,9 +132,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         come from. An int gives the same results in every call of `fit`.
     tol : float, default=1e-4
         The least improvement of the loss, or of the score with early stopping,
-        that counts. For "lbfgs", training ends when no component of the
-        gradient is larger; it also ends, whatever `tol`, when an iteration
-        lowers the cost by less than 2.2e-9 of itself.
+        that counts; those of the validation loss add up. For "lbfgs", training
+        ends when no component of the gradient is larger; it also ends, whatever
+        `tol`, when an iteration lowers the cost by less than 2.2e-9 of itself.
     verbose : bool or int, default=False
         Whether to print the loss of every epoch.
     warm_start : bool, default=False
@@ -92,11 +147,13 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     early_stopping : bool, default=False
         Whether to hold out `validation_fraction` of the samples, to stop when
         their score improves no more, and to put back the weights that were best
-        for them in this fit. Also for "lbfgs".
+        for them in this fit. Also for "lbfgs". Validation data passed to `fit` take
+        the place of the samples held out.
     scoring : "loss", str or callable, default="loss"
         What early stopping watches: the loss of the held-out samples, the name
         of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``,
-        which takes ``sample_weight=`` too where `fit` is given weights.
+        which takes ``sample_weight=`` too where `fit` is given weights. `X` is
+        an array, with categories encoded.
     validation_fraction : float, default=0.1
         Share of the samples held out.
     beta_1 : float, default=0.9
@@ -132,14 +189,17 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         The least loss of an epoch of the last fit; None with early stopping.
     loss_curve_ : list of float
         Loss of each epoch since the network was made.
+    validation_loss_curve_ : list of float or None
+        Loss of each epoch on the held-out samples, or on the validation data passed
+        to `fit`, without the penalty; None without either.
     validation_scores_ : list of float or None
-        Score of each epoch on the held-out samples (minus their loss with
-        ``scoring="loss"``); None without early stopping.
+        Score of each epoch on them (minus their loss with ``scoring="loss"``);
+        None without them.
     best_validation_score_ : float or None
         The best of them in the last fit, whose weights are kept.
     history_ : pandas.DataFrame
         A row an epoch: `loss`, `validation_loss`, `validation_score`,
-        `learning_rate` and `seconds`.
+        `learning_rate`, that of the last step, and `seconds`.
     n_iter_ : int
         Epochs of the last `fit`, and of each `partial_fit` since.
     t_ : int
@@ -150,6 +210,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Units of the output layer.
     out_activation_ : str
         Name of the output activation.
+    is_categorical_ : ndarray of bool of shape (n_features_in_,) or None
+        Which features are categories; None where none is.
     n_features_in_ : int
         Features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -185,29 +247,38 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     .. [5] Hinton. "Neural networks for machine learning", lecture 6e (2012).
     .. [6] Byrd, Lu, Nocedal and Zhu. "A limited memory algorithm for bound
        constrained optimization." SIAM J. Sci. Comput. 16 (1995), 1190-1208.
+    .. [7] He, Zhang, Ren and Sun. "Delving deep into rectifiers." ICCV (2015),
+       equation 10.
+    .. [8] Glorot and Bengio. "Understanding the difficulty of training deep
+       feedforward neural networks." AISTATS (2010), equations 12 and 16.
+    .. [9] LeCun, Bottou, Orr and Müller. "Efficient backprop." (1998), equation 16.
+    .. [10] Saxe, McClelland and Ganguli. "Exact solutions to the nonlinear dynamics
+       of learning in deep linear neural networks." ICLR (2014).
+    .. [11] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov. "Dropout."
+       JMLR 15 (2014), 1929-1958, sections 5.1 and 10.
+    .. [12] Loshchilov and Hutter. "SGDR." ICLR (2017), equation 5.
+    .. [13] Smith and Topin. "Super-convergence." (2018).
 
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from skbackprop import BackpropRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> net = BackpropRegressor((5,), "tanh", solver="lbfgs", alpha=10.0, tol=0.01,
-    ...                         random_state=0)
-    >>> model = make_pipeline(StandardScaler(), net).fit(X, y / 100)
-    >>> model.predict(X[:3]).shape
+    ...                         random_state=0).fit(X, y)
+    >>> net.predict(X[:3]).shape
     (3,)
-    >>> bool(model.score(X, y / 100) > 0.5)
+    >>> bool(net.score(X, y) > 0.5)
     True
     """
 
     _parameter_constraints: dict = {
         **BaseBackprop._parameter_constraints,
-        "loss": [StrOptions(losses_for("regression")), Loss],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "loss": [StrOptions(losses_for("regression")), Loss, callable],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
     _default_output_activation = "identity"
+    _of_weighted_inputs = False
 
     def __init__(
         self,
@@ -217,12 +288,20 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         loss="squared_error",
         quantile=0.5,
         output_activation="auto",
+        standardize=True,
+        categorical_features="from_dtype",
+        init="auto",
         solver="adam",
         alpha=0.0001,
+        l1_alpha=0.0,
+        max_norm=None,
+        dropout=0.0,
         batch_size="auto",
         learning_rate="constant",
         learning_rate_init=0.001,
         power_t=0.5,
+        decay_rate=0.98,
+        warmup_steps=0,
         max_iter=200,
         shuffle=True,
         random_state=None,
@@ -247,12 +326,20 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             activation=activation,
             loss=loss,
             output_activation=output_activation,
+            standardize=standardize,
+            categorical_features=categorical_features,
+            init=init,
             solver=solver,
             alpha=alpha,
+            l1_alpha=l1_alpha,
+            max_norm=max_norm,
+            dropout=dropout,
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             power_t=power_t,
+            decay_rate=decay_rate,
+            warmup_steps=warmup_steps,
             max_iter=max_iter,
             shuffle=shuffle,
             random_state=random_state,
@@ -312,10 +399,69 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             float32 where the network was fitted to float32, else float64.
         """
         outputs = self._outputs(X)
+        self._scales.restore(outputs)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
+    def score(self, X, y, sample_weight=None):
+        """Score predictions by R2, and several quantiles by their mean D2.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        float
+            :func:`sklearn.metrics.r2_score`; where `quantile` is a sequence, the mean
+            over the quantiles of :func:`sklearn.metrics.d2_pinball_score`. At best 1.
+        """
+        predicted = self.predict(X)
+        if not self._predicts_quantiles:
+            return r2_score(y, predicted, sample_weight=sample_weight)
+        columns = predicted.reshape(len(predicted), -1).T
+        scores = [
+            d2_pinball_score(y, column, sample_weight=sample_weight, alpha=q)
+            for q, column in zip(self._architecture.loss.quantile, columns)
+        ]
+        return float(np.mean(scores))
+
     def _loss_in_core(self):
-        return self.loss
+        if not isinstance(self.loss, str) or self.loss != "quantile":
+            return self.loss
+        return Quantile(self._quantile_in_core())
+
+    def _quantile_in_core(self):
+        """Return the quantile as a float, or several as a tuple of them."""
+        single = isinstance(self.quantile, Real)
+        try:
+            quantiles = np.asarray([self.quantile] if single else self.quantile, float)
+        except (TypeError, ValueError):
+            quantiles = np.empty(0)
+        wrong = quantiles.ndim != 1 or quantiles.size == 0
+        if wrong or not (np.diff([0.0, *quantiles, 1.0]) > 0.0).all():
+            raise ValueError(
+                f"quantile={self.quantile} must be a number between 0 and 1, or a "
+                "sequence of such numbers, each larger than the one before."
+            )
+        quantiles = tuple(quantiles.tolist())
+        return quantiles[0] if single else quantiles
+
+    def _frozen_parameters(self):
+        frozen = super()._frozen_parameters()
+        if isinstance(self.loss, str) and self.loss == "quantile":
+            frozen["quantile"] = self._quantile_in_core()
+        return frozen
+
+    @property
+    def _predicts_quantiles(self):
+        """Whether there is an output for each of several quantiles."""
+        loss = self._architecture.loss
+        return isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
 
     def _check_output(self, architecture):
         """Any output can be a prediction."""
@@ -334,7 +480,12 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         check_range(y, dtype, "y")
-        targets = np.ascontiguousarray(y, dtype).reshape(len(y), -1)
+        # Rounded to `dtype` after they have been scaled, not before.
+        wide = np.result_type(y, dtype)
+        targets = np.ascontiguousarray(y, wide).reshape(len(y), -1)
+        loss = self._loss_in_core()
+        if isinstance(loss, Quantile) and isinstance(loss.quantile, tuple):
+            targets = self._repeated(targets, len(loss.quantile))
         if carry_on and targets.shape[1] != self.n_outputs_:
             raise ValueError(
                 f"y must have {self.n_outputs_} outputs as before, got "
@@ -345,7 +496,28 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     def _decode(self, samples):
         """Turn targets back into what `y` was, for a scorer."""
         targets = samples.targets
-        return targets.ravel() if targets.shape[1] == 1 else targets
+        if targets.shape[1] == 1 or self._predicts_quantiles:
+            return targets[:, 0]
+        return targets
+
+    def _repeated(self, targets, n_quantiles):
+        """Return the target once for each of its quantiles."""
+        if targets.shape[1] != 1:
+            raise ValueError(
+                f"quantile={self.quantile} predicts several quantiles of one target, "
+                f"but y has {targets.shape[1]}. Pass a single quantile, or fit one "
+                "regressor a target with sklearn.multioutput.MultiOutputRegressor."
+            )
+        return np.repeat(targets, n_quantiles, axis=1)
+
+    @property
+    def _scales_targets(self):
+        """Whether outputs can be in any units: they have neither bounds nor an order.
+
+        Several quantiles of one target have an order, but the units in common.
+        """
+        f = self._architecture.output_activation
+        return isinstance(f, Identity) or self._predicts_quantiles
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

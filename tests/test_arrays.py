@@ -26,6 +26,7 @@ from small_networks import (
 )
 
 from skbackprop import BackpropClassifier, BackpropRegressor, _base
+from skbackprop.core.inputs import BOUND
 
 # ------------------------------------------------ what is yours is not touched
 
@@ -40,10 +41,12 @@ def locked(array):
 
 def settings(solver):
     """Every path that reads samples: in order, shuffled, and held out."""
-    common = {"solver": solver, "learning_rate_init": 0.01}
-    yield {**common, "shuffle": True, "batch_size": 16}
-    yield {**common, "shuffle": False}
-    yield {**common, "early_stopping": True, "validation_fraction": 0.3}
+    for standardize in (True, False):
+        common = {"solver": solver, "learning_rate_init": 0.01}
+        common["standardize"] = standardize
+        yield {**common, "shuffle": True, "batch_size": 16}
+        yield {**common, "shuffle": False}
+        yield {**common, "early_stopping": True, "validation_fraction": 0.3}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -125,7 +128,7 @@ def test_arrays_in_c_order_are_not_copied(make, y, solver, dtype, samples):
     mine = X.astype(dtype)
     for params in settings(solver):
         small(make, **params).fit(mine, y)
-    assert len(samples) == 3
+    assert len(samples) == 6
     for seen in samples:
         assert np.shares_memory(seen.X, mine)
         assert seen.X.dtype == dtype
@@ -194,10 +197,12 @@ def test_sparse_input_is_never_made_dense_and_gives_the_same_numbers(
     make, y, solver, kind
 ):
     sparse = SPARSE[kind](DENSE)
-    few = {"max_iter": 10}  # before L-BFGS makes much of differences in rounding
-    for params in settings(solver):
+    # Before L-BFGS makes much of differences in rounding. And as the values are:
+    # standardised, sparse ones are scaled alone, dense ones centred as well.
+    few = {"max_iter": 10, "standardize": False}
+    for params in list(settings(solver))[3:]:
         from_sparse, from_dense = (
-            small(make, **params, **few).fit(values, y, sample_weight=WEIGHT)
+            small(make, **{**params, **few}).fit(values, y, sample_weight=WEIGHT)
             for values in (sparse, DENSE)
         )
         assert from_sparse.n_iter_ == from_dense.n_iter_
@@ -210,10 +215,40 @@ def test_sparse_input_is_never_made_dense_and_gives_the_same_numbers(
 
 @pytest.mark.usefixtures("never_dense")
 @pytest.mark.parametrize("kind", SPARSE)
+@SOLVERS
 @ESTIMATORS
-def test_predictions_for_sparse_input_are_those_for_dense(make, y, kind):
-    fitted = small(make).fit(DENSE, y)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_sparse_input_that_is_standardised_is_never_made_dense(make, y, solver, kind):
     sparse = SPARSE[kind](DENSE)
+    deviation = [
+        np.sqrt(np.average((x - np.average(x, weights=WEIGHT)) ** 2, weights=WEIGHT))
+        for x in DENSE.T
+    ]
+    scaled = BOUND * np.tanh(DENSE / deviation / BOUND)
+    # A standardised target would be another, and a split is not what is scaled by.
+    for params in list(settings(solver))[:2]:
+        params |= {"max_iter": 10, "output_activation": "sigmoid"}
+        mine = small(make, **params).fit(sparse, y, sample_weight=WEIGHT)
+        other = small(make, **{**params, "standardize": False})
+        other.fit(scaled, y, sample_weight=WEIGHT)
+        np.testing.assert_allclose(mine.loss_curve_, other.loss_curve_, rtol=1e-6)
+        for W, V in zip(mine.coefs_, other.coefs_, strict=True):
+            np.testing.assert_allclose(W, V, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.usefixtures("never_dense")
+@pytest.mark.parametrize("fitted_to", ["dense", "sparse"])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("kind", SPARSE)
+@ESTIMATORS
+def test_predictions_for_sparse_input_are_those_for_dense(
+    make, y, kind, standardize, fitted_to, monkeypatch
+):
+    if standardize and fitted_to == "dense":
+        monkeypatch.undo()  # what is centred has no zeros: it is made dense in blocks
+    sparse = SPARSE[kind](DENSE)
+    fitted = small(make, standardize=standardize)
+    fitted.fit(DENSE if fitted_to == "dense" else sparse, y)
     method = "predict_proba" if make is BackpropClassifier else "predict"
     np.testing.assert_allclose(
         getattr(fitted, method)(sparse), getattr(fitted, method)(DENSE), rtol=1e-12

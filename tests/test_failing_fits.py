@@ -3,6 +3,7 @@
 import copy
 import re
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +33,7 @@ def unscaled(**params):
         (8,),
         **{
             "solver": "sgd",
+            "standardize": False,
             "learning_rate_init": 1e6,
             "random_state": 0,
             "max_iter": 20,
@@ -83,6 +85,7 @@ def test_gradients_whose_square_overflows_are_clipped_not_dropped():
         (),
         loss="absolute_error",
         solver="sgd",
+        standardize=False,
         alpha=0.0,
         momentum=0.0,
         learning_rate_init=0.5,
@@ -219,6 +222,8 @@ def assert_unchanged(estimator, before):
             assert_same_state(after[name], value)
         elif name == "history_":
             pd.testing.assert_frame_equal(after[name], value)
+        elif name in ("_scales", "_encoder"):
+            assert joblib.hash(after[name]) == joblib.hash(value)
         elif name in ("coefs_", "intercepts_"):
             for mine, other in zip(after[name], value, strict=True):
                 np.testing.assert_array_equal(mine, other)
@@ -236,9 +241,16 @@ def assert_same_state(after, before):
         assert getattr(after, name) == getattr(before, name)
 
 
-def divergible(make, **params):
-    # Sigmoids would keep a classifier's outputs within bounds.
-    return make((5,), output_activation="identity", random_state=0, **params)
+def divergible(make, kind, **params):
+    # Sigmoids would keep a classifier's outputs within bounds, and so would inputs
+    # that are standardised.
+    return make(
+        (5,),
+        output_activation="identity",
+        standardize=kind != "divergence",
+        random_state=0,
+        **params,
+    )
 
 
 def diverge(estimator, X, y):
@@ -254,9 +266,12 @@ def misset(**params):
 #: What is complained of, and what makes of an estimator and good data such
 #: arguments of `fit`.
 BAD_FITS = {
-    "nan": ("NaN", lambda e, X, y: (frame_of(np.where(X > 1, np.nan, X)), y)),
+    "infinity": ("infinity", lambda e, X, y: (frame_of(np.where(X > 1, np.inf, X)), y)),
     "one dimension": ("2D array", lambda e, X, y: (X[:, 0], y)),
-    "no names": ("NaN", lambda e, X, y: (np.full((40, 2), np.nan), y)),
+    "no names": (
+        "NaN|has 2 features",
+        lambda e, X, y: (np.full((40, 2), np.nan), y),
+    ),
     "other names": (
         "infinity|feature names",
         lambda e, X, y: (
@@ -272,6 +287,7 @@ BAD_FITS = {
     ),
     "no targets": ("requires y", lambda e, X, y: (frame_of(X), None)),
     "divergence": ("diverged", diverge),
+    "too large": ("standardised", lambda e, X, y: (frame_of(X * 1e200), y)),
     "unknown solver": ("'adam'", misset(solver="adm")),
     "unknown activation": ("'relu'", misset(activation=["reluu"])),
     "bad sizes": ("hidden_layer_sizes", misset(hidden_layer_sizes=(-1,))),
@@ -288,7 +304,7 @@ BAD_FITS = {
 @cut_short
 @ESTIMATORS
 def test_an_error_in_a_second_fit_leaves_the_first(make, y, kind, warm_start):
-    estimator = divergible(make, max_iter=3, warm_start=warm_start)
+    estimator = divergible(make, kind, max_iter=3, warm_start=warm_start)
     estimator.fit(frame_of(X), y)
     before, predicted = snapshot(estimator), estimator.predict(frame_of(X))
     words, make_bad = BAD_FITS[kind]
@@ -305,7 +321,7 @@ def test_an_error_in_a_second_fit_leaves_the_first(make, y, kind, warm_start):
 @ESTIMATORS
 def test_an_error_in_partial_fit_leaves_the_epochs_before(make, y, kind):
     kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
-    estimator = divergible(make).partial_fit(frame_of(X), y, **kwargs)
+    estimator = divergible(make, kind).partial_fit(frame_of(X), y, **kwargs)
     estimator.partial_fit(frame_of(X), y)
     before, predicted = snapshot(estimator), estimator.predict(frame_of(X))
     words, make_bad = BAD_FITS[kind]
@@ -330,7 +346,8 @@ def test_an_error_in_the_labels_leaves_the_first_fit(y):
 @cut_short
 def test_training_after_an_error_goes_on_as_if_there_had_been_none():
     disturbed, calm = (
-        regressor(hidden_layer_sizes=(5,)).partial_fit(X, NUMBERS) for _ in range(2)
+        regressor(hidden_layer_sizes=(5,), standardize=False).partial_fit(X, NUMBERS)
+        for _ in range(2)
     )
     disturbed.set_params(learning_rate_init=1e300, solver="sgd")
     with pytest.raises(ValueError, match="diverged"):
@@ -345,7 +362,7 @@ def test_training_after_an_error_goes_on_as_if_there_had_been_none():
 @pytest.mark.parametrize("kind", BAD_FITS)
 @ESTIMATORS
 def test_an_error_in_the_first_fit_leaves_nothing(make, y, kind):
-    estimator = divergible(make)
+    estimator = divergible(make, kind)
     words, make_bad = BAD_FITS[kind]
     bad = make_bad(estimator, X, y)
     with pytest.raises(ValueError, match=words):
@@ -378,5 +395,6 @@ def test_a_scorer_that_returns_nan_is_refused(make, y):
 @pytest.mark.parametrize("solver", ["adam", "adamw", "rmsprop"])
 def test_moments_that_overflow_are_told(solver):
     X_raw = np.random.RandomState(0).rand(300, 3) * 1e100
-    estimator = BackpropRegressor((), solver=solver, max_iter=20, random_state=0)
+    params = dict(standardize=False, max_iter=20, random_state=0)
+    estimator = BackpropRegressor((), solver=solver, **params)
     error_of(lambda: estimator.fit(X_raw, X_raw[:, 0]), "diverged", "scale")

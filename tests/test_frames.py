@@ -62,7 +62,9 @@ def test_names_missing_on_one_side_are_warned_of(make, y, kind):
 
 @pytest.mark.parametrize("scoring", ["loss", "accuracy", "neg_log_loss"])
 def test_early_stopping_on_a_frame_does_not_warn(scoring):
-    fitted = classifier(early_stopping=True, scoring=scoring).fit(frame(), NAMES)
+    # A third, for a tenth is nine samples, all of them soon told apart.
+    params = dict(early_stopping=True, validation_fraction=0.3, scoring=scoring)
+    fitted = classifier(**params).fit(frame(), NAMES)
     assert list(fitted.feature_names_in_) == list("abcd")
     assert fitted.score(frame(), NAMES) > 0.8
 
@@ -74,10 +76,30 @@ def test_integers_that_can_be_missing_are_read_as_numbers():
         classifier().fit(df, CODES),
     )
     assert_same_network(fitted, plain)
-    df = df.astype("Int64")
-    df.iloc[3, 1] = pd.NA
+
+
+@pytest.mark.parametrize("kind", ["Int64", "Float64", "float64", "polars"])
+def test_what_is_missing_in_a_frame_is_imputed_by_the_mean_and_told(kind):
+    values, missing = np.round(3 * X), np.arange(90) % 7 == 3
+    b = pd.Series(values[:, 1]).mask(pd.Series(missing))
+    df = frame(values).astype("float64" if kind == "polars" else kind)
+    df["b"] = b if kind == "polars" else b.astype(kind)
+    if kind == "polars":
+        df = pl.DataFrame({name: df[name].to_numpy() for name in df}, nan_to_null=True)
+    values[missing, 1] = values[~missing, 1].mean()
+    told = np.column_stack([values, missing])
+    fitted = classifier(standardize=False).fit(df, CODES)
+    plain = classifier(standardize=False).fit(told, CODES)
+    assert_same_network(fitted, plain)
+    np.testing.assert_array_equal(fitted.predict_proba(df), plain.predict_proba(told))
+    assert list(fitted.feature_names_in_) == list("abcd")
+
+
+def test_what_is_missing_in_an_array_is_refused():
+    values = X.copy()
+    values[3, 1] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN"):
-        classifier().fit(df, CODES)
+        classifier().fit(values, CODES)
 
 
 TARGETS = {

@@ -26,7 +26,7 @@ ALPHA = 0.7
 by_output_activation = pytest.mark.parametrize("name", sorted(OUTPUT_ACTIVATIONS))
 by_loss = pytest.mark.parametrize("name", sorted(LOSSES))
 
-# Written out anew, elementwise (softmax over rows), to compare `forward` with.
+# Written out anew, elementwise (or over rows), to compare `forward` with.
 ACTIVATION_FORMULAS = {
     "identity": lambda z: z,
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
@@ -40,6 +40,9 @@ ACTIVATION_FORMULAS = {
     "softplus": lambda z: np.log(1 + np.exp(z)),
     "softmax": lambda z: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True),
     "exp": np.exp,
+    "increasing": lambda z: np.cumsum(
+        np.column_stack([z[:, 0], np.log(1 + np.exp(z[:, 1:]))]), axis=1
+    ),
 }
 
 # Loss of one output a with target y; those of Huber and Quantile by default.
@@ -95,10 +98,13 @@ def draw_targets(rng, loss_name):
     return 2.0 * rng.normal(size=shape)
 
 
+def default_output(loss_name):
+    return LOSSES[loss_name]().output_activation or "identity"
+
+
 def draw_outputs(rng, loss_name):
     """Draw outputs of the kind that the loss is meant for."""
-    default = LOSSES[loss_name].output_activation or "identity"
-    return forward(OUTPUT_ACTIVATIONS[default](), draw_z(rng))
+    return forward(OUTPUT_ACTIVATIONS[default_output(loss_name)](), draw_z(rng))
 
 
 def forward(activation, z):
@@ -176,10 +182,11 @@ def evaluator(objective, samples):
     network = objective.network
     weights = network.params[: network.n_weights]
     weight_grad = work.grad[: network.n_weights]
+    scratch = np.empty_like(weights)
 
     def evaluate():
         cost = objective.descend(work, len(samples))
-        cost += objective.penalize(weights, weight_grad, len(samples))
+        cost += objective.penalize(weights, weight_grad, len(samples), scratch)
         return cost, work.grad.copy()
 
     return evaluate
@@ -280,7 +287,11 @@ def test_loss_is_what_its_formula_says(name):
 @pytest.mark.parametrize("weighting", ["alike", "weighted"])
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [*((name, {}) for name in sorted(LOSSES)), ("quantile", {"quantile": 0.05})],
+    [
+        *((name, {}) for name in sorted(LOSSES)),
+        ("quantile", {"quantile": 0.05}),
+        ("quantile", {"quantile": (0.05, 0.7)}),
+    ],
 )
 def test_total_of_a_loss_is_the_sum_of_its_values(name, settings, weighting, order):
     rng = np.random.default_rng(22)
@@ -302,7 +313,15 @@ def test_gradient_of_loss_is_the_derivative_of_its_value(name):
 
 
 @pytest.mark.parametrize(
-    "loss", [Huber(0.3), Huber(2.5), Quantile(0.05), Quantile(0.8)], ids=str
+    "loss",
+    [
+        Huber(0.3),
+        Huber(2.5),
+        Quantile(0.05),
+        Quantile(0.8),
+        Quantile((0.05, 0.5, 0.8)),
+    ],
+    ids=str,
 )
 def test_gradient_of_loss_heeds_its_settings(loss):
     rng = np.random.default_rng(7)
@@ -314,6 +333,13 @@ def test_quantile_weighs_targets_above_and_below():
     y, a = np.array([[3.0, -3.0]]), np.zeros((1, 2))
     np.testing.assert_allclose(value(Quantile(0.9), y, a), [[2.7, 0.3]])
     np.testing.assert_allclose(gradient(Quantile(0.9), y, a), [[-0.9, 0.1]])
+
+
+def test_several_quantiles_weigh_each_output_by_its_own():
+    y, a = np.array([[3.0, 3.0, -3.0]]), np.zeros((1, 3))
+    several = Quantile((0.1, 0.9, 0.9))
+    np.testing.assert_allclose(value(several, y, a), [[0.3, 2.7, 0.3]])
+    np.testing.assert_allclose(gradient(several, y, a), [[-0.1, -0.9, 0.1]])
 
 
 def test_huber_goes_over_into_a_line_at_delta():
@@ -368,7 +394,7 @@ def test_loss_of_float32_computes_in_float32(name):
 @pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
 def test_gradient_of_networks_with_hidden_layers(hidden, loss, weighting):
     rng = np.random.default_rng(10)
-    output = OUTPUT_ACTIVATIONS[LOSSES[loss].output_activation or "identity"]()
+    output = OUTPUT_ACTIVATIONS[default_output(loss)]()
     for depth, sparse in product((1, 2), (False, True)):
         samples = draw_problem(rng, loss, weighting, sparse)
         layers = [ACTIVATIONS[hidden]() for _ in range(depth)]
@@ -398,11 +424,20 @@ def test_gradient_with_every_output_the_loss_accepts(loss, output, weighting):
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_gradient_of_several_quantiles_that_do_not_cross(weighting):
+    rng = np.random.default_rng(18)
+    for hidden, sparse in product(([], [Tanh()]), (False, True)):
+        samples = draw_problem(rng, "quantile", weighting, sparse)
+        loss, increasing = Quantile((0.2, 0.9)), OUTPUT_ACTIVATIONS["increasing"]()
+        check_network(make_objective(rng, samples, loss, hidden, increasing), samples)
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
 @by_loss
 def test_cost_and_gradient_are_those_of_the_equation_written_out(name, weighting):
     rng = np.random.default_rng(12)
     samples = draw_problem(rng, name, weighting)
-    output = LOSSES[name].output_activation or "identity"
+    output = default_output(name)
     objective = make_objective(
         rng, samples, LOSSES[name](), [Tanh()], OUTPUT_ACTIVATIONS[output]()
     )
@@ -486,7 +521,7 @@ def test_check_of_losses_sees_a_wrong_sign(monkeypatch):
         (
             Objective,
             "penalize",
-            lambda self, weights, grad, n_rows: self.penalty(n_rows),
+            lambda self, weights, grad, n_rows, scratch: self.penalty(n_rows),
         ),
     ],
     ids=["slope", "loss", "penalty"],
@@ -511,6 +546,13 @@ def test_check_of_precision_sees_a_scalar_of_float64():
 def test_every_part_of_the_core_is_checked():
     assert set(ACTIVATION_FORMULAS) == set(OUTPUT_ACTIVATIONS)
     assert set(LOSS_FORMULAS) == set(LOSSES)
+
+
+def test_several_quantiles_are_served_by_increasing_outputs_alone():
+    several = Quantile((0.1, 0.9))
+    serving = [n for n, f in OUTPUT_ACTIVATIONS.items() if several.accepts(f())]
+    assert serving == ["increasing"]
+    assert all(Quantile(0.1).accepts(f()) for f in OUTPUT_ACTIVATIONS.values())
 
 
 def test_log_loss_refuses_an_activation_derived_from_sigmoid():

@@ -23,7 +23,8 @@ from sklearn.preprocessing import scale
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.losses import Huber
 
-BY_LBFGS = dict(solver="lbfgs", tol=1e-10, max_iter=10_000, random_state=0)
+AS_THEY_ARE = dict(standardize=False, random_state=0)  # inputs and targets
+BY_LBFGS = dict(solver="lbfgs", tol=1e-10, max_iter=10_000, **AS_THEY_ARE)
 
 by_weighting = pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
 by_alpha = pytest.mark.parametrize("alpha", [2.0, 20.0])
@@ -184,7 +185,7 @@ def test_descent_rests_where_logistic_regression_ended(n_classes, alpha, weighte
     X, y = wine(n_classes)
     weight = weights_of(X, weighted)
     neighbour = LogisticRegression(C=1.0 / alpha, solver="newton-cg", tol=1e-12)
-    net = BackpropClassifier((), loss="log_loss", alpha=alpha)
+    net = BackpropClassifier((), loss="log_loss", alpha=alpha, standardize=False)
     gradient = descend_from(neighbour.fit(X, y, weight), net, X, y, weight)
     np.testing.assert_allclose(gradient, 0.0, atol=1e-9)
 
@@ -195,7 +196,7 @@ def test_descent_rests_where_ridge_regression_ended(alpha, weighted):
     X, y = diabetes()
     y = np.column_stack([y, 10.0 * X[:, 0] - y])
     weight = weights_of(X, weighted)
-    net = BackpropRegressor((), alpha=alpha)
+    net = BackpropRegressor((), alpha=alpha, standardize=False)
     neighbour = Ridge(alpha=alpha).fit(X, y, weight)
     gradient = descend_from(neighbour, net, X, y, weight)
     np.testing.assert_allclose(gradient, 0.0, atol=1e-10)
@@ -210,7 +211,7 @@ def test_descent_rests_where_poisson_regression_ended(alpha, weighted):
     neighbour = PoissonRegressor(
         alpha=alpha / total, solver="newton-cholesky", tol=1e-12
     )
-    net = BackpropRegressor((), loss="poisson", alpha=alpha)
+    net = BackpropRegressor((), loss="poisson", alpha=alpha, standardize=False)
     gradient = descend_from(neighbour.fit(X, y, weight), net, X, y, weight)
     np.testing.assert_allclose(gradient, 0.0, atol=1e-9)
 
@@ -230,7 +231,7 @@ def fit_to_kinks(loss, X, y, weight=None, **params):
         max_iter=1000,
         n_iter_no_change=5,
         tol=1e-5,
-        random_state=0,
+        **AS_THEY_ARE,
         **params,
     )
     return net.fit(X, y, weight)

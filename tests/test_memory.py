@@ -18,6 +18,7 @@ from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.losses import losses_for
 from skbackprop.core.network import BLOCK_ROWS, Network
 from skbackprop.core.optimizers import OPTIMIZERS
+from skbackprop.core.schedules import SCHEDULES
 
 cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -48,7 +49,7 @@ HEAVY = rng.random(N_ROWS)
 def traced():
     """Trace memory, with as little of it as can be for buffers of NumPy's own."""
     # NumPy casts through buffers of so many elements, whatever the arrays' size.
-    before = np.setbufsize(256)
+    before = np.setbufsize(64)
     tracemalloc.start()
     yield
     tracemalloc.stop()
@@ -61,11 +62,11 @@ def epochs(traced, monkeypatch):
     measured = []
     run = training._MiniBatchEpoch.run
 
-    def measured_run(epoch, rate):
+    def measured_run(epoch, rates):
         release_batches(epoch)
         before, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
-        loss = run(epoch, rate)
+        loss = run(epoch, rates)
         _, peak = tracemalloc.get_traced_memory()
         release_batches(epoch)
         after, _ = tracemalloc.get_traced_memory()
@@ -183,13 +184,15 @@ def test_a_subset_of_the_rows_is_not_copied(epochs, fit, shuffle, weight):
 )
 @DTYPES
 @pytest.mark.parametrize("given", [np.float64, np.float32, np.uint8])
+@pytest.mark.parametrize("standardize", [True, False], ids=["standardized", "raw"])
 @cut_short
-def test_inputs_are_converted_in_the_memory_of_the_batch(
-    epochs, given, dtype, early_stopping, shuffle
+def test_inputs_are_made_ready_in_the_memory_of_the_batch(
+    epochs, given, dtype, standardize, early_stopping, shuffle
 ):
     regression(
         X=(16 * np.abs(WIDE)).astype(given),
         dtype=dtype,
+        standardize=standardize,
         early_stopping=early_stopping,
         shuffle=shuffle,
         loss="absolute_error",
@@ -198,11 +201,21 @@ def test_inputs_are_converted_in_the_memory_of_the_batch(
     assert_steady(epochs)
 
 
-@pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
-@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("learning_rate", sorted(SCHEDULES))
+@pytest.mark.parametrize("penalty", [{"alpha": 0.0}, {"alpha": 0.1}, {"l1_alpha": 0.1}])
 @cut_short
-def test_schedules_and_penalties_allocate_nothing(epochs, learning_rate, alpha):
-    regression(solver="sgd", learning_rate=learning_rate, alpha=alpha)
+def test_schedules_and_penalties_allocate_nothing(epochs, learning_rate, penalty):
+    regression(solver="sgd", learning_rate=learning_rate, warmup_steps=5, **penalty)
+    assert_steady(epochs)
+
+
+@DTYPES
+@pytest.mark.parametrize("hidden", ["relu", "gelu"])
+@cut_short
+def test_dropout_and_limits_of_norms_allocate_nothing(epochs, hidden, dtype):
+    # One of these needs z, the other doesn't.
+    params = dict(dropout=(0.5, 0.1), max_norm=0.5, activation=hidden)
+    regression(solver="sgd", dtype=dtype, **params)
     assert_steady(epochs)
 
 
@@ -299,8 +312,10 @@ def test_read_only_arrays_of_any_dtype_are_enough(make, y, dtype, given):
     for early_stopping in (False, True):
         for shuffle in (False, True):
             net = small(make, dtype=dtype, early_stopping=early_stopping, max_iter=2)
-            net.set_params(shuffle=shuffle, batch_size=16).fit(*mine)
-            assert net.predict(mine[0]).shape == y.shape
+            net.set_params(shuffle=shuffle, batch_size=16)
+            for standardize in (False, True):
+                net.set_params(standardize=standardize).fit(*mine)
+                assert net.predict(mine[0]).shape == y.shape
     net.set_params(early_stopping=False).partial_fit(*mine)
     assert net.predict(mine[0]).shape == y.shape
     # BLAS asks for no permission.
@@ -309,15 +324,19 @@ def test_read_only_arrays_of_any_dtype_are_enough(make, y, dtype, given):
 
 
 @DTYPES
+@pytest.mark.parametrize("standardize", [True, False], ids=["standardized", "raw"])
 @pytest.mark.parametrize("loss", sorted(losses_for("regression")))
 @cut_short
-def test_targets_and_weights_that_are_not_copied_are_not_written_to(loss, dtype):
+def test_targets_and_weights_that_are_not_copied_are_not_written_to(
+    loss, standardize, dtype
+):
     # One batch of them all, in order: the core works with views of these.
     mine = [a.astype(dtype) for a in (X, np.abs(NUMBERS), WEIGHT)]
     before = [a.copy() for a in mine]
     for solver in ("lbfgs", *OPTIMIZERS):
         net = BackpropRegressor(loss=loss, solver=solver, max_iter=2, random_state=0)
-        net.set_params(shuffle=False, batch_size=len(X)).fit(*mine)
+        net.set_params(standardize=standardize, shuffle=False, batch_size=len(X))
+        net.fit(*mine)
     for array, was in zip(mine, before, strict=True):
         np.testing.assert_array_equal(array, was)
 
@@ -454,7 +473,7 @@ def test_fits_and_predictions_leave_the_threads_as_they_were(make, y):
     net.predict(X)
     assert set(threads()) == {2}
     with pytest.raises(ValueError, match="diverged"):
-        small(make, output_activation="identity", solver="sgd").set_params(
-            learning_rate_init=1e300
-        ).fit(X * 1e200, y)
+        small(
+            make, output_activation="identity", solver="sgd", standardize=False
+        ).set_params(learning_rate_init=1e300).fit(X * 1e200, y)
     assert set(threads()) == {2}

@@ -207,9 +207,8 @@ def linear_problem():
 def linear_net(solver, alpha, n_epochs=1, **params):
     """Return a linear regressor fitted in steps over all of the samples at once."""
     X, y = linear_problem()
-    net = BackpropRegressor(
-        (), solver=solver, alpha=alpha, max_iter=n_epochs, random_state=0, **params
-    )
+    params |= dict(standardize=False, max_iter=n_epochs, random_state=0)
+    net = BackpropRegressor((), solver=solver, alpha=alpha, **params)
     with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
         net.fit(X, y)
     return net
@@ -289,7 +288,8 @@ def test_every_other_optimizer_takes_the_penalty_into_the_gradient(name):
 def test_memory_goes_over_from_epoch_to_epoch_of_partial_fit(name):
     X, y = linear_problem()
     params = dict(learning_rate_init=RATE, alpha=0.5)
-    net = BackpropRegressor((), solver=name, random_state=0, **params)
+    raw = dict(standardize=False, random_state=0)
+    net = BackpropRegressor((), solver=name, **raw, **params)
     path = [params_of(net.partial_fit(X, y)) for _ in range(4)]
     whole = linear_net(name, n_epochs=4, **params)
     np.testing.assert_array_equal(path[-1], params_of(whole))

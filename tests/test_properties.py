@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from skbackprop.core.inputs import BOUND
 from skbackprop.core.losses import LOSSES
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.schedules import SCHEDULES
@@ -123,6 +124,7 @@ def estimators(draw, task, solvers=("lbfgs", *OPTIMIZERS), rates=(0.001, 0.01)):
         "activation": draw(activation | st.tuples(*[activation] * len(sizes))),
         "output_activation": draw(st.sampled_from(outputs_of(task, loss))),
         "loss": loss,
+        "standardize": draw(st.booleans()),
         "solver": solver,
         "alpha": draw(st.sampled_from([0.0, 1e-4, 0.1])),
         "batch_size": draw(st.sampled_from(["auto", 1, 7, 12])),
@@ -172,8 +174,13 @@ def assert_same_network(one, other):
 def magnitude(estimator, X):
     """Bound the sums that a prediction adds up, whose rounding it inherits."""
     a = np.abs(dense(X)).astype(np.float64)
+    if estimator.standardize:
+        a[...] = BOUND
     for W, b in zip(estimator.coefs_, estimator.intercepts_, strict=True):
         a = a @ np.abs(W) + np.abs(b)
+    scaler = estimator._scales.targets
+    if scaler is not None:
+        a = a * scaler.scale_ + np.abs(scaler.mean_)
     return max(1.0, a.max())
 
 
@@ -219,9 +226,12 @@ def test_weights_are_finite_or_there_is_an_error(draws):
         except ValueError as error:
             message = str(error)
     if message is not None:
+        assert not hasattr(estimator, "coefs_")
+        if estimator.standardize and "Training diverged" not in message:
+            assert "too large to be standardised" in message
+            return
         assert "Training diverged" in message
         assert ("clip_norm" in message) == (estimator.solver != "lbfgs")
-        assert not hasattr(estimator, "coefs_")
         return
     assert np.isfinite(estimator.loss_curve_).all()
     for array in (*estimator.coefs_, *estimator.intercepts_):
@@ -261,9 +271,11 @@ def test_the_dtype_is_that_of_the_fit_whatever_is_predicted_for(dtype, problem):
     expected = real_outputs(estimator, X)
     for other in (np.float32, np.float64):
         assert real_outputs(estimator, X.astype(other)).dtype == dtype
-    np.testing.assert_array_equal(
-        real_outputs(estimator, X.astype(np.float64)), expected
-    )
+    in_double = real_outputs(estimator, X.astype(np.float64))
+    if estimator.standardize:  # and centred in double precision, too
+        assert_close(in_double, expected, estimator, X)
+    else:
+        np.testing.assert_array_equal(in_double, expected)
 
 
 @examples(120)
@@ -335,6 +347,7 @@ def test_the_place_in_memory_changes_nothing(problem, layout):
 @given(problems(solvers=tuple(OPTIMIZERS)), st.sampled_from(["csr", "csc", "coo"]))
 def test_sparse_input_gives_the_numbers_of_dense_input(problem, layout):
     estimator, X, y = problem
+    estimator.set_params(standardize=False)  # or only what is dense would be centred
     X = dense(X).astype(np.float64) / 100
     from_dense = fit(clone(estimator), X, y)
     from_sparse = fit(estimator, laid_out(X, layout), y)
@@ -350,6 +363,7 @@ def test_equal_weights_are_no_weights(problem, weight):
     # Powers of two, so that dividing by their mean rounds nothing.
     estimator, X, y = problem
     estimator.set_params(alpha=0.0, early_stopping=False, n_iter_no_change=1000)
+    estimator.set_params(standardize=False)  # weighted means round otherwise
     plain = fit(clone(estimator), X, y)
     weighted = fit(estimator, X, y, np.full(len(y), weight))
     for mine, theirs in zip(weighted.coefs_, plain.coefs_, strict=True):
@@ -434,6 +448,7 @@ def test_k_partial_fits_are_one_fit_of_k_epochs(
         max_iter=k,
         tol=0.0,
         n_iter_no_change=1000,
+        standardize=False,  # or means are updated, and round otherwise
     )
     weight = draws.draw(st.sampled_from([None, 1.0 + np.arange(len(y)) % 3]))
     whole = fit(clone(estimator), X, y, weight)
@@ -463,6 +478,7 @@ def test_warm_starts_carry_on_where_the_last_fit_ended(problem, first, second):
     estimator.set_params(
         early_stopping=False, learning_rate="constant", tol=0.0, n_iter_no_change=1000
     )
+    estimator.set_params(standardize=False)  # or means are updated, and round
     whole = fit(clone(estimator).set_params(max_iter=first + second), X, y)
     estimator.set_params(warm_start=True)
     fit(estimator.set_params(max_iter=first), X, y)

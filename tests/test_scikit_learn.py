@@ -125,6 +125,21 @@ def test_weights_edited_in_place_reach_predictions(make, y, copied):
             array[...] = 0.0
         estimator.intercepts_[-1][-1] = 0.25
         outputs = estimator.predict(X)
+        # A quarter of a deviation above the mean: the units of a target are its own.
+        mean, deviation = NUMBERS.mean(), NUMBERS.std()
+        expected = 2 if make is BackpropClassifier else mean + deviation / 4
+        np.testing.assert_allclose(outputs, np.full(90, expected), rtol=1e-12)
+
+
+@COPIES
+@ESTIMATORS
+def test_weights_of_raw_data_edited_in_place_reach_predictions(make, y, copied):
+    fitted = small(make, standardize=False).fit(X, y)
+    for estimator in (fitted, copied(fitted)):
+        for array in (*estimator.coefs_, *estimator.intercepts_):
+            array[...] = 0.0
+        estimator.intercepts_[-1][-1] = 0.25
+        outputs = estimator.predict(X)
         expected = 2 if make is BackpropClassifier else 0.25
         np.testing.assert_array_equal(outputs, np.full(90, expected))
 
@@ -160,7 +175,7 @@ def mixed_pipeline(estimator):
 @ESTIMATORS
 def test_pipeline_takes_a_frame_of_numbers_categories_and_missing_values(make, y):
     df = mixed_frame()
-    pipeline = mixed_pipeline(small(make)).fit(df, y)
+    pipeline = mixed_pipeline(small(make, n_iter_no_change=60)).fit(df, y)
     assert pipeline.score(df, y) > 0.9
     np.testing.assert_array_equal(pipeline.predict(df[5:9]), pipeline.predict(df)[5:9])
 

@@ -27,6 +27,7 @@ PLAIN_DESCENT = dict(
     batch_size=10,
     max_iter=N_EPOCHS,
     tol=0,
+    standardize=False,
     random_state=SEED,
 )
 
@@ -87,11 +88,16 @@ def descend(x, y, weights, biases, f, f_prime, rate):
     return cost(activations[-1], y)
 
 
-def train(X, Y, hidden, activation, rate, shuffle):
+def train(X, Y, hidden, activation, rate, shuffle, of_classes=False):
     """Return weights, biases and the mean C of the batches in every epoch."""
     f, f_prime, factor = LAYERS[activation]
     rng = np.random.RandomState(SEED)
     weights, biases = draw_network(rng, (X.shape[1], *hidden, Y.shape[1]), factor)
+    if of_classes and activation == "sigmoid":
+        # Before it has seen an input, a classifier expects each class as often as
+        # it is; were that less than one in a hundred, then so often.
+        share = np.clip(Y.mean(axis=0), 0.01, 0.99)
+        biases[-1] = np.log(share / (1.0 - share))
     order, curve = np.arange(len(X)), []
     for _ in range(N_EPOCHS):
         if shuffle:
@@ -144,7 +150,9 @@ def test_classifier_is_the_network_of_the_sources(activation, hidden, rate, shuf
         **PLAIN_DESCENT,
     )
     fit(net, X, y)
-    weights, biases, curve = train(X, np.eye(10)[y], hidden, activation, rate, shuffle)
+    weights, biases, curve = train(
+        X, np.eye(10)[y], hidden, activation, rate, shuffle, of_classes=True
+    )
 
     assert_same_network(net, weights, biases)
     np.testing.assert_allclose(net.loss_curve_, curve, rtol=1e-10)
@@ -160,7 +168,9 @@ def test_sigmoids_to_the_output_are_what_a_classifier_takes_by_itself():
         (30,), "sigmoid", learning_rate_init=3.0, shuffle=False, **PLAIN_DESCENT
     )
     fit(net, X, y)
-    weights, biases, _ = train(X, np.eye(10)[y], (30,), "sigmoid", 3.0, shuffle=False)
+    weights, biases, _ = train(
+        X, np.eye(10)[y], (30,), "sigmoid", 3.0, shuffle=False, of_classes=True
+    )
     assert_same_network(net, weights, biases)
 
 
@@ -169,7 +179,9 @@ def test_two_classes_are_told_apart_by_one_neuron():
     net = BackpropClassifier((30,), "sigmoid", learning_rate_init=3.0, **PLAIN_DESCENT)
     fit(net, X, y % 2)
     Y = (y % 2)[:, np.newaxis]
-    weights, biases, curve = train(X, Y, (30,), "sigmoid", 3.0, shuffle=True)
+    weights, biases, curve = train(
+        X, Y, (30,), "sigmoid", 3.0, shuffle=True, of_classes=True
+    )
     assert_same_network(net, weights, biases)
     np.testing.assert_allclose(net.loss_curve_, curve, rtol=1e-10)
 
@@ -205,7 +217,13 @@ def test_regressor_is_the_network_of_the_sources(activation, rate, n_outputs):
 def lone_neuron(w, b, loss, rate):
     """Return a neuron of one input with this weight and bias."""
     neuron = BackpropClassifier(
-        (), loss=loss, solver="sgd", momentum=0, alpha=0, learning_rate_init=rate
+        (),
+        loss=loss,
+        solver="sgd",
+        momentum=0,
+        alpha=0,
+        learning_rate_init=rate,
+        standardize=False,
     )
     neuron.partial_fit([[1.0]], [0], classes=[0, 1])
     neuron.coefs_[0][...] = w

@@ -11,6 +11,7 @@ from small_fits import Interrupting, cut_short
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core import sparse, training
+from skbackprop.core.inputs import BOUND
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.sparse import (
     SMALLEST_SCALE,
@@ -44,7 +45,10 @@ ESTIMATORS = pytest.mark.parametrize(
 
 
 def plain(make, **params):
-    """Return an estimator that descends plainly, on sparse input by touched rows."""
+    """Return an estimator that descends plainly, on sparse input by touched rows.
+
+    It takes inputs as they are: standardised, dense ones would be centred as well.
+    """
     common = dict(
         hidden_layer_sizes=(6,),
         activation="tanh",
@@ -57,6 +61,8 @@ def plain(make, **params):
         n_iter_no_change=99,
         random_state=0,
     )
+    if make in (BackpropClassifier, BackpropRegressor):
+        common["standardize"] = False
     return make(**{**common, **params})
 
 
@@ -101,6 +107,28 @@ def test_plain_descent_is_that_on_dense_input(folds, make, y, alpha, shuffle, we
     mine, _ = assert_same_steps(make, y, weight, alpha=alpha, shuffle=shuffle)
     assert len(folds) == 2 * mine.n_iter_  # at either end of each epoch
     assert (set(folds) == {1.0}) == (alpha == 0.0)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["alike", "weighted"])
+@pytest.mark.parametrize("shuffle", [False, True], ids=["in order", "shuffle"])
+@ESTIMATORS
+@cut_short
+def test_what_is_standardised_is_scaled_and_not_centred(
+    folds, make, y, shuffle, weight
+):
+    # A standardised target would be another.
+    params = dict(alpha=0.1, shuffle=shuffle, output_activation="tanh")
+    mine = plain(make, standardize=True, **params).fit(sp.csr_array(X), y, weight)
+    mean = np.average(X, axis=0, weights=weight)
+    deviation = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    scaled = BOUND * np.tanh(X / np.where(deviation > 0, deviation, 1) / BOUND)
+    theirs = plain(make, **params).fit(scaled, y, weight)
+    assert_close(mine, theirs)
+    assert len(folds) == 2 * mine.n_iter_  # by touched rows, all the same
+    np.testing.assert_allclose(
+        mine.predict(sp.csr_array(X)), theirs.predict(scaled), rtol=1e-9
+    )
+    np.testing.assert_allclose(mine.predict(X), theirs.predict(scaled), rtol=1e-9)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 8, 29, 57, 58])
@@ -521,6 +549,7 @@ def fade(kind, **params):
         max_iter=1,
         tol=9.0,
         alpha=0.0,
+        standardize=False,
         random_state=0,
         **params,
     )

@@ -1,8 +1,9 @@
 """The network itself: NumPy and SciPy only.
 
 Read the modules in this order: `activations`, `losses`, `network` (the four
-equations), `samples`, `objective` (the cost that is descended), `optimizers`,
-`schedules`, and `training` (the loop over mini-batches).
+equations), `samples`, `objective` (the cost that is descended), `optimizers`, and
+`training` (the loop over mini-batches). What can be read on its own: `inputs` (scaling
+on the way in), `initializers`, `dropout`, `schedules` and `inspect`.
 
 Examples
 --------
@@ -10,6 +11,7 @@ Gradient descent by hand, the exclusive or by a network of sigmoids:
 
 >>> import numpy as np
 >>> from skbackprop.core.activations import Sigmoid
+>>> from skbackprop.core.initializers import Uniform
 >>> from skbackprop.core.losses import SquaredError
 >>> from skbackprop.core.network import Network
 >>> from skbackprop.core.objective import Objective
@@ -18,7 +20,7 @@ Gradient descent by hand, the exclusive or by a network of sigmoids:
 >>> y = np.array([[0.0], [1.0], [1.0], [0.0]])
 >>> samples = Samples(X, y)
 >>> network = Network([2, 3, 1], [Sigmoid(), Sigmoid()], "float64")
->>> network.initialize(np.random.RandomState(0), [6.0, 6.0])
+>>> network.initialize(np.random.RandomState(0), [Uniform(6.0), Uniform(6.0)])
 >>> objective = Objective(network, SquaredError(), alpha=0.0, mean_weight=1.0)
 >>> work = objective.workspace(samples, n_rows=4)
 >>> samples.slice(slice(0, 4), work)

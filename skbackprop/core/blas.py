@@ -5,11 +5,23 @@ get in the way of those of NumPy's: whoever calls these between large matrix
 products keeps SciPy's to one thread.
 """
 
-from scipy.linalg.blas import daxpy, ddot, dger, dscal, saxpy, sdot, sger, sscal
+from scipy.linalg.blas import (
+    dasum,
+    daxpy,
+    ddot,
+    dger,
+    dscal,
+    sasum,
+    saxpy,
+    sdot,
+    sger,
+    sscal,
+)
 
 _AXPY = {"f": saxpy, "d": daxpy}
 _SCAL = {"f": sscal, "d": dscal}
 _DOT = {"f": sdot, "d": ddot}
+_ASUM = {"f": sasum, "d": dasum}
 _GER = {"f": sger, "d": dger}
 
 
@@ -52,6 +64,21 @@ def dot(x, y):
     float
     """
     return _DOT[x.dtype.char](x, y)
+
+
+def asum(x):
+    """Return the sum of the absolute values of the elements of a vector.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,), float32 or float64
+        Contiguous, at least one element.
+
+    Returns
+    -------
+    float
+    """
+    return _ASUM[x.dtype.char](x)
 
 
 def add_to_rows(b, A, ones):

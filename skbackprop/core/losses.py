@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import huber, xlogy
 
-from .activations import Exp, Identity, Sigmoid, Softmax
+from .activations import Exp, Identity, Increasing, Sigmoid, Softmax
 
 #: The smallest normal numbers of either precision.
 _TINY = {char: np.finfo(char).tiny for char in "fd"}
@@ -254,29 +254,52 @@ class Quantile(Loss):
 
     Parameters
     ----------
-    quantile : float, default=0.5
-        Which quantile, between 0 and 1; 0.5 is half the absolute error.
+    quantile : float or tuple of float, default=0.5
+        Which quantile, between 0 and 1; 0.5 is half the absolute error. Or one for
+        each output.
     """
 
-    quantile: float = 0.5
+    quantile: float | tuple = 0.5
     tasks = ("regression",)
+
+    @property
+    def output_activation(self):
+        """Several quantiles must not cross."""
+        return None if self._is_single else "increasing"
+
+    @property
+    def _is_single(self):
+        return isinstance(self.quantile, float)
+
+    def accepts(self, activation):
+        return self._is_single or isinstance(activation, Increasing)
 
     def value(self, y, a, z, out):
         # (1 - q) r above the target, -q r below it: their maximum.
         np.subtract(a, y, out=out)
-        np.maximum((1.0 - self.quantile) * out, -self.quantile * out, out=out)
+        for q, r in self._columns(out):
+            np.maximum((1.0 - q) * r, -q * r, out=r)
 
     def gradient(self, y, a, out):
         np.subtract(a, y, out=out)
         np.sign(out, out=out)
-        np.clip(out, -self.quantile, 1.0 - self.quantile, out=out)
+        for q, sign in self._columns(out):
+            np.clip(sign, -q, 1.0 - q, out=sign)
 
     def total(self, y, a, z, scratch, weight):
         # max((1 - q) r, -q r) is |r| / 2 + (1/2 - q) r.
         np.subtract(a, y, out=scratch)
-        tilt = (0.5 - self.quantile) * _weighted_sum(scratch, weight)
+        tilt = 0.0
+        for q, r in self._columns(scratch):
+            tilt += (0.5 - q) * _weighted_sum(r, weight)
         np.abs(scratch, out=scratch)
         return 0.5 * _weighted_sum(scratch, weight) + tilt
+
+    def _columns(self, outputs):
+        """Pair quantiles with the outputs that are to become them."""
+        if self._is_single:
+            return [(self.quantile, outputs)]
+        return zip(self.quantile, outputs.T)
 
 
 class Poisson(Loss):
@@ -310,6 +333,28 @@ class Poisson(Loss):
         # A mean that underflowed to 0 counts as the smallest number: 0/0 is 0.
         np.maximum(a, _TINY[a.dtype.char], out=out)
         np.divide(y, out, out=out)
+
+
+class LossFromFunction(Loss):
+    """What a user's function of targets and outputs returns: value and gradient.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(y, a)`` returns the loss of each sample and output, and its
+        derivative by `a`, two arrays shaped as `y` and `a`.
+    """
+
+    tasks = ("classification", "regression")
+
+    def __init__(self, function):
+        self.function = function
+
+    def value(self, y, a, z, out):
+        out[...] = self.function(y, a)[0]
+
+    def gradient(self, y, a, out):
+        out[...] = self.function(y, a)[1]
 
 
 #: Losses by name. `binary_log_loss` is what "log_loss" becomes on sigmoid outputs.

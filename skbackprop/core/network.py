@@ -22,6 +22,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .blas import add_to_rows
+from .inputs import AsIs, ready
 from .sparse import sparse_dot, sparse_gradient
 
 #: Rows that are predicted at a time: enough for the matrix products to be
@@ -82,6 +83,8 @@ class Network:
         W and b of each layer: views of `params`.
     n_weights : int
         ``params[:n_weights]`` are the weights.
+    inputs : AsIs or Standardized
+        What is done with the inputs before they reach the first layer.
     """
 
     def __init__(self, sizes, activations, dtype):
@@ -89,6 +92,7 @@ class Network:
         self.activations = tuple(activations)
         self.n_weights = sum(i * o for i, o in pairwise(self.sizes))
         self.params = np.zeros(self.n_weights + sum(self.sizes[1:]), dtype)
+        self.inputs = AsIs()
         self._view_params()
 
     def _view_params(self):
@@ -110,20 +114,34 @@ class Network:
         """The dtype of the parameters and outputs."""
         return self.params.dtype
 
-    def initialize(self, rng, glorot_factors):
-        """Draw weights and biases uniformly, as Glorot and Bengio (2010) propose.
+    def initialize(self, rng, initializers):
+        """Draw the starting weights and biases.
 
         Parameters
         ----------
         rng : numpy.random.RandomState
-            Advanced by ``n_params`` draws.
-        glorot_factors : sequence of float
-            For each layer, the `g` of the bound ``sqrt(g / (fan_in + fan_out))``.
+            Where they come from.
+        initializers : sequence of Initializer
+            One for each layer after the input.
         """
-        for W, b, factor in zip(self.weights, self.biases, glorot_factors):
-            bound = np.sqrt(factor / sum(W.shape))
-            W[...] = rng.uniform(-bound, bound, W.shape)
-            b[...] = rng.uniform(-bound, bound, b.shape)
+        for W, b, rule in zip(self.weights, self.biases, initializers):
+            W[...] = rule.weights(rng, *W.shape)
+            b[...] = rule.biases(rng, *W.shape)
+
+    def rescale_outputs(self, factor, shift):
+        """Have outputs of the identity become ``factor * a + shift``.
+
+        Van Hasselt et al., "Learning values across many orders of magnitude"
+        (NeurIPS 2016), equation 3: targets may change their units in the middle of
+        training, without what has been learned of them.
+
+        Parameters
+        ----------
+        factor, shift : ndarray of shape (n_outputs,)
+            For each output.
+        """
+        self.weights[-1][...] *= factor
+        self.biases[-1][...] = factor * self.biases[-1] + shift
 
     def forward(self, x, batch):
         """Compute the activations of every layer for one batch of rows.
@@ -142,7 +160,7 @@ class Network:
         """
         dot, a = (sparse_dot if batch.is_sparse else np.dot), x
         for W, b, f, z, out in zip(
-            self.weights, self.biases, self.activations, batch.z, batch.a
+            self.weights, self.biases, batch.activations, batch.z, batch.a
         ):
             dot(a, W, out=z)
             add_to_rows(b, z, batch.ones)
@@ -160,13 +178,34 @@ class Network:
             its `delta`, `dW` and `db` are written, but ``dW[0]`` is not.
         """
         for l in range(len(self.weights) - 1, 0, -1):
-            a, z, delta = batch.a[l - 1], batch.z[l - 1], batch.delta[l]
-            delta_below, scratch = batch.delta[l - 1], batch.scratch[l - 1]
-            np.dot(a.T, delta, out=batch.dW[l])
-            np.dot(batch.ones, delta, out=batch.db[l])
-            np.dot(delta, self.weights[l].T, out=delta_below)
-            self.activations[l - 1].backward(delta_below, a, z, scratch)
+            np.dot(batch.a[l - 1].T, batch.delta[l], out=batch.dW[l])
+            np.dot(batch.ones, batch.delta[l], out=batch.db[l])
+            self._propagate_error(l, batch)
         np.dot(batch.ones, batch.delta[0], out=batch.db[0])
+
+    def _propagate_error(self, l, batch):
+        """Write the error of the layer below layer `l`, equation (BP2)."""
+        a, z, delta_below = batch.a[l - 1], batch.z[l - 1], batch.delta[l - 1]
+        np.dot(batch.delta[l], self.weights[l].T, out=delta_below)
+        f = batch.activations[l - 1]
+        f.backward(delta_below, a, z, batch.scratch[l - 1])
+
+    def backward_to_inputs(self, batch):
+        """Propagate ``batch.delta[-1]`` back through all layers, to the inputs.
+
+        Parameters
+        ----------
+        batch : Workspace
+            As in `backward`; its `delta` is written, its gradients are not.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_inputs)
+            The derivatives by the inputs of the first layer.
+        """
+        for l in range(len(self.weights) - 1, 0, -1):
+            self._propagate_error(l, batch)
+        return np.dot(batch.delta[0], self.weights[0].T)
 
     def input_gradient(self, batch):
         """Write the gradient of the first weights, once `backward` has been there.
@@ -198,15 +237,34 @@ class Network:
             The outputs. Nothing of the network is written to, so that threads
             may share it.
         """
-        n_rows = X.shape[0]
-        outputs = np.empty((n_rows, self.sizes[-1]), self.dtype)
-        buffers = ForwardBuffers(self, min(n_rows, BLOCK_ROWS), issparse(X))
-        for rows in blocks_of(n_rows, buffers.n_rows):
-            block = outputs[rows]
-            block[...] = self.forward(
-                X[rows].astype(self.dtype, copy=False), buffers.leading(len(block))
-            )
+        outputs = np.empty((X.shape[0], self.sizes[-1]), self.dtype)
+        for rows, batch in self.passes(X):
+            outputs[rows] = batch.a[-1]
         return outputs
+
+    def passes(self, X):
+        """Pass any number of rows forward, a block at a time.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse array} of shape (n_samples, n_inputs)
+            As in `predict`.
+
+        Yields
+        ------
+        rows : slice
+            Which rows of `X`.
+        batch : ForwardBuffers
+            Their activations and weighted inputs, until the next block.
+        """
+        n_rows = min(X.shape[0], BLOCK_ROWS)
+        buffers = ForwardBuffers(self, n_rows, issparse(X))
+        inputs = self.inputs.settled(X.dtype, self.dtype)
+        x = np.empty((n_rows, 0 if buffers.is_sparse else self.sizes[0]), self.dtype)
+        for rows in blocks_of(X.shape[0], n_rows):
+            batch = buffers.leading(rows.stop - rows.start)
+            self.forward(ready(X[rows], x[: batch.n_rows], inputs), batch)
+            yield rows, batch
 
 
 def order_of(buffer):
@@ -231,10 +289,14 @@ class ForwardBuffers:
     n_rows : int
         Rows of the largest batch.
     is_sparse : bool
-        Whether the inputs are.
+        Whether the inputs are, as they come.
+    activations : tuple of Activation, default=None
+        What the layers compute, if not what the network says.
 
     Attributes
     ----------
+    is_sparse : bool
+        Whether they are when they reach the first layer.
     z : list of ndarray of shape (n_rows, n_units)
         Weighted inputs, one array a layer after the input.
     a : list of ndarray of the same shapes
@@ -245,14 +307,16 @@ class ForwardBuffers:
         For sums over the rows.
     """
 
-    def __init__(self, network, n_rows, is_sparse):
+    def __init__(self, network, n_rows, is_sparse, activations=None):
         self.n_rows = n_rows
-        self.is_sparse = is_sparse
+        self.activations = activations or network.activations
+        # Rows that are centred have no zeros to speak of.
+        self.is_sparse = is_sparse and not network.inputs.centers
         self.z = [np.empty((n_rows, n), network.dtype) for n in network.sizes[1:]]
         *hidden, outputs = self.z
         self.a = [
             np.empty_like(z) if f.needs_z else z
-            for z, f in zip(hidden, network.activations)
+            for z, f in zip(hidden, self.activations)
         ]
         self.a.append(np.empty_like(outputs, order="F"))
         self.ones = np.ones(n_rows, network.dtype)
@@ -310,7 +374,7 @@ class Workspace(ForwardBuffers):
 
     Parameters
     ----------
-    network, n_rows, is_sparse
+    network, n_rows, is_sparse, activations
         As in `ForwardBuffers`.
     input_dtype : dtype
         Of the inputs as they come.
@@ -323,6 +387,8 @@ class Workspace(ForwardBuffers):
         Their targets.
     weight : ndarray of shape (n_rows,) or None
         Their sample weights.
+    inputs : AsIs or Standardized
+        That of the network, settled for inputs of this dtype.
     fetched : Fetched
         What those are fetched into. They may be views of the user's arrays
         instead, never written to.
@@ -338,11 +404,12 @@ class Workspace(ForwardBuffers):
         dC/dW and dC/db of each layer: views of `grad`.
     """
 
-    def __init__(self, network, n_rows, is_sparse, input_dtype):
-        super().__init__(network, n_rows, is_sparse)
+    def __init__(self, network, n_rows, is_sparse, input_dtype, activations=None):
+        super().__init__(network, n_rows, is_sparse, activations)
         dtype = network.dtype
         self.x = self.y = self.weight = None
-        n_fetched = 0 if is_sparse else network.sizes[0]
+        self.inputs = network.inputs.settled(input_dtype, dtype)
+        n_fetched = 0 if self.is_sparse else network.sizes[0]
         x = np.empty((n_rows, n_fetched), dtype)
         self.fetched = Fetched(
             raw=x if input_dtype == dtype else np.empty_like(x, input_dtype),

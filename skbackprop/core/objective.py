@@ -2,7 +2,8 @@
 
 With w_i the weight of sample i and w its mean over all of them::
 
-    C = 1/(n w) sum_i w_i loss(y_i, a_i) + alpha/(2 n w) sum_l ||W[l]||^2
+    C = 1/(n w) sum_i w_i loss(y_i, a_i)
+        + alpha/(2 n w) sum_l ||W[l]||^2 + l1_alpha/(n w) sum_l ||W[l]||_1
 
 where n counts the samples of the whole set, or of one mini-batch. A batch is
 divided by its number of rows, not by its own sum of weights, so that a batch
@@ -11,7 +12,7 @@ of heavy samples weighs more than a batch of light ones.
 
 import numpy as np
 
-from .blas import axpy, dot
+from .blas import asum, axpy, dot
 from .network import blocks_of
 
 
@@ -30,12 +31,14 @@ class Objective:
         Mean of the sample weights over the whole training set.
     n_averaged : int, default=1
         The loss term is divided by this where it is reported, and only there.
+    l1_alpha : float, default=0.0
+        Strength of the L1 penalty.
     """
 
-    def __init__(self, network, loss, alpha, mean_weight, n_averaged=1):
+    def __init__(self, network, loss, alpha, mean_weight, n_averaged=1, l1_alpha=0.0):
         self.network = network
         self.loss = loss
-        self.alpha = alpha
+        self.alpha, self.l1_alpha = alpha, l1_alpha
         self.mean_weight = mean_weight
         self.n_averaged = n_averaged
         # The slope of the activation and the slope of the loss may cancel.
@@ -52,9 +55,9 @@ class Objective:
         """Write delta = a - y, which (BP1) comes to for a canonical pair."""
         np.subtract(a, work.y, out=delta)
 
-    def workspace(self, samples, n_rows):
+    def workspace(self, samples, n_rows, activations=None):
         """Make the buffers to evaluate batches of at most `n_rows` samples."""
-        return samples.workspace(self.network, n_rows)
+        return samples.workspace(self.network, n_rows, activations)
 
     def _loss_sum(self, work, a):
         """Return the weighted sum of the losses of all rows and outputs."""
@@ -95,7 +98,7 @@ class Objective:
         self.network.backward(work)
         return cost
 
-    def penalize(self, weights, grad, n_rows):
+    def penalize(self, weights, grad, n_rows, scratch):
         """Evaluate the penalty term of C, and add its gradient to `grad`.
 
         Parameters
@@ -106,15 +109,25 @@ class Objective:
             Their gradient; added to.
         n_rows : int
             The n of C.
+        scratch : ndarray of shape (n,)
+            Overwritten where there is an L1 penalty.
 
         Returns
         -------
         float
             What these weights contribute to the penalty term of C.
         """
-        strength = self.strength(n_rows)
-        axpy(strength, weights, grad)
-        return 0.5 * strength * dot(weights, weights)
+        if self.alpha:
+            axpy(self.strength(n_rows), weights, grad)
+        if self.l1_alpha:
+            np.sign(weights, out=scratch)
+            axpy(self.l1_alpha / (n_rows * self.mean_weight), scratch, grad)
+        return self._penalty_of(weights, n_rows)
+
+    @property
+    def has_penalty(self):
+        """Whether there is a penalty term at all."""
+        return bool(self.alpha or self.l1_alpha)
 
     def strength(self, n_rows):
         """Return the factor of the weights in the gradient of C for `n_rows` rows."""
@@ -123,7 +136,15 @@ class Objective:
     def penalty(self, n_rows):
         """Return the penalty term of C for `n_rows` rows."""
         W = self.network.params[: self.network.n_weights]
-        return 0.5 * self.strength(n_rows) * dot(W, W)
+        return self._penalty_of(W, n_rows)
+
+    def _penalty_of(self, W, n_rows):
+        penalty = 0.0
+        if self.alpha:
+            penalty += 0.5 * self.alpha * dot(W, W)
+        if self.l1_alpha:
+            penalty += self.l1_alpha * asum(W)
+        return penalty / (n_rows * self.mean_weight)
 
     def reported(self, loss_term, penalty_term):
         """Return C as it is shown to the user and watched for improvement."""

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .network import Workspace
+from .inputs import ready
+from .network import Workspace, blocks_of
 
 
 @dataclass
@@ -35,7 +36,6 @@ class Samples:
     rows: np.ndarray | None = None
 
     def __post_init__(self):
-        self.is_sparse = issparse(self.X)
         # The few columns of a batch are fetched faster than its many rows.
         self.targets = np.asfortranarray(self.targets)
 
@@ -47,25 +47,49 @@ class Samples:
         """Mean of the sample weights, 1 where there are none."""
         if self.weight is None:
             return 1.0
-        weight = self.weight if self.rows is None else self.weight[self.rows]
-        return float(weight.mean(dtype=np.float64))
+        return float(self.picked(self.weight).mean(dtype=np.float64))
 
     def subset(self, rows):
         """Return the samples with these row numbers, without copying them."""
         return replace(self, rows=rows)
 
+    def raw_blocks(self, n_rows):
+        """Yield inputs as they come, and weights, at most `n_rows` rows at a time.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows of a block.
+
+        Yields
+        ------
+        X : {ndarray, sparse array} of shape (n_block, n_inputs)
+            Rows of `X`, a view where they are consecutive.
+        weight : ndarray of shape (n_block,) or None
+            Their weights.
+        """
+        for block in blocks_of(len(self), n_rows):
+            rows = block if self.rows is None else self.rows[block]
+            yield self.X[rows], None if self.weight is None else self.weight[rows]
+
+    def picked(self, array):
+        """Return the rows of an array, or of None, that belong to these samples."""
+        return array if array is None or self.rows is None else array[self.rows]
+
     def copied(self):
         """Return a copy of these samples alone, where they are a subset."""
+        if self.rows is None:
+            return self
         return Samples(
             self.X[self.rows],
-            self.targets if self.codes is not None else self.targets[self.rows],
-            None if self.codes is None else self.codes[self.rows],
-            None if self.weight is None else self.weight[self.rows],
+            self.targets if self.codes is not None else self.picked(self.targets),
+            self.picked(self.codes),
+            self.picked(self.weight),
         )
 
-    def workspace(self, network, n_rows):
-        """Make the buffers for batches of at most `n_rows` of these samples."""
-        return Workspace(network, n_rows, self.is_sparse, self.X.dtype)
+    def workspace(self, network, n_rows, activations=None):
+        """Make the buffers for batches of at most `n_rows`; see `Workspace`."""
+        return Workspace(network, n_rows, issparse(self.X), self.X.dtype, activations)
 
     def located(self, order):
         """Return the numbers that these samples have in `X`, in this order."""
@@ -82,19 +106,18 @@ class Samples:
             Its `x`, `y` and `weight` are set.
         """
         raw, x, y, weight, codes = work.fetched
-        if self.is_sparse:
-            x = self.X[rows].astype(x.dtype, copy=False)
+        if issparse(self.X):
+            raw = self.X[rows]
         else:
             # mode="clip" spares NumPy a buffer that mode="raise" needs.
             self.X.take(rows, axis=0, out=raw, mode="clip")
-            if raw is not x:
-                np.copyto(x, raw, casting="same_kind")
+        work.x = ready(raw, x, work.inputs)
         if self.weight is not None:
             work.weight = self.weight.take(rows, out=weight, mode="clip")
         if self.codes is not None:
             rows = self.codes.take(rows, out=codes, mode="clip")
         self.targets.T.take(rows, axis=1, out=y.T, mode="clip")
-        work.x, work.y = x, y
+        work.y = y
 
     def slice(self, rows, work):
         """Fetch consecutive samples, without copying the inputs where that can be.
@@ -109,13 +132,8 @@ class Samples:
         if self.rows is not None:
             self.gather(self.rows[rows], work)
             return
-        raw, x, y, _, _ = work.fetched
-        work.x = self.X[rows]
-        if self.is_sparse:
-            work.x = work.x.astype(x.dtype, copy=False)
-        elif raw is not x:
-            np.copyto(x, work.x, casting="same_kind")
-            work.x = x
+        _, x, y, _, _ = work.fetched
+        work.x = ready(self.X[rows], x, work.inputs)
         if self.codes is not None:
             self.targets.T.take(self.codes[rows], axis=1, out=y.T, mode="clip")
             work.y = y

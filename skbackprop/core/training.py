@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.sparse import issparse
 
 from .blas import dot, scal
+from .dropout import with_dropout
 from .network import BLOCK_ROWS, Network, blocks_of
+from .schedules import Course
 from .sparse import TouchedRows
 
 #: Parameters that are moved at a time: few enough for them, their gradient and the
@@ -33,7 +36,11 @@ class Epoch(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Why training ended: "converged", "max_iter", "failed" or "interrupted"."""
+    """Why training ended.
+
+    "converged", "planned" for all epochs of a plan, "max_iter", "failed" or
+    "interrupted".
+    """
 
     reason: str
     message: str = ""
@@ -47,7 +54,7 @@ class Recipe:
     ----------
     optimizer : object with `step` and `slots`
         One of `optimizers`; None for L-BFGS.
-    schedule : object with `rate` and `ends`
+    schedule : Schedule
         One of `schedules`; None for L-BFGS.
     weight_decay : float
         Share of the weights taken off at each step, times the learning rate.
@@ -57,6 +64,8 @@ class Recipe:
         Whether every epoch takes the rows in a new order.
     max_iter : int
         Epochs at most.
+    planned_epochs : int
+        Epochs that the schedule is for.
     max_fun : int
         Evaluations of the objective at most; L-BFGS.
     tol : float
@@ -66,6 +75,13 @@ class Recipe:
         Epochs without improvement that are borne.
     clip_norm : float or None
         Gradients longer than this are shortened to it.
+    max_norm : float or None
+        Weights into a unit longer than this are shortened to it.
+    dropout : tuple of float
+        Share of the units left out, for each hidden layer; empty for none.
+    early_stopping : bool
+        Whether training ends by the score of held-out samples, and the parameters
+        that were best for them are put back.
     """
 
     optimizer: Any
@@ -74,10 +90,14 @@ class Recipe:
     batch_size: int
     shuffle: bool
     max_iter: int
+    planned_epochs: int
     max_fun: int
     tol: float
     n_iter_no_change: float
     clip_norm: float | None
+    max_norm: float | None = None
+    dropout: tuple = ()
+    early_stopping: bool = False
 
 
 @dataclass
@@ -86,22 +106,32 @@ class Watch:
 
     Parameters
     ----------
+    accumulates : bool
+        Whether small improvements add up until they count. scikit-learn measures each
+        epoch against the best one before, however little that was better itself.
     best : float
         The largest merit met, a score or a loss with its sign changed.
+    mark : float
+        What an improvement is measured against.
     n_stalled : int
-        Epochs since the last that was better than the best by `tol`.
+        Epochs since the last that was better than the mark by `tol`.
     """
 
+    accumulates: bool = False
     best: float = -math.inf
+    mark: float = -math.inf
     n_stalled: int = 0
 
     def improves(self, merit, tol):
         """Take note of the merit of an epoch; say whether it is the best yet."""
-        self.n_stalled = 0 if merit >= self.best + tol else self.n_stalled + 1
-        if not merit > self.best:
-            return False
-        self.best = merit
-        return True
+        counts = merit >= self.mark + tol
+        self.n_stalled = 0 if counts else self.n_stalled + 1
+        is_best = merit > self.best
+        if is_best:
+            self.best = merit
+        if counts or not self.accumulates:
+            self.mark = self.best
+        return is_best
 
 
 @dataclass
@@ -117,6 +147,8 @@ class TrainingState:
     split_rng : numpy.random.RandomState
         As `rng` was before the first shuffle: splits off the same validation
         rows in every fit that carries on.
+    dropout_rng : numpy.random.Generator, default=None
+        Where the choices of dropout come from; made when they are first wanted.
     slots : ndarray of shape (n_slots, n_params)
         What the optimiser remembers.
     optimizer : object
@@ -142,6 +174,7 @@ class TrainingState:
     network: Network
     rng: np.random.RandomState
     split_rng: np.random.RandomState
+    dropout_rng: np.random.Generator | None = None
     slots: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     optimizer: Any = None
     n_updates: int = 0
@@ -159,6 +192,7 @@ class TrainingState:
             self,
             network=copy.deepcopy(self.network),
             rng=copy.deepcopy(self.rng),
+            dropout_rng=copy.deepcopy(self.dropout_rng),
             slots=self.slots.copy(),
             order=None if self.order is None else self.order.copy(),
             history=self.history.copy(),
@@ -198,9 +232,8 @@ class Training:
     recipe : Recipe
         How.
     validate : callable, default=None
-        Returns the loss and the score of held-out samples. With it, training
-        ends when the score, not the loss, improves no more, and the best
-        parameters are put back.
+        Returns the loss and the score of held-out samples, to be recorded, and
+        to stop early by.
     on_epoch : callable, default=None
         Called with the number and the record of every epoch.
     """
@@ -254,10 +287,9 @@ class Training:
         record = Epoch(loss, validation_loss, score, rate, now - self._clock)
         self._clock = now
         state.history.append(record)
-        better = state.watch.improves(
-            score if self.validate else -loss, self.recipe.tol
-        )
-        if better and self.validate:
+        watched = score if self.recipe.early_stopping else -loss
+        better = state.watch.improves(watched, self.recipe.tol)
+        if better and self.recipe.early_stopping:
             self.best_params = state.network.params.copy()
         if self.on_epoch:
             self.on_epoch(state.n_epochs, record)
@@ -266,6 +298,23 @@ class Training:
     def stalled(self):
         """Whether there was no improvement for longer than is borne."""
         return self.state.watch.n_stalled > self.recipe.n_iter_no_change
+
+    @property
+    def stopped_early(self):
+        """Whether the held-out samples say that it is enough."""
+        return self.recipe.early_stopping and self.stalled
+
+    def course(self):
+        """Return where training stands, for the schedule of the coming epoch."""
+        state, recipe = self.state, self.recipe
+        return Course(
+            epoch=state.n_epochs,
+            step=state.n_updates,
+            n_steps=-(-len(self.samples) // recipe.batch_size),
+            n_seen=state.n_seen,
+            n_plateaus=state.n_plateaus,
+            max_iter=recipe.planned_epochs,
+        )
 
     def _check_finite(self, loss):
         state = self.state
@@ -293,29 +342,43 @@ def _all_finite(array):
 
 def mini_batches(training):
     """Descend on mini-batches until there is no improvement; see `Training.run`."""
-    state, recipe = training.state, training.recipe
+    state, schedule = training.state, training.recipe.schedule
     kind = _TouchedRowsEpoch if _may_skip_rows(training) else _MiniBatchEpoch
     epoch = kind(training)
-    for _ in range(recipe.max_iter):
-        rate = recipe.schedule.rate(state.n_seen, state.n_plateaus)
-        loss = epoch.run(rate)
+    for _ in range(training.recipe.max_iter):
+        course = training.course()
+        rates = schedule.rates(course)
+        # Python's numbers: NumPy's would turn float32 arithmetic into float64.
+        rates = np.broadcast_to(rates, course.n_steps).tolist()
+        loss = epoch.run(rates)
         state.n_seen += len(training.samples)
-        training.end_epoch(loss, rate)
-        if training.stalled:
+        training.end_epoch(loss, rates[-1])
+        goes_on = schedule.is_planned and not training.recipe.early_stopping
+        if training.stalled and not goes_on:
             state.n_plateaus += 1
             state.watch.n_stalled = 0
-            if recipe.schedule.ends(state.n_plateaus):
+            if schedule.ends(state.n_plateaus):
                 return Outcome("converged")
-    return Outcome("max_iter")
+    return Outcome("planned" if schedule.is_planned else "max_iter")
 
 
 def _may_skip_rows(training):
     """Say whether rows of the first weights without a gradient need not be looked at.
 
-    What has a memory moves them all the same, and clipping needs the norm of all.
+    What has a memory moves them all the same, as an L1 penalty does, and the norms
+    that are limited are those of all.
     """
-    optimizer, clip_norm = training.recipe.optimizer, training.recipe.clip_norm
-    return training.samples.is_sparse and not optimizer.slots and clip_norm is None
+    recipe = training.recipe
+    stays_sparse = (
+        issparse(training.samples.X) and not training.state.network.inputs.centers
+    )
+    needs_all = (
+        recipe.optimizer.slots
+        or recipe.clip_norm is not None
+        or recipe.max_norm is not None
+        or training.objective.l1_alpha
+    )
+    return stays_sparse and not needs_all
 
 
 class _Part(NamedTuple):
@@ -336,12 +399,24 @@ class _MiniBatchEpoch:
         self.state, self.objective = training.state, training.objective
         self.samples, self.recipe = training.samples, training.recipe
         n, size = len(self.samples), self.recipe.batch_size
-        self.work = self.objective.workspace(self.samples, size)
+        self.work = self.objective.workspace(
+            self.samples, size, self._activations(size)
+        )
         self.last_work = self.work.leading(n % size or size)
         self.scratch = np.empty(PART_SIZE, self.state.network.dtype)
         self.parts = self._cut(0)
         if self.state.order is None or self.state.order.size != n:
             self.state.order = np.arange(n)
+
+    def _activations(self, n_rows):
+        if not self.recipe.dropout:
+            return None
+        if self.state.dropout_rng is None:
+            seed = self.state.rng.randint(np.iinfo(np.int32).max)
+            self.state.dropout_rng = np.random.Generator(np.random.SFC64(seed))
+        return with_dropout(
+            self.state.network, self.recipe.dropout, self.state.dropout_rng, n_rows
+        )
 
     def _cut(self, first):
         """Cut the parameters, from the first that is wanted, into parts."""
@@ -362,14 +437,15 @@ class _MiniBatchEpoch:
             )
         return parts
 
-    def run(self, rate):
+    def run(self, rates):
         """Step once for every mini-batch; return the mean loss met on the way."""
         recipe, samples = self.recipe, self.samples
         if recipe.shuffle:
             self.state.rng.shuffle(self.state.order)
             order = samples.located(self.state.order)
         loss_sum = penalty_sum = 0.0
-        for rows in blocks_of(len(samples), recipe.batch_size):
+        batches = blocks_of(len(samples), recipe.batch_size)
+        for rows, rate in zip(batches, rates):
             n_rows = rows.stop - rows.start
             work = self.work if n_rows == recipe.batch_size else self.last_work
             if recipe.shuffle:
@@ -397,14 +473,17 @@ class _MiniBatchEpoch:
             _clip(work.grad, clip_norm)
             for part in self.parts:
                 self._move(part, rate)
+        if self.recipe.max_norm is not None:
+            _limit_norms(self.state.network.weights, self.recipe.max_norm, work)
         if self.state.n_updates % FLUSH_EVERY == 0:
             self._flush_subnormals()
         return penalty
 
     def _penalize(self, part, n_rows):
-        if not self.objective.alpha or not part.weights.size:
+        if not self.objective.has_penalty or not part.weights.size:
             return 0.0
-        return self.objective.penalize(part.weights, part.weight_grad, n_rows)
+        scratch = part.scratch[: part.weights.size]
+        return self.objective.penalize(part.weights, part.weight_grad, n_rows, scratch)
 
     def _move(self, part, rate):
         if self.recipe.weight_decay and part.weights.size:
@@ -435,10 +514,10 @@ class _TouchedRowsEpoch(_MiniBatchEpoch):
         super().__init__(training)
         self.parts = self._cut(self.state.network.weights[0].size)
 
-    def run(self, rate):
+    def run(self, rates):
         self.first = TouchedRows(self.state.network.weights[0])
         try:
-            return super().run(rate)
+            return super().run(rates)
         finally:
             self.first.settle(self.first.scale)
 
@@ -463,6 +542,24 @@ def _clip(grad, clip_norm):
         grad *= clip_norm / norm
 
 
+def _limit_norms(weights, max_norm, work):
+    """Shorten the weights into each unit where they are longer than that.
+
+    Srivastava et al. (JMLR 15, 2014), section 5.1. The gradient has been spent:
+    its memory serves for squares and norms.
+    """
+    for W, squares, norms in zip(weights, work.dW, work.db):
+        np.square(W, out=squares)
+        np.add.reduce(squares, axis=0, out=norms)
+        np.sqrt(norms, out=norms)
+        if math.isinf(np.add.reduce(norms)):
+            # Squares overflow long before the weights themselves do.
+            norms[...] = np.linalg.norm(W.astype(np.float64), axis=0)
+        np.maximum(norms, max_norm, out=norms)
+        np.divide(max_norm, norms, out=norms)
+        np.multiply(W, norms, out=W)
+
+
 def lbfgs(training):
     """Minimise over all samples at once, by SciPy's L-BFGS-B; see `Training.run`.
 
@@ -470,13 +567,13 @@ def lbfgs(training):
     float64; parameters and gradients keep the dtype of the network.
     """
     recipe, network = training.recipe, training.state.network
-    full = _FullGradient(training)
+    full = FullGradient(training)
     accepted = network.params.astype(np.float64)
 
     def end_iteration(intermediate_result):
         accepted[...] = network.params[...] = intermediate_result.x
         training.end_epoch(full.reported(intermediate_result.fun), math.nan)
-        if training.validate and training.stalled:
+        if training.stopped_early:
             raise StopIteration
 
     try:
@@ -497,13 +594,13 @@ def lbfgs(training):
         raise
     network.params[...] = result.x
     training.state.loss = full.reported(result.fun)
-    if result.status == 0 or (training.validate and training.stalled):
+    if result.status == 0 or training.stopped_early:
         return Outcome("converged")
     reason = "max_iter" if result.status == 1 else "failed"
     return Outcome(reason, f"(status={result.status}):\n{result.message}\n")
 
 
-class _FullGradient:
+class FullGradient:
     """Cost and gradient over all samples, summed over blocks of their rows."""
 
     def __init__(self, training):
@@ -518,6 +615,7 @@ class _FullGradient:
         return self.objective.reported(cost - penalty, penalty)
 
     def __call__(self, params):
+        """Return C and its gradient, an array of float64, at these parameters."""
         self.network.params[...] = params
         n = len(self.samples)
         total, loss = np.zeros(params.size), 0.0
@@ -528,5 +626,6 @@ class _FullGradient:
             total += block.grad
         n_weights = self.network.n_weights
         weights = self.network.params[:n_weights]
-        penalty = self.objective.penalize(weights, total[:n_weights], n)
+        scratch = np.empty_like(total[:n_weights])
+        penalty = self.objective.penalize(weights, total[:n_weights], n, scratch)
         return loss + penalty, total

@@ -1,0 +1,381 @@
+"""Dropout: its gradient, who falls silent and how often, and where nobody does."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.model_selection import GridSearchCV
+from small_fits import error_of
+from small_networks import (
+    CODES,
+    ESTIMATORS,
+    NUMBERS,
+    WEIGHT,
+    X,
+    assert_same_network,
+    regressor,
+    small,
+)
+from test_gradients import (
+    ACTIVATION_FORMULAS,
+    Float32Only,
+    assert_gradient,
+    assert_single,
+    differences_in,
+)
+from test_memory import assert_steady, epochs, regression, traced  # noqa: F401
+
+from skbackprop import BackpropClassifier
+from skbackprop.core import training
+from skbackprop.core.activations import ACTIVATIONS, Identity, Sigmoid, Tanh
+from skbackprop.core.dropout import DroppedOut, with_dropout
+from skbackprop.core.losses import BinaryLogLoss
+from skbackprop.core.network import Network
+from skbackprop.core.objective import Objective
+from skbackprop.core.samples import Samples
+
+cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SIGMAS = 5.0  # what chance may do, and hardly ever does
+
+
+class SameDraws:
+    """Draws the same numbers each time, others for a layer of another width."""
+
+    def random(self, out, dtype):
+        assert dtype == out.dtype == np.float32
+        out[...] = draws(*out.shape)
+
+
+def draws(n_rows, n_units):
+    return np.random.default_rng(n_units).random((100, n_units), np.float32)[:n_rows]
+
+
+def mask(rate, n_rows, n_units):
+    """Return zeros, and what those are multiplied with that stay."""
+    return np.where(draws(n_rows, n_units) < 1 - rate, 1 / (1 - rate), 0.0)
+
+
+def new_mask(rate, shape, seed=0, dtype="float64"):
+    """Return what ones become: a mask as drawn for one batch."""
+    layer = DroppedOut(Identity(), rate, np.random.default_rng(seed), shape, dtype)
+    out = np.full(shape, np.nan, dtype)
+    layer.forward(np.ones(shape, dtype), out)
+    return out
+
+
+# ---------------------------------------------------------------------- gradients
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("rates", [(0.5, 0.3), (0.4, 0.0), (0.0, 0.7)])
+@pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
+def test_cost_and_gradient_with_a_fixed_mask(hidden, rates, sparse):
+    rng = np.random.default_rng(0)
+    rows, y = rng.normal(size=(9, 3)), rng.integers(0, 2, (9, 2)).astype(float)
+    weight = rng.uniform(0.5, 2.0, 9)
+    samples = Samples(csr_array(rows) if sparse else rows, y, weight=weight)
+    f = ACTIVATIONS[hidden]
+    network = Network((3, 6, 5, 2), (f(), f(), Sigmoid()), np.float64)
+    network.params[...] = 0.5 * rng.normal(size=network.params.size)
+    objective = Objective(network, BinaryLogLoss(), 0.0, samples.mean_weight)
+    activations = with_dropout(network, rates, SameDraws(), 20)
+    work = objective.workspace(samples, 20, activations).leading(9)
+    samples.slice(slice(0, 9), work)
+
+    cost = objective.descend(work, 9)
+    computed = work.grad.copy()
+
+    a = rows
+    for W, b, rate in zip(network.weights, network.biases, (*rates, None)):
+        z = a @ W + b
+        if rate is not None:
+            a = ACTIVATION_FORMULAS[hidden](z) * mask(rate, *z.shape)
+    losses = np.logaddexp(0, z) - y * z
+    expected = (weight @ losses).sum() / weight.sum()
+    np.testing.assert_allclose(cost, expected, rtol=1e-12)
+    differences = differences_in(network.params, lambda: objective.descend(work, 9))
+    assert_gradient(computed, differences)
+
+
+@pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
+def test_float32_stays_float32(hidden):
+    rng = np.random.default_rng(0)
+    z, delta = rng.normal(size=(2, 8, 5))
+    results = []
+    for dtype, kind in (("float64", np.ndarray), ("float32", Float32Only)):
+        layer = DroppedOut(ACTIVATIONS[hidden](), 0.4, SameDraws(), (8, 5), dtype)
+        for name in ("mask", "computed"):
+            if getattr(layer, name) is not None:
+                setattr(layer, name, getattr(layer, name).view(kind))
+        z_, delta_ = (x.astype(dtype).view(kind) for x in (z, delta))
+        a, scratch = np.empty_like(z_), np.empty_like(z_)
+        layer.forward(z_, a)
+        forward = a.copy()
+        layer.backward(delta_, a, z_, scratch)
+        results.append((forward, delta_))
+    for single, double in zip(results[1], results[0], strict=True):
+        assert_single(single, double)
+
+
+@pytest.mark.parametrize("given", ["dense", "sparse"])
+@cut_short
+def test_an_epoch_is_that_of_the_equations_written_out(monkeypatch, given):
+    # Batches of 40, 40 and 10 rows, plain descent.
+    monkeypatch.setattr(
+        training,
+        "with_dropout",
+        lambda network, rates, rng, n: with_dropout(network, rates, SameDraws(), n),
+    )
+    settings = dict(
+        activation="tanh",
+        standardize=False,
+        solver="sgd",
+        momentum=0.0,
+        batch_size=40,
+        shuffle=False,
+        alpha=0.0,
+    )
+    start = regressor(**settings, learning_rate_init=1e-300).partial_fit(X, NUMBERS)
+    (W1, W2), (b1, b2) = map(list, (start.coefs_, start.intercepts_))
+    y = NUMBERS[:, np.newaxis]
+    for rows in (slice(0, 40), slice(40, 80), slice(80, 90)):
+        x, n = X[rows], len(X[rows])
+        m = mask(0.4, n, 8)
+        a = np.tanh(x @ W1 + b1)
+        delta2 = ((a * m) @ W2 + b2 - y[rows]) / n
+        delta1 = delta2 @ W2.T * m * (1 - a**2)
+        W2, b2 = W2 - 0.1 * (a * m).T @ delta2, b2 - 0.1 * delta2.sum(axis=0)
+        W1, b1 = W1 - 0.1 * x.T @ delta1, b1 - 0.1 * delta1.sum(axis=0)
+
+    net = regressor(**settings, learning_rate_init=0.1, dropout=0.4, max_iter=1)
+    net.fit(X if given == "dense" else csr_array(X), NUMBERS)
+    for mine, theirs in zip((*net.coefs_, *net.intercepts_), (W1, W2, b1, b2)):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)
+
+
+# ------------------------------------------------------------------ who is dropped
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rate", [0.01, 0.2, 0.5, 0.9])
+def test_those_who_stay_are_scaled_and_the_share_is_right(rate, dtype):
+    shape = (500, 200)
+    m = new_mask(rate, shape, dtype=dtype)
+    n, deviation = m.size, np.sqrt(rate * (1 - rate) / m.size)
+    np.testing.assert_array_equal(np.unique(m), np.array([0.0, 1 / (1 - rate)], dtype))
+    assert abs((m == 0).mean() - rate) < SIGMAS * deviation
+    assert abs(m.mean(dtype=float) - 1) < SIGMAS * deviation / (1 - rate)
+    # No row, and no unit, is favoured.
+    for axis, size in enumerate(shape):
+        limit = SIGMAS * np.sqrt(rate * (1 - rate) * size)
+        assert abs((m == 0).sum(axis=axis) - rate * size).max() < limit
+    # Neighbours know nothing of each other.
+    silent = (m == 0) - rate
+    for pairs in (silent[:, 1:] * silent[:, :-1], silent[1:] * silent[:-1]):
+        limit = SIGMAS * rate * (1 - rate) / np.sqrt(n - max(shape))
+        assert abs(pairs.mean()) < limit
+
+
+def test_every_batch_has_a_mask_of_its_own():
+    layer = DroppedOut(Identity(), 0.5, np.random.default_rng(0), (50, 20), "float64")
+    masks = np.zeros((2, 50, 20))
+    for m in masks:
+        layer.forward(np.ones((50, 20)), m)
+    differing = (masks[0] != masks[1]).mean()
+    assert abs(differing - 0.5) < SIGMAS * np.sqrt(0.25 / 1000)
+
+
+def test_both_precisions_choose_alike():
+    single, double = (new_mask(0.3, (20, 10), 1, d) for d in ("float32", "float64"))
+    np.testing.assert_array_equal(single == 0, double == 0)
+
+
+def test_each_layer_has_a_rate_of_its_own_and_outputs_stay():
+    f, g, h, output = Tanh(), Tanh(), Tanh(), Tanh()
+    network = Network((3, 40, 30, 20, 2), (f, g, h, output), np.float64)
+    activations = with_dropout(network, (0.2, 0.0, 0.75), SameDraws(), 100)
+    assert [type(a) for a in activations] == [DroppedOut, Tanh, DroppedOut, Tanh]
+    assert activations[1] is g
+    assert activations[3] is output
+    for layer, rate, n_units in ((0, 0.2, 40), (2, 0.75, 20)):
+        out = np.empty((100, n_units))
+        activations[layer].forward(np.ones_like(out), out)
+        expected = np.tanh(1.0) * mask(rate, 100, n_units)
+        np.testing.assert_allclose(out, expected, rtol=1e-15)
+
+
+# ------------------------------------------------------------- where nobody is
+
+
+@pytest.mark.parametrize("dropout", [0, 0.0, (0.0, 0), np.zeros(2)], ids=str)
+@ESTIMATORS
+@cut_short
+def test_a_share_of_zero_is_no_dropout_bit_by_bit(make, y, dropout):
+    plain, zero = (
+        small(make, max_iter=3, batch_size=16, **params).set_params(
+            hidden_layer_sizes=(6, 5)
+        )
+        for params in ({}, {"dropout": dropout})
+    )
+    assert_same_network(plain.fit(X, y), zero.fit(X, y))
+    assert_same_network(plain.partial_fit(X, y), zero.partial_fit(X, y))
+    assert zero.loss_curve_ == plain.loss_curve_
+
+
+@ESTIMATORS
+@cut_short
+def test_without_hidden_layers_there_is_nobody_to_drop(make, y):
+    nets = [
+        small(make, max_iter=3, dropout=rate).set_params(hidden_layer_sizes=())
+        for rate in (0.0, 0.5)
+    ]
+    assert_same_network(*(net.fit(X, y) for net in nets))
+
+
+@cut_short
+def test_nobody_is_dropped_in_predictions_or_validation_or_hidden_activations():
+    net = regressor(dropout=0.5, standardize=False, max_iter=4)
+    net.fit(X, NUMBERS, X_val=X[:50], y_val=NUMBERS[:50], sample_weight_val=WEIGHT[:50])
+    (W1, W2), (b1, b2) = net.coefs_, net.intercepts_
+    hidden = np.maximum(X @ W1 + b1, 0)
+    predicted = (hidden @ W2 + b2)[:, 0]
+    np.testing.assert_allclose(net.hidden_activations(X)[0], hidden, rtol=1e-12)
+    np.testing.assert_allclose(net.predict(X), predicted, rtol=1e-12)
+    errors = (NUMBERS - predicted)[:50] ** 2 / 2
+    loss = np.average(errors, weights=WEIGHT[:50])
+    np.testing.assert_allclose(net.validation_loss_curve_[-1], loss, rtol=1e-12)
+
+
+@cut_short
+def test_early_stopping_judges_the_whole_network():
+    net = BackpropClassifier(
+        (8,),
+        loss="log_loss",
+        dropout=0.5,
+        early_stopping=True,
+        learning_rate_init=0.05,
+        max_iter=20,
+        random_state=0,
+    ).fit(X, CODES > 0, X_val=X, y_val=CODES > 0)
+    p = net.predict_proba(X)[np.arange(90), (CODES > 0).astype(int)]
+    np.testing.assert_allclose(net.best_validation_score_, np.log(p).mean(), rtol=1e-12)
+
+
+# ------------------------------------------------------------------- carrying on
+
+
+def dropping(make, **params):
+    defaults = {"standardize": False, "batch_size": 16, "dropout": 0.4}
+    return small(make, **{**defaults, **params})
+
+
+@ESTIMATORS
+@cut_short
+def test_partial_fits_equal_one_fit(make, y):
+    whole = dropping(make, max_iter=4).fit(X, y)
+    parts = dropping(make)
+    for _ in range(4):
+        kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
+        parts.partial_fit(X, y, **kwargs)
+    assert_same_network(whole, parts)
+    assert whole.loss_curve_ == parts.loss_curve_
+    warm = dropping(make, max_iter=2, warm_start=True).fit(X, y).fit(X, y)
+    assert_same_network(whole, warm)
+
+
+@ESTIMATORS
+@cut_short
+def test_a_pickle_carries_on_with_the_same_masks(make, y):
+    net = dropping(make, max_iter=2).fit(X, y)
+    other = pickle.loads(pickle.dumps(net))
+    assert_same_network(net.partial_fit(X, y), other.partial_fit(X, y))
+    assert_same_network(net.partial_fit(X, y), other.partial_fit(X, y))
+
+
+@cut_short
+def test_a_fit_that_fails_does_not_spend_masks():
+    net, other = (dropping(type(regressor()), max_iter=2) for _ in range(2))
+    net.fit(X, NUMBERS)
+    net.set_params(learning_rate_init=1e305)
+    error_of(lambda: net.partial_fit(X, NUMBERS), "diverged")
+    net.set_params(learning_rate_init=other.learning_rate_init)
+    other.fit(X, NUMBERS)
+    assert_same_network(net.partial_fit(X, NUMBERS), other.partial_fit(X, NUMBERS))
+
+
+@ESTIMATORS
+@cut_short
+def test_a_random_state_settles_the_masks_too(make, y):
+    # From the same weights, in the same order of rows: only masks can differ.
+    nets = [dropping(make, shuffle=False, random_state=s) for s in (3, 3, 4)]
+    start = dropping(make, learning_rate_init=1e-300, max_iter=1).fit(X, y)
+    for net in nets:
+        net.set_params(max_iter=2)
+        net.fit(X, y, coefs_init=start.coefs_, intercepts_init=start.intercepts_)
+    assert_same_network(nets[0], nets[1])
+    assert (nets[0].coefs_[0] != nets[2].coefs_[0]).any()
+    assert nets[0].loss_curve_ != nets[2].loss_curve_
+
+
+@cut_short
+def test_networks_of_float32_are_like_those_of_float64():
+    single, double = (
+        dropping(type(regressor()), dtype=dtype, max_iter=3, solver="sgd").fit(
+            X, NUMBERS
+        )
+        for dtype in ("float32", "float64")
+    )
+    for mine, theirs in zip(single.coefs_, double.coefs_):
+        assert mine.dtype == np.float32
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@cut_short
+def test_an_epoch_allocates_nothing(request, activation):
+    measured = request.getfixturevalue("epochs")
+    regression(dropout=(0.5, 0.2), activation=activation, dtype="float32")
+    assert_steady(measured)
+
+
+# ------------------------------------------------------------------------ values
+
+WRONG = [1.0, 1, -0.1, np.nan, "half", None, True, {"a": 0.1}]
+WRONG_LISTS = [(0.5,), (0.5, 0.5, 0.5), (0.1, 1.0), (0.1, -0.1), (0.1, np.nan)]
+WRONG_TYPES = [("a", "b"), [[0.1, 0.2]], (0.1, None), ()]
+
+
+@pytest.mark.parametrize("dropout", [*WRONG, *WRONG_LISTS, *WRONG_TYPES], ids=str)
+@ESTIMATORS
+def test_wrong_values_are_refused(make, y, dropout):
+    net = make((6, 5), dropout=dropout)
+    error_of(lambda: net.fit(X, y), "dropout")
+    net.set_params(dropout=0.5).fit(X, y)
+    net.set_params(dropout=dropout)
+    error_of(lambda: net.partial_fit(X, y), "dropout")
+
+
+@pytest.mark.parametrize("dropout", [0.5, (0.0, 0.5)])
+@ESTIMATORS
+def test_lbfgs_refuses_it(make, y, dropout):
+    net = make((6, 5), solver="lbfgs", dropout=dropout, tol=0.1, random_state=0)
+    error_of(lambda: net.fit(X, y), "dropout", "lbfgs")
+    assert_same_network(
+        net.set_params(dropout=(0.0, 0)).fit(X, y),
+        make((6, 5), solver="lbfgs", tol=0.1, random_state=0).fit(X, y),
+    )
+
+
+def test_a_grid_of_numbers_and_tuples():
+    net = regressor().set_params(hidden_layer_sizes=(6, 5))
+    shares = [0.0, 0.9, (0.1, 0.0), [0.0, 0.1]]
+    grid = GridSearchCV(net, {"dropout": shares}, cv=2).fit(X, NUMBERS)
+    scores = grid.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all()
+    assert len(set(scores)) == 4
+    assert_same_network(
+        grid.best_estimator_,
+        net.set_params(dropout=shares[scores.argmax()]).fit(X, NUMBERS),
+    )
