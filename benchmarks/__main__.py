@@ -11,7 +11,14 @@ from .machine import describe
 from .memory import write_mapped_file
 from .processes import run, take_turns
 from .results import comparisons, left_out, markdown_row, medians, ratio
-from .sections import COSTS, FITS, PREDICTIONS, SEARCHES, memory_section
+from .sections import (
+    COSTS,
+    FITS,
+    OPTIONS,
+    PREDICTIONS,
+    SEARCHES,
+    memory_section,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,7 +113,7 @@ def main():
     with TemporaryDirectory() as folder:
         mapped_file = Path(folder) / "mapped.npy"
         memory = memory_section(mapped_file)
-        sections = (FITS, COSTS, PREDICTIONS, SEARCHES, memory)
+        sections = (FITS, COSTS, OPTIONS, PREDICTIONS, SEARCHES, memory)
         options = parse_options(sections)
         if {"memory", "memory-mapped"} & set(options.only):
             write_mapped_file(mapped_file, options.mapped_gb)

@@ -35,6 +35,9 @@ def skbackprop_net(workload, loss="log_loss"):
     from skbackprop import BackpropClassifier
 
     network = BackpropClassifier(loss=loss, **estimator_params(workload))
+    if "standardize" in network.get_params():
+        # What all the others are given, they take as it is.
+        network.set_params(standardize=False)
     if workload.computed_in is None:
         return network
     if "dtype" not in network.get_params():
@@ -45,6 +48,16 @@ def skbackprop_net(workload, loss="log_loss"):
 def quadratic_net(workload):
     """Make a BackpropClassifier that minimises the quadratic cost."""
     return skbackprop_net(workload, loss="squared_error")
+
+
+def standardized_net(workload):
+    """Make a BackpropClassifier that standardises its inputs."""
+    return skbackprop_net(workload).set_params(standardize=True)
+
+
+def dropout_net(workload):
+    """Make a BackpropClassifier that drops half of its hidden units out."""
+    return skbackprop_net(workload).set_params(dropout=0.5)
 
 
 def mlp_classifier(workload):
@@ -73,6 +86,8 @@ def floor(workload):
 CONTESTANTS = {
     "skbackprop": skbackprop_net,
     "quadratic": quadratic_net,
+    "standardized": standardized_net,
+    "dropout": dropout_net,
     "MLPClassifier": mlp_classifier,
     "PyTorch": torch_net,
     "floor": floor,

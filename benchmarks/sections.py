@@ -94,6 +94,22 @@ COSTS = Section(
     ),
 )
 
+OPTIONS = Section(
+    "options",
+    "Seconds of one fit, standardising its inputs and dropping units out",
+    "seconds",
+    ("skbackprop", "standardized", "dropout"),
+    tuple(
+        Row(
+            f"options-{name}",
+            str(WORKLOADS[name]),
+            ("fit", name),
+            ("skbackprop", "standardized", "dropout"),
+        )
+        for name in ("default", "digits")
+    ),
+)
+
 PREDICTIONS = Section(
     "predictions",
     "Seconds of one call of predict",
