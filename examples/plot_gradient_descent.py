@@ -100,13 +100,14 @@ n, n_inputs = X.shape
 
 # %%
 # ``fit`` draws its initial weights from ``RandomState(random_state)``, uniformly
-# within :math:`\pm\sqrt{2 / (n_\text{in} + n_\text{out})}` for sigmoid neurons:
-# first the weights, then the bias. The same draws give the same start.
+# within :math:`\pm\sqrt{2 / (n_\text{in} + n_\text{out})}` for sigmoid neurons. The
+# same draws give the same start. The bias begins where an output for an average input
+# is the share of the benign.
 
 rng = np.random.RandomState(0)
 bound = np.sqrt(2.0 / (n_inputs + 1))
 w = rng.uniform(-bound, bound, n_inputs)
-b = rng.uniform(-bound, bound)
+b = np.log(y.mean() / (1 - y.mean()))
 
 rate, n_epochs = 0.5, 300
 costs = []
@@ -122,8 +123,8 @@ for _ in range(n_epochs):
 # -------------
 #
 # No hidden layer, plain gradient descent (no momentum), all samples in one batch,
-# no penalty: that is the loop above. Each call of
-# :meth:`~skbackprop.BackpropClassifier.partial_fit` is one epoch.
+# no penalty: that is the loop above. The inputs have been standardised already. Each
+# call of :meth:`~skbackprop.BackpropClassifier.partial_fit` is one epoch.
 
 net = BackpropClassifier(
     hidden_layer_sizes=(),
@@ -133,6 +134,7 @@ net = BackpropClassifier(
     learning_rate_init=rate,
     batch_size=n,
     alpha=0,
+    standardize=False,
     random_state=0,
 )
 for _ in range(n_epochs):

@@ -127,14 +127,16 @@ def train(title, net):
 # -------------
 #
 # The network of chapter 1. ``momentum=0`` is plain descent, and ``alpha=0`` leaves
-# out the penalty. Its weights start small, as Glorot and Bengio (2010) advise, where
-# the book draws them from the normal distribution.
+# out the penalty. The pixels are taken as they are, from 0 to 1. The weights start
+# small, as Glorot and Bengio (2010) advise, where the book draws them from the normal
+# distribution.
 
 plain = {
     "activation": "sigmoid",
     "solver": "sgd",
     "momentum": 0,
     "batch_size": 10,
+    "standardize": False,
     "random_state": 0,
 }
 quadratic = {"alpha": 0, "learning_rate_init": 3.0, **plain}

@@ -22,6 +22,7 @@ from sklearn.datasets import load_digits
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop.core.activations import ReLU, Sigmoid
+from skbackprop.core.initializers import Uniform
 from skbackprop.core.losses import SquaredError
 from skbackprop.core.network import Network
 from skbackprop.core.objective import Objective
@@ -60,8 +61,8 @@ layers = np.arange(1, len(sizes))
 
 def make_network(hidden):
     network = Network(sizes, [*[hidden] * 9, Sigmoid()], "float64")
-    factors = [hidden.glorot_factor] * 10
-    network.initialize(np.random.RandomState(0), factors)
+    rule = Uniform(hidden.glorot_factor)
+    network.initialize(np.random.RandomState(0), [rule] * 10)
     return network
 
 
