@@ -35,7 +35,7 @@ SOLVERS = ["lbfgs", *OPTIMIZERS]
 def small_classifier(activation, loss, solver):
     settings = CLASSIFIER_SETTINGS[solver]
     if (solver, loss) == ("sgd", "squared_error"):
-        settings = {"learning_rate_init": 1.0, "max_iter": 80}
+        settings = {"learning_rate_init": 0.5, "max_iter": 80}
     return BackpropClassifier((16,), activation, loss=loss, solver=solver, **settings)
 
 

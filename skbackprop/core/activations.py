@@ -291,11 +291,11 @@ class Increasing(Activation):
     def forward(self, z, out):
         np.copyto(out[:, :1], z[:, :1])
         np.logaddexp(z[:, 1:], 0.0, out=out[:, 1:])
-        np.cumsum(out, axis=1, out=out)
+        np.add.accumulate(out, axis=1, out=out)
 
     def backward(self, delta, a, z, scratch):
         # z_k has a part in all outputs from the k-th on.
-        np.cumsum(delta[:, ::-1], axis=1, out=scratch[:, ::-1])
+        np.add.accumulate(delta[:, ::-1], axis=1, out=scratch[:, ::-1])
         np.copyto(delta, scratch)
         expit(z[:, 1:], out=scratch[:, 1:])
         delta[:, 1:] *= scratch[:, 1:]
