@@ -41,19 +41,13 @@ from .core.activations import (
     Identity,
 )
 from .core.initializers import INITIALIZERS
+from .core.lbfgs import lbfgs
 from .core.network import BLOCK_ROWS
 from .core.objective import Objective
 from .core.optimizers import OPTIMIZERS
 from .core.samples import Samples
 from .core.schedules import SCHEDULES
-from .core.training import (
-    Recipe,
-    Training,
-    TrainingState,
-    Watch,
-    lbfgs,
-    mini_batches,
-)
+from .core.training import Recipe, Training, TrainingState, Watch, mini_batches
 
 #: What L-BFGS can't do, the value that asks nothing of it, and why.
 NOT_UNDER_LBFGS = (

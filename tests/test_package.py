@@ -172,6 +172,7 @@ LAYERS = {
     "optimizers": {"blas"},
     "schedules": set(),
     "training": {"blas", "dropout", "network", "schedules", "sparse"},
+    "lbfgs": {"network", "training"},
 }
 
 

@@ -3,7 +3,7 @@
 Read the modules in this order: `activations`, `losses`, `network` (the four
 equations), `samples`, `objective` (the cost that is descended), `optimizers`, and
 `training` (the loop over mini-batches). What can be read on its own: `inputs` (scaling
-on the way in), `initializers`, `dropout`, `schedules` and `inspect`.
+on the way in), `initializers`, `dropout`, `schedules`, `lbfgs` and `inspect`.
 
 Examples
 --------

@@ -1,0 +1,80 @@
+"""Descent over all samples at once: L-BFGS in the place of mini-batches."""
+
+import math
+
+import numpy as np
+from scipy.optimize import minimize
+
+from .network import BLOCK_ROWS, blocks_of
+from .training import Outcome
+
+
+def lbfgs(training):
+    """Minimise over all samples at once, by SciPy's L-BFGS-B; see `Training.run`.
+
+    Byrd, Lu, Nocedal and Zhu (SIAM J. Sci. Comput. 1995). SciPy computes in
+    float64; parameters and gradients keep the dtype of the network.
+    """
+    recipe, network = training.recipe, training.state.network
+    full = FullGradient(training)
+    accepted = network.params.astype(np.float64)
+
+    def end_iteration(intermediate_result):
+        accepted[...] = network.params[...] = intermediate_result.x
+        training.end_epoch(full.reported(intermediate_result.fun), math.nan)
+        if training.stopped_early:
+            raise StopIteration
+
+    try:
+        result = minimize(
+            full,
+            accepted.copy(),
+            jac=True,
+            method="L-BFGS-B",
+            callback=end_iteration,
+            options={
+                "maxiter": recipe.max_iter,
+                "maxfun": recipe.max_fun,
+                "gtol": recipe.tol,
+            },
+        )
+    except KeyboardInterrupt:
+        network.params[...] = accepted
+        raise
+    network.params[...] = result.x
+    training.state.loss = full.reported(result.fun)
+    if result.status == 0 or training.stopped_early:
+        return Outcome("converged")
+    reason = "max_iter" if result.status == 1 else "failed"
+    return Outcome(reason, f"(status={result.status}):\n{result.message}\n")
+
+
+class FullGradient:
+    """Cost and gradient over all samples, summed over blocks of their rows."""
+
+    def __init__(self, training):
+        self.objective, self.samples = training.objective, training.samples
+        n_rows = min(len(self.samples), BLOCK_ROWS)
+        self.work = self.objective.workspace(self.samples, n_rows)
+        self.network = training.state.network
+
+    def reported(self, cost):
+        """Return a cost at the present parameters as it is reported."""
+        penalty = self.objective.penalty(len(self.samples))
+        return self.objective.reported(cost - penalty, penalty)
+
+    def __call__(self, params):
+        """Return C and its gradient, an array of float64, at these parameters."""
+        self.network.params[...] = params
+        n = len(self.samples)
+        total, loss = np.zeros(params.size), 0.0
+        for rows in blocks_of(n, self.work.n_rows):
+            block = self.work.leading(rows.stop - rows.start)
+            self.samples.slice(rows, block)
+            loss += self.objective.descend(block, n)
+            total += block.grad
+        n_weights = self.network.n_weights
+        weights = self.network.params[:n_weights]
+        scratch = np.empty_like(total[:n_weights])
+        penalty = self.objective.penalize(weights, total[:n_weights], n, scratch)
+        return loss + penalty, total
