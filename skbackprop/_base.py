@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_sample_weight, check_X_y, validate_data
 
 from ._columns import ColumnEncoder, find_categorical, is_frame
-from ._fitted import FittedNetwork, check_range
+from ._fitted import FittedNetwork, check_range, without_duplicates
 from ._held_out import Judge, check_some_weight, split
 from ._messages import explain_end, print_epoch
 from ._parts import (
@@ -34,12 +34,7 @@ from ._parts import (
 )
 from ._scaling import Scales
 from ._threads import blas_threads
-from .core.activations import (
-    ACTIVATIONS,
-    OUTPUT_ACTIVATIONS,
-    Activation,
-    Identity,
-)
+from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
 from .core.initializers import INITIALIZERS
 from .core.lbfgs import lbfgs
 from .core.network import BLOCK_ROWS
@@ -338,7 +333,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
             X, y, weight, dtype, carry_on, incremental, classes
         )
         self.n_outputs_ = samples.targets.shape[1]
-        samples = self._weigh_classes(samples, carry_on)
+        self._learn_class_weight(samples, carry_on and incremental)
         held_out = self._check_validation(dtype, *validation)
         params = self.get_params(deep=False)
         architecture = self._make_architecture(params, samples, held_out)
@@ -349,12 +344,18 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
             # Carrying on, the same samples have to be held out as before.
             rng = copy.deepcopy(state.split_rng) if carry_on else state.rng
             samples, held_out = split(samples, self.validation_fraction, rng)
+        samples = self._weigh_classes(samples)
         check_some_weight(samples, "trained on")
         self._scale(state.network, samples, carry_on)
         if not carry_on:
             self._start_outputs(state.network, samples)
-        set_start(state.network, *start)
-        return self._make_training(state, samples, held_out, params, incremental)
+        if set_start(state.network, *start):
+            state.optimizer = None  # its moments are those of other weights
+        recipe = self._recipe(params, len(samples), incremental)
+        training = self._make_training(state, samples, recipe)
+        if held_out is not None:
+            training.validate = self._make_judge(training.objective, held_out)
+        return training
 
     def _make_architecture(self, params, samples, held_out):
         architecture = make_architecture(
@@ -388,14 +389,13 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         network = architecture.network(n_inputs, self.n_outputs_, dtype, rng)
         return TrainingState(network, rng, split_rng=copy.deepcopy(rng))
 
-    def _make_training(self, state, samples, held_out, params, incremental):
-        recipe = self._recipe(params, len(samples), incremental)
+    def _make_training(self, state, samples, recipe):
         state.remember_for(recipe.optimizer)
         objective = Objective(
             state.network,
             self._architecture.loss,
             0.0 if recipe.weight_decay else float(self.alpha),
-            samples.mean_weight,
+            state.mean_weight(samples),
             self._n_averaged(state.network.sizes[-1]),
             float(self.l1_alpha),
         )
@@ -403,12 +403,14 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         state.watch.accumulates = self.early_stopping and by_loss
         self._state = state
         self._publish()  # a scorer may want to look at the attributes
-        validate = None
-        if held_out is not None:
-            scaled = self._with_scaled_targets(held_out)
-            validate = Judge(objective, scaled, self.scoring, self, held_out)
         samples = self._with_scaled_targets(samples)
-        return Training(state, objective, samples, recipe, validate, self._print)
+        return Training(state, objective, samples, recipe, on_epoch=self._print)
+
+    def _make_judge(self, objective, held_out):
+        weighed = self._weigh_classes(held_out)
+        check_some_weight(weighed, "of the validation data")
+        scaled = self._with_scaled_targets(weighed)
+        return Judge(objective, scaled, self.scoring, self, held_out)
 
     def _run(self, training, incremental=False):
         """Train, and take over what has been learned."""
@@ -455,7 +457,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         """Return what cannot change while training carries on, but its parts."""
         return {
             "standardize": self.standardize,
-            "categorical_features": repr(self.categorical_features),
+            "categorical_features": np.asarray(self.categorical_features).tolist(),
         }
 
     def _rows_a_batch(self, n_samples):
@@ -486,7 +488,8 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
             encodes = is_frame(X) or self.is_categorical_ is not None
             self._encoder = ColumnEncoder(self.is_categorical_) if encodes else None
         if self._encoder is None:
-            return validate_data(self, X, y, reset=learn, **checks)
+            X, y = validate_data(self, X, y, reset=learn, **checks)
+            return without_duplicates(X), y
         X = self._check_columns(X, learn)
         encode = self._encoder.fit_transform if learn else self._encoder.transform
         return check_X_y(encode(X), y, estimator=self, **checks)
@@ -511,22 +514,19 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
                 )
         try:
             X, y = self._check_data(X, y, learn=False)
-            samples = self._make_samples(
+            return self._make_samples(
                 X, y, weight, dtype, carry_on=True, incremental=True, classes=None
             )
         except ValueError as error:
             raise ValueError(
                 f"In X_val, y_val or sample_weight_val: {error}"
             ) from error
-        samples = self._with_class_weight(samples)
-        check_some_weight(samples, "of the validation data")
-        return samples
 
-    def _weigh_classes(self, samples, carry_on):
-        """Return the samples, with what their classes weigh in their weights."""
-        return samples
+    def _learn_class_weight(self, samples, carry_on):
+        """Learn what each class weighs."""
 
-    def _with_class_weight(self, samples):
+    def _weigh_classes(self, samples):
+        """Return samples, with what their classes weigh in their weights."""
         return samples
 
     @property
@@ -544,13 +544,10 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         if self._encoder is not None:
             is_scaled[self._encoder.n_numbers :] = False
         before = self._scales
-        # Only outputs of the identity can follow when their units change.
-        can_follow = isinstance(network.activations[-1], Identity)
-        learn_targets = self._scales_targets and (can_follow or not carry_on)
-        self._scales = before.learned(samples, learn_targets)
+        self._scales = before.learned(samples, self._scales_targets)
         network.inputs = self._scales.standardized(is_scaled)
-        if carry_on and learn_targets:
-            network.rescale_outputs(*self._scales.change_of_units(before))
+        if carry_on and self._scales_targets:
+            network.change_units(*self._scales.change_of_units(before))
 
     def _with_scaled_targets(self, samples):
         targets = self._scales.of_targets(samples.targets, self._state.network.dtype)

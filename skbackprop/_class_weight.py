@@ -1,5 +1,6 @@
 """Weights of classes: as they are given, or so that all classes count alike."""
 
+from dataclasses import replace
 from math import inf
 from numbers import Real
 
@@ -75,12 +76,14 @@ def weigh_samples(samples, table):
 
     Returns
     -------
-    ndarray of shape (n_samples,), float64
-        The product over the labels, for a label indicator.
+    Samples
+        With the new weights; the product over the labels, for a label indicator.
     """
     if samples.codes is not None:
         factors = table[0, samples.codes]
     else:
         chosen = np.where(samples.targets > 0, table[:, 1], table[:, 0])
         factors = chosen.prod(axis=1)
-    return factors if samples.weight is None else factors * samples.weight
+    if samples.weight is not None:
+        factors = factors * samples.weight
+    return replace(samples, weight=factors.astype(samples.targets.dtype))

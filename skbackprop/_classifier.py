@@ -1,6 +1,5 @@
 """BackpropClassifier: class labels in, labels and probabilities out."""
 
-from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -60,10 +59,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         sigmoid, elsewhere, one output a class or label and a single one for two
         classes.
         Any other may be named that can serve the loss: those of `activation`,
-        "softmax" and "exp".
+        "softmax", "exp", and "increasing", whose outputs never get less from the
+        first to the last.
     standardize : bool, default=True
         Whether the inputs are centred and scaled by mean and standard deviation of
-        the training data, weighted by `sample_weight`, and bounded smoothly: what is
+        the training data, by their weights, and bounded smoothly: what is
         z without a bound is ``5 tanh(z / 5)``. Sparse inputs are not centred,
         constant ones not scaled, indicators of categories left alone. No copy of `X`
         is made. Set it to False for the numbers of
@@ -80,7 +80,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         class, 1 for those left out; or "balanced" for weights inversely proportional
         to how frequent the classes are, in all samples so far with `partial_fit`. With
         a label indicator a list of dicts with the keys 0 and 1, one for each label;
-        a sample counts the product of them.
+        a sample counts the product of them. Losses of validation data are weighted as
+        well, their scores are not.
     init : str or callable, default="auto"
         How starting weights are drawn. "auto" is uniform as in MLPClassifier,
         biases as well, but for those of sigmoid outputs under the quadratic
@@ -104,7 +105,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         "lbfgs".
     max_norm : float or None, default=None
         Longest norm of the weights into one unit: longer ones are shortened to
-        it after each step [11]_. None leaves them. Not for "lbfgs".
+        it after each step [11]_, those of the output layer, too. None leaves them.
+        Not for "lbfgs".
     dropout : float or sequence of float, default=0.0
         Share of the units of the hidden layers left out at random in each step, or one
         share for each layer, in [0, 1). The others are divided by the share that
@@ -124,8 +126,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         cosine, "one_cycle" [13]_ from 1/25 up to `learning_rate_init` in the first
         30 % of them and down again; with both, training goes on for `max_iter`
         epochs unless stopped early. A function ``learning_rate(epoch, step)`` of the
-        epochs and steps so far returns the rate of each step. All solvers but
-        "lbfgs" follow it, which refuses any but "constant".
+        epochs and steps so far returns the rate of each step. Epochs and steps are
+        counted from the beginning of a `fit`, also with `warm_start`, and on through
+        partial fits. All solvers but "lbfgs" follow it, which refuses any but
+        "constant".
     learning_rate_init : float, default=0.002
         The initial learning rate, the largest of "one_cycle". Not used by "lbfgs".
         That of MLPClassifier is 0.001, with which many a table is not learned in
@@ -135,8 +139,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     decay_rate : float, default=0.98
         What an epoch of "exponential" leaves of the learning rate, in (0, 1].
     warmup_steps : int, default=0
-        Steps in which the learning rate rises in a line to that of the schedule,
-        counted since the network was made. Not for "lbfgs".
+        Steps at the beginning of a fit in which the learning rate rises in a line to
+        that of the schedule; partial fits go on counting. Not for "lbfgs".
     max_iter : int, default=200
         Epochs at most; for "lbfgs" iterations.
     shuffle : bool, default=True
@@ -154,7 +158,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Whether to print the loss of every epoch.
     warm_start : bool, default=False
         Whether `fit` carries on from the last one: weights, moments of the
-        optimiser and shuffles go on as they were, patience starts anew.
+        optimiser, shuffles, and the running means and deviations of `standardize` go
+        on as they were; patience and schedules start anew.
     momentum : float, default=0.9
         Momentum of "sgd", between 0 and 1.
     nesterovs_momentum : bool, default=True
@@ -243,7 +248,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     Notes
     -----
     Sample weights count as repetitions: a mini-batch is divided by its number
-    of rows times the mean weight of all samples of this call.
+    of rows times the mean weight of all samples, in `partial_fit` of all so far.
 
     What a fit used is frozen in the fitted network: `set_params` afterwards
     does not change what it predicts.
@@ -454,6 +459,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             return outputs
         # Activations such as tanh reach below zero: lift their rows to zero.
         outputs -= outputs.min(axis=1, keepdims=True).clip(max=0.0)
+        # Those of "exp" may be as large as numbers get, but not their sum.
+        np.minimum(outputs, np.finfo(outputs.dtype).max / outputs.shape[1], out=outputs)
         totals = outputs.sum(axis=1, keepdims=True)
         outputs[totals[:, 0] == 0.0] = 1.0
         return outputs / outputs.sum(axis=1, keepdims=True)
@@ -529,26 +536,24 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             share = share.clip(SMALLEST_SHARE, LARGEST_SHARE)
             network.biases[-1][...] = logit(share)
 
-    def _weigh_classes(self, samples, carry_on):
+    def _learn_class_weight(self, samples, carry_on):
+        self._class_table = None
         multilabel = self._target_kind == "multilabel"
         n_classes = len(self.classes_)
         counts = count_classes(samples, n_classes)
         self._class_counts = counts + (self._class_counts if carry_on else 0.0)
         if self.class_weight is None:
-            self._class_table = None
-            return samples
+            return
         self._check_class_weight(multilabel)
         classes = np.arange(2) if multilabel else self.classes_
         self._class_table = weigh_classes(
             self.class_weight, classes, self._class_counts
         )
-        return self._with_class_weight(samples)
 
-    def _with_class_weight(self, samples):
+    def _weigh_classes(self, samples):
         if self._class_table is None:
             return samples
-        weight = weigh_samples(samples, self._class_table)
-        return replace(samples, weight=weight.astype(samples.targets.dtype))
+        return weigh_samples(samples, self._class_table)
 
     def _check_class_weight(self, multilabel):
         """Refuse what is not a dict of weights, or one for each label."""

@@ -58,7 +58,7 @@ def _by_choice(X, chosen):
     n_features = X.shape[1] if hasattr(X, "shape") else len(X[0])
     is_categorical = np.zeros(n_features, bool)
     if chosen.dtype.kind == "b" and chosen.shape == (n_features,):
-        return chosen
+        return chosen.copy()
     if chosen.dtype.kind in "iu" and np.isin(chosen, np.arange(n_features)).all():
         is_categorical[chosen] = True
         return is_categorical
@@ -117,6 +117,7 @@ class ColumnEncoder:
             categories=_categories(X, np.flatnonzero(self.is_categorical)),
             handle_unknown="ignore",
             sparse_output=False,
+            dtype=np.float32 if _is_single(X, ~self.is_categorical) else np.float64,
         )
         self.encoder = ColumnTransformer(
             [
@@ -179,6 +180,14 @@ def _categories(X, columns):
     return [np.sort(c) if c.dtype.kind in "biuf" else c for c in found]
 
 
+def _is_single(X, is_number):
+    """Say whether all numbers come in single precision."""
+    dtypes = list(X.dtypes) if is_frame(X) else [getattr(X, "dtype", None)]
+    if len(dtypes) == len(is_number):
+        dtypes = [dtypes[j] for j in np.flatnonzero(is_number)]
+    return bool(dtypes) and all(str(dtype).lower() == "float32" for dtype in dtypes)
+
+
 def _only_numbers(encode, X):
     try:
         encoded = encode(X)
@@ -187,7 +196,8 @@ def _only_numbers(encode, X):
         if isinstance(error, ValueError) and not any(w in str(error) for w in words):
             raise
         raise ValueError(
-            f"X has a column that is neither of numbers nor categorical: {error}. "
-            "Give it the dtype 'category', or name it in categorical_features."
+            f"X has a column that cannot be read as numbers or categories: {error}. "
+            "Give a column of words the dtype 'category', or name it in "
+            "categorical_features; categories must be of one kind, words or numbers."
         ) from error
     return encoded.tocsr() if issparse(encoded) else encoded

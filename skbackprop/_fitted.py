@@ -28,6 +28,14 @@ def check_range(values, dtype, name):
         )
 
 
+def without_duplicates(X):
+    """Return `X`, a sparse one with each entry in one piece."""
+    if issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
 class FittedNetwork:
     """Mixin of both estimators, over the state that training has left."""
 
@@ -160,16 +168,18 @@ class FittedNetwork:
 
     def _numbers(self, X):
         if self._encoder is None:
-            return validate_data(
+            X = validate_data(
                 self, X, accept_sparse="csr", dtype="numeric", reset=False
             )
+            return without_duplicates(X)
         return self._encoder.transform(self._check_columns(X, learn=False))
 
     def _check_columns(self, X, learn):
         """Check names and number of the columns that are to be encoded."""
         if not is_frame(X):
+            # Lists would become arrays of strings, and what is missing a word.
             X = check_array(
-                X,
+                X if hasattr(X, "dtype") else np.asarray(X, object),
                 accept_sparse="csr",
                 dtype=None,
                 ensure_all_finite=False,

@@ -82,7 +82,11 @@ def check_gradients(estimator, X, y, sample_weight=None, *, rtol=1e-4, random_st
             f"{type(estimator).__name__}; of a pipeline pass the last step."
         )
     estimator = clone(estimator).set_params(
-        dtype="float64", dropout=0.0, early_stopping=False, warm_start=False
+        dtype="float64",
+        dropout=0.0,
+        batch_size="auto",
+        early_stopping=False,
+        warm_start=False,
     )
     estimator._validate_params()
     training = estimator._prepare(X, y, sample_weight)

@@ -116,15 +116,15 @@ class Judge:
         weighted = {} if weight is None else {"sample_weight": weight}
         try:
             score = float(self.scorer(self.estimator, X, self.y, **weighted))
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
-                f"scoring={self.scoring!r} failed on the samples held out for early "
-                f"stopping: {error}. Allowed is a scorer that takes the estimator, "
+                f"scoring={self.scoring!r} failed on the samples held out for "
+                f"validation: {error}. Allowed is a scorer that takes the estimator, "
                 f"X, y{', sample_weight' if weighted else ''} and returns a number."
             ) from error
         if not isfinite(score):
             raise ValueError(
                 f"scoring={self.scoring!r} returned {score} for the samples held out "
-                "for early stopping; allowed are finite numbers."
+                "for validation; allowed are finite numbers."
             )
         return score

@@ -36,11 +36,15 @@ def explain_end(estimator, outcome):
             f"{estimator.n_iter_no_change} consecutive epochs. Stopping."
         )
     elif estimator.solver == "lbfgs" and outcome.message:
+        scaling = (
+            ""
+            if estimator.standardize
+            else ", or scale the data, for example with standardize=True"
+        )
         warnings.warn(
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
             f"{outcome.message}\nIncrease the number of iterations to improve "
-            f"the convergence (max_iter={estimator.max_iter}), or scale the data, for "
-            "example with sklearn.preprocessing.StandardScaler.",
+            f"the convergence (max_iter={estimator.max_iter}){scaling}.",
             ConvergenceWarning,
             stacklevel=3,
         )

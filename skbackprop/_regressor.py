@@ -52,10 +52,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         "exp" for "poisson", "increasing" for several quantiles, "identity" for all
         others.
         Any other may be named that can serve the loss: those of `activation`,
-        "softmax" and "exp".
+        "softmax", "exp", and "increasing", whose outputs never get less from the
+        first to the last.
     standardize : bool, default=True
         Whether the inputs are centred and scaled by mean and standard deviation of
-        the training data, weighted by `sample_weight`, and bounded smoothly: what is
+        the training data, by their weights, and bounded smoothly: what is
         z without a bound is ``5 tanh(z / 5)``. Sparse inputs are not centred,
         constant ones not scaled, indicators of categories left alone. No copy of `X`
         is made. The targets are centred and scaled too where outputs have no
@@ -91,7 +92,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         "lbfgs".
     max_norm : float or None, default=None
         Longest norm of the weights into one unit: longer ones are shortened to
-        it after each step [11]_. None leaves them. Not for "lbfgs".
+        it after each step [11]_, those of the output layer, too. None leaves them.
+        Not for "lbfgs".
     dropout : float or sequence of float, default=0.0
         Share of the units of the hidden layers left out at random in each step, or one
         share for each layer, in [0, 1). The others are divided by the share that
@@ -111,8 +113,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         cosine, "one_cycle" [13]_ from 1/25 up to `learning_rate_init` in the first
         30 % of them and down again; with both, training goes on for `max_iter`
         epochs unless stopped early. A function ``learning_rate(epoch, step)`` of the
-        epochs and steps so far returns the rate of each step. All solvers but
-        "lbfgs" follow it, which refuses any but "constant".
+        epochs and steps so far returns the rate of each step. Epochs and steps are
+        counted from the beginning of a `fit`, also with `warm_start`, and on through
+        partial fits. All solvers but "lbfgs" follow it, which refuses any but
+        "constant".
     learning_rate_init : float, default=0.001
         The initial learning rate, the largest of "one_cycle". Not used by "lbfgs".
     power_t : float, default=0.5
@@ -120,8 +124,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     decay_rate : float, default=0.98
         What an epoch of "exponential" leaves of the learning rate, in (0, 1].
     warmup_steps : int, default=0
-        Steps in which the learning rate rises in a line to that of the schedule,
-        counted since the network was made. Not for "lbfgs".
+        Steps at the beginning of a fit in which the learning rate rises in a line to
+        that of the schedule; partial fits go on counting. Not for "lbfgs".
     max_iter : int, default=200
         Epochs at most; for "lbfgs" iterations.
     shuffle : bool, default=True
@@ -139,7 +143,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Whether to print the loss of every epoch.
     warm_start : bool, default=False
         Whether `fit` carries on from the last one: weights, moments of the
-        optimiser and shuffles go on as they were, patience starts anew.
+        optimiser, shuffles, and the running means and deviations of `standardize` go
+        on as they were; patience and schedules start anew.
     momentum : float, default=0.9
         Momentum of "sgd", between 0 and 1.
     nesterovs_momentum : bool, default=True
@@ -229,7 +234,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     same. "lbfgs" minimises the sum, where MLPRegressor hands SciPy a mean with
     the gradient of a sum: there alone, with several targets, numbers differ.
     Sample weights count as repetitions: a mini-batch is divided by its number
-    of rows times the mean weight of all samples of this call.
+    of rows times the mean weight of all samples, in `partial_fit` of all so far.
 
     What a fit used is frozen in the fitted network: `set_params` afterwards
     does not change what it predicts.
@@ -400,7 +405,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         """
         outputs = self._outputs(X)
         self._scales.restore(outputs)
-        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        single = outputs.shape[1] == 1 and not self._predicts_quantiles
+        return outputs.ravel() if single else outputs
 
     def score(self, X, y, sample_weight=None):
         """Score predictions by R2, and several quantiles by their mean D2.
@@ -423,10 +429,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         predicted = self.predict(X)
         if not self._predicts_quantiles:
             return r2_score(y, predicted, sample_weight=sample_weight)
-        columns = predicted.reshape(len(predicted), -1).T
         scores = [
             d2_pinball_score(y, column, sample_weight=sample_weight, alpha=q)
-            for q, column in zip(self._architecture.loss.quantile, columns)
+            for q, column in zip(self._architecture.loss.quantile, predicted.T)
         ]
         return float(np.mean(scores))
 

@@ -12,6 +12,9 @@ from .core.inputs import UNIT_SCALE, Standardized
 #: Numbers that are looked at at a time: few enough to cost no memory to speak of.
 BLOCK_SIZE = 1 << 17
 
+#: Rows that are looked at at a time at least, be they as wide as they may.
+FEWEST_ROWS = 16
+
 
 @dataclass(frozen=True)
 class Scales:
@@ -98,14 +101,18 @@ class Scales:
     def change_of_units(self, before):
         """Return factor and shift of outputs, from their units under other scales."""
         now, then = self.targets, before.targets
-        return then.scale_ / now.scale_, (then.mean_ - now.mean_) / now.scale_
+        # Targets that were all the same had no units yet.
+        had_units = then.var_ > 0.0
+        factor = np.where(had_units, then.scale_ / now.scale_, 1.0)
+        shift = np.where(had_units, (then.mean_ - now.mean_) / now.scale_, 0.0)
+        return factor, shift
 
 
 def _rows_a_block(X, stays_sparse):
     n_rows, n_columns = X.shape
     if issparse(X) and stays_sparse:
         n_columns = max(1, X.nnz // n_rows)
-    return max(1, BLOCK_SIZE // n_columns)
+    return max(FEWEST_ROWS, BLOCK_SIZE // n_columns)
 
 
 def _narrow(X):

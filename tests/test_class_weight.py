@@ -163,10 +163,9 @@ def test_counts_of_an_earlier_network_are_forgotten():
 
 
 @BY_KIND
-@pytest.mark.parametrize("scoring", ["loss", "accuracy"])
-def test_samples_held_out_weigh_like_those_trained_on(kind, scoring):
+def test_samples_held_out_weigh_like_those_trained_on(kind):
     y, class_weight = KINDS[kind]
-    params = dict(early_stopping=True, scoring=scoring, validation_fraction=0.3)
+    params = dict(early_stopping=True, validation_fraction=0.3)
     fitted = net_of(class_weight, **params).fit(X, y)
     plain = net_of(**params).fit(X, y, as_sample_weight(class_weight, y))
     assert_close(fitted, plain)
@@ -174,6 +173,44 @@ def test_samples_held_out_weigh_like_those_trained_on(kind, scoring):
         np.testing.assert_allclose(
             getattr(fitted, curve), getattr(plain, curve), rtol=1e-9
         )
+
+
+def test_scores_do_not_weigh_classes():
+    def accuracy(estimator, X, y):
+        return estimator.score(X, y)
+
+    params = dict(early_stopping=True)
+    for scoring in ("accuracy", accuracy):
+        net = net_of({0: 1.0, 1: 50.0}, scoring=scoring, **params)
+        net.fit(X, RARE, X_val=X, y_val=RARE)
+        assert net.best_validation_score_ == net.score(X, RARE)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("rows", [1, 7, 90])
+def test_chunks_weigh_what_their_classes_do(rows, loss):
+    # Alone, a chunk of one class would count as much as one of the other.
+    order = np.argsort(RARE, kind="stable")
+    weight = np.where(RARE, 9.0, 1.0)
+    params = dict(standardize=False, loss=loss, init="he_normal", batch_size="auto")
+    net, plain = net_of({0: 1.0, 1: 9.0}, **params), net_of(**params)
+    seen = total = 0.0
+    for start in range(0, 90, rows):
+        chunk = order[start : start + rows]
+        net.partial_fit(X[chunk], RARE[chunk], classes=[0, 1])
+        # By hand: the share of the mean weight so far, as the loss of each sample.
+        seen, total = seen + len(chunk), total + weight[chunk].sum()
+        assert net._state.weight_sum / net._state.n_rows == pytest.approx(total / seen)
+        plain.partial_fit(X[chunk], RARE[chunk], weight[chunk], classes=[0, 1])
+    assert_close(net, plain)
+    unweighted = net_of(**params)
+    for start in range(0, 90, rows):
+        chunk = order[start : start + rows]
+        unweighted.partial_fit(X[chunk], RARE[chunk], classes=[0, 1])
+    rare = RARE == 1
+    assert np.mean(net.predict_proba(X)[rare, 1]) > 1.05 * np.mean(
+        unweighted.predict_proba(X)[rare, 1]
+    )
 
 
 @BY_KIND

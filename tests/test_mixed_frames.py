@@ -292,13 +292,17 @@ NO_NUMBERS = {
 @pytest.mark.parametrize("kind", NO_NUMBERS)
 def test_what_is_neither_number_nor_category_is_refused(kind):
     net = net_of(BackpropClassifier)
-    words = ("neither of numbers nor categorical", "'category'", "categorical_features")
+    words = (
+        "cannot be read as numbers or categories",
+        "'category'",
+        "categorical_features",
+    )
     error_of(lambda: net.fit(NO_NUMBERS[kind](), NAMES), *words)
 
 
 def test_categories_that_are_to_be_none_are_no_numbers():
     net = net_of(BackpropClassifier, categorical_features=None)
-    error_of(lambda: net.fit(mixed(), NAMES), "neither of numbers nor categorical")
+    error_of(lambda: net.fit(mixed(), NAMES), "cannot be read as numbers or categories")
 
 
 # --------------------------------------------------------- what comes to predict

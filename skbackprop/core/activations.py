@@ -125,6 +125,12 @@ class Identity(Activation):
     def backward(self, delta, a, z, scratch):
         pass
 
+    def change_units(self, W, b, factor, shift):
+        """Have outputs become ``factor * a + shift``, by weights and biases."""
+        W *= factor
+        b *= factor
+        b += shift
+
 
 class Sigmoid(Activation):
     """``f(z) = 1 / (1 + exp(-z))``; its slope ``a (1 - a)`` is 1/4 at most."""
@@ -282,15 +288,18 @@ class Exp(Activation):
 
 
 class Increasing(Activation):
-    """``f(z)_1 = z_1`` and ``f(z)_k = f(z)_{k-1} + log(1 + exp(z_k))``.
+    """``f(z)_1 = z_1`` and ``f(z)_k = f(z)_{k-1} + unit log(1 + exp(z_k))``.
 
     Outputs never get less from left to right, so that several quantiles of one
     distribution do not cross.
     """
 
+    unit = 1.0
+
     def forward(self, z, out):
         np.copyto(out[:, :1], z[:, :1])
         np.logaddexp(z[:, 1:], 0.0, out=out[:, 1:])
+        out[:, 1:] *= self.unit
         np.add.accumulate(out, axis=1, out=out)
 
     def backward(self, delta, a, z, scratch):
@@ -299,6 +308,13 @@ class Increasing(Activation):
         np.copyto(delta, scratch)
         expit(z[:, 1:], out=scratch[:, 1:])
         delta[:, 1:] *= scratch[:, 1:]
+        delta[:, 1:] *= self.unit
+
+    def change_units(self, W, b, factor, shift):
+        """Have outputs become ``factor * a + shift``, the same factor for all."""
+        self.unit *= float(factor[0])
+        W[:, 0] *= factor[0]
+        b[0] = factor[0] * b[0] + shift[0]
 
 
 class ActivationFromFunction(Activation):

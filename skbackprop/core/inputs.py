@@ -93,11 +93,10 @@ class Standardized:
 
     def dense(self, raw, out):
         """Make dense rows ready in `out`, and return it; see `AsIs.dense`."""
-        if self.centers:
-            np.subtract(raw, self.center, out=out, casting="same_kind")
-            raw = out
-        # What overflows is at the bound.
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # what overflows is at the bound
+            if self.centers:
+                np.subtract(raw, self.center, out=out, casting="same_kind")
+                raw = out
             np.multiply(raw, self.factor, out=out, casting="same_kind")
         np.tanh(out, out=out)
         out *= BOUND

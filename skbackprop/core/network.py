@@ -128,8 +128,8 @@ class Network:
             W[...] = rule.weights(rng, *W.shape)
             b[...] = rule.biases(rng, *W.shape)
 
-    def rescale_outputs(self, factor, shift):
-        """Have outputs of the identity become ``factor * a + shift``.
+    def change_units(self, factor, shift):
+        """Have outputs become ``factor * a + shift``.
 
         Van Hasselt et al., "Learning values across many orders of magnitude"
         (NeurIPS 2016), equation 3: targets may change their units in the middle of
@@ -140,8 +140,8 @@ class Network:
         factor, shift : ndarray of shape (n_outputs,)
             For each output.
         """
-        self.weights[-1][...] *= factor
-        self.biases[-1][...] = factor * self.biases[-1] + shift
+        W, b = self.weights[-1], self.biases[-1]
+        self.activations[-1].change_units(W, b, factor, shift)
 
     def forward(self, x, batch):
         """Compute the activations of every layer for one batch of rows.

@@ -20,7 +20,7 @@ class Course(NamedTuple):
     epoch : int
         Epochs so far, of this fit and the partial fits since.
     step : int
-        Steps of the optimiser so far.
+        Steps so far, counted as the epochs are.
     n_steps : int
         Steps of the coming epoch.
     n_seen : int
@@ -213,8 +213,8 @@ class FromFunction(Schedule):
     learning_rate_init : float
         Not used.
     function : callable
-        ``function(epoch, step)`` with the epochs and the steps so far, both
-        from 0, returns the rate of the coming step.
+        ``function(epoch, step)`` with the epochs and the steps of this fit so
+        far, both from 0, returns the rate of the coming step.
     """
 
     function: Callable

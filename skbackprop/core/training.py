@@ -154,6 +154,10 @@ class TrainingState:
         Which optimiser that is; None where there is none yet.
     n_updates : int
         Steps of this optimiser so far.
+    n_steps : int
+        Steps in this fit, and in the partial fits since.
+    n_rows, weight_sum : int, float
+        Samples of this fit and of the partial fits since, and their weights.
     n_seen : int
         Samples seen so far, counted anew in every epoch.
     order : ndarray of int of shape (n_samples,)
@@ -177,6 +181,9 @@ class TrainingState:
     slots: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     optimizer: Any = None
     n_updates: int = 0
+    n_steps: int = 0
+    n_rows: int = 0
+    weight_sum: float = 0.0
     n_seen: int = 0
     order: np.ndarray | None = None
     history: list = field(default_factory=list)
@@ -199,9 +206,21 @@ class TrainingState:
         )
 
     def begin_fit(self):
-        """Count epochs and plateaus anew; keep what has been learned."""
-        self.n_epochs = self.n_plateaus = 0
+        """Count epochs, steps and samples anew; keep what has been learned."""
+        self.n_epochs = self.n_plateaus = self.n_steps = self.n_rows = 0
+        self.weight_sum = 0.0
         self.watch = Watch()
+
+    def mean_weight(self, samples):
+        """Return the mean weight of the samples so far, these included.
+
+        Chunks that are learned one after another weigh what their samples do, as
+        batches within one fit: alone, a chunk of heavy samples would count no more
+        than one of light samples.
+        """
+        self.n_rows += len(samples)
+        self.weight_sum += samples.mean_weight * len(samples)
+        return self.weight_sum / self.n_rows
 
     def remember_for(self, optimizer):
         """Make the memory of an optimiser, unless it is there from before.
@@ -308,7 +327,7 @@ class Training:
         state, recipe = self.state, self.recipe
         return Course(
             epoch=state.n_epochs,
-            step=state.n_updates,
+            step=state.n_steps,
             n_steps=-(-len(self.samples) // recipe.batch_size),
             n_seen=state.n_seen,
             n_plateaus=state.n_plateaus,
@@ -463,6 +482,7 @@ class _MiniBatchEpoch:
     def _step(self, work, n_rows, rate):
         """Move the parameters; return the penalty that they had."""
         self.state.n_updates += 1
+        self.state.n_steps += 1
         penalty, clip_norm = 0.0, self.recipe.clip_norm
         for part in self.parts:
             penalty += self._penalize(part, n_rows)
