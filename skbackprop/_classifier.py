@@ -39,8 +39,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer. ``()`` is a single layer, from the inputs
-        straight to the outputs: the one-neuron network, and with ``loss="log_loss"`` it
-        is logistic regression.
+        straight to the outputs: the one-neuron network, and with ``loss="log_loss"``
+        and ``standardize=False`` it is logistic regression.
     activation : str, Activation, callable or sequence of these, default="relu"
         Activation of the hidden layers, or one for each of them: "identity",
         "sigmoid" (or "logistic", its second name), "tanh", "relu", "leaky_relu",

@@ -180,6 +180,28 @@ def _categories(X, columns):
     return [np.sort(c) if c.dtype.kind in "biuf" else c for c in found]
 
 
+def _others(X):
+    """Name the columns of a frame that are neither of numbers nor of categories."""
+    if not is_frame(X):
+        return ""
+    known = (
+        "int",
+        "uint",
+        "float",
+        "bool",
+        "category",
+        "categorical",
+        "enum",
+        "sparse",
+    )
+    others = [
+        f"{name!r} ({dtype})"
+        for name, dtype in zip(X.columns, X.dtypes)
+        if not str(dtype).lower().startswith(known)
+    ]
+    return f": {', '.join(others)}" if others else ""
+
+
 def _is_single(X, is_number):
     """Say whether all numbers come in single precision."""
     dtypes = list(X.dtypes) if is_frame(X) else [getattr(X, "dtype", None)]
@@ -196,8 +218,9 @@ def _only_numbers(encode, X):
         if isinstance(error, ValueError) and not any(w in str(error) for w in words):
             raise
         raise ValueError(
-            f"X has a column that cannot be read as numbers or categories: {error}. "
-            "Give a column of words the dtype 'category', or name it in "
-            "categorical_features; categories must be of one kind, words or numbers."
+            f"X has columns that cannot be read as numbers or categories{_others(X)}. "
+            "Give columns of words the dtype 'category', or name them in "
+            "categorical_features; categories must be of one kind, words or numbers; "
+            f"turn dates into numbers. ({error})"
         ) from error
     return encoded.tocsr() if issparse(encoded) else encoded

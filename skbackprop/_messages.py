@@ -23,6 +23,7 @@ def explain_end(estimator, outcome):
     outcome : Outcome
         Of its training.
     """
+    scaling = "" if estimator.standardize else ", or scale the data: standardize=True"
     if outcome.reason == "interrupted":
         warnings.warn(
             "Training interrupted by user. The weights reached so far, after "
@@ -36,11 +37,6 @@ def explain_end(estimator, outcome):
             f"{estimator.n_iter_no_change} consecutive epochs. Stopping."
         )
     elif estimator.solver == "lbfgs" and outcome.message:
-        scaling = (
-            ""
-            if estimator.standardize
-            else ", or scale the data, for example with standardize=True"
-        )
         warnings.warn(
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
             f"{outcome.message}\nIncrease the number of iterations to improve "
@@ -52,7 +48,7 @@ def explain_end(estimator, outcome):
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached "
             "and the optimization hasn't converged yet. Increase max_iter, raise "
-            "tol or learning_rate_init, or scale the inputs if they are not.",
+            f"tol or learning_rate_init{scaling}.",
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -28,8 +28,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer. ``()`` is a single layer, from the inputs
-        straight to the outputs: the one-neuron network, and with "squared_error" it
-        is ridge regression.
+        straight to the outputs: the one-neuron network, and with "squared_error" and
+        ``standardize=False`` it is ridge regression.
     activation : str, Activation, callable or sequence of these, default="relu"
         Activation of the hidden layers, or one for each of them: "identity",
         "sigmoid" (or "logistic", its second name), "tanh", "relu", "leaky_relu",
@@ -437,6 +437,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     def _loss_in_core(self):
         if not isinstance(self.loss, str) or self.loss != "quantile":
+            if not isinstance(self.quantile, Real):
+                raise ValueError(
+                    f"quantile={self.quantile} needs loss='quantile', got "
+                    f"loss={self.loss!r}. Set that, or quantile to a number."
+                )
             return self.loss
         return Quantile(self._quantile_in_core())
 

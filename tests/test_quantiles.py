@@ -24,7 +24,7 @@ from test_gradients import (
 )
 
 from skbackprop import BackpropRegressor
-from skbackprop.core.activations import Identity, Increasing
+from skbackprop.core.activations import Increasing
 from skbackprop.core.losses import Quantile
 
 cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -398,8 +398,8 @@ def test_other_quantiles_are_refused_when_carrying_on(method, before, after):
     assert len(getattr(net, method)(X, NUMBERS).loss_curve_) >= 3
 
 
-def test_without_the_quantile_loss_quantiles_mean_nothing():
-    one, other = (regressor(quantile=q).fit(X, NUMBERS) for q in (0.5, (0.1, 0.9)))
+def test_several_quantiles_need_the_quantile_loss():
+    net = regressor(quantile=(0.1, 0.9))
+    error_of(lambda: net.fit(X, NUMBERS), "quantile=(0.1, 0.9)", "loss='quantile'")
+    one, other = (regressor(quantile=q).fit(X, NUMBERS) for q in (0.5, 0.9))
     assert_same_network(one, other)
-    assert isinstance(other._architecture.output_activation, Identity)
-    assert other.score(X, NUMBERS) == r2_score(NUMBERS, other.predict(X))
