@@ -36,6 +36,7 @@ class Samples:
     rows: np.ndarray | None = None
 
     def __post_init__(self):
+        self.is_sparse = issparse(self.X)
         # The few columns of a batch are fetched faster than its many rows.
         self.targets = np.asfortranarray(self.targets)
 
@@ -89,7 +90,7 @@ class Samples:
 
     def workspace(self, network, n_rows, activations=None):
         """Make the buffers for batches of at most `n_rows`; see `Workspace`."""
-        return Workspace(network, n_rows, issparse(self.X), self.X.dtype, activations)
+        return Workspace(network, n_rows, self.is_sparse, self.X.dtype, activations)
 
     def located(self, order):
         """Return the numbers that these samples have in `X`, in this order."""
@@ -106,12 +107,12 @@ class Samples:
             Its `x`, `y` and `weight` are set.
         """
         raw, x, y, weight, codes = work.fetched
-        if issparse(self.X):
-            raw = self.X[rows]
+        if self.is_sparse:
+            work.x = ready(self.X[rows], x, work.inputs)
         else:
             # mode="clip" spares NumPy a buffer that mode="raise" needs.
             self.X.take(rows, axis=0, out=raw, mode="clip")
-        work.x = ready(raw, x, work.inputs)
+            work.x = work.inputs.dense(raw, x)
         if self.weight is not None:
             work.weight = self.weight.take(rows, out=weight, mode="clip")
         if self.codes is not None:

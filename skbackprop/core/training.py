@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .blas import dot, scal
 from .dropout import with_dropout
@@ -367,7 +366,8 @@ def mini_batches(training):
         course = training.course()
         rates = schedule.rates(course)
         # Python's numbers: NumPy's would turn float32 arithmetic into float64.
-        rates = np.broadcast_to(rates, course.n_steps).tolist()
+        is_array = isinstance(rates, np.ndarray)
+        rates = rates.tolist() if is_array else [rates] * course.n_steps
         loss = epoch.run(rates)
         state.n_seen += len(training.samples)
         training.end_epoch(loss, rates[-1])
@@ -387,9 +387,8 @@ def _may_skip_rows(training):
     that are limited are those of all.
     """
     recipe = training.recipe
-    stays_sparse = (
-        issparse(training.samples.X) and not training.state.network.inputs.centers
-    )
+    centers = training.state.network.inputs.centers
+    stays_sparse = training.samples.is_sparse and not centers
     needs_all = (
         recipe.optimizer.slots
         or recipe.clip_norm is not None
