@@ -395,7 +395,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
             state.network,
             self._architecture.loss,
             0.0 if recipe.weight_decay else float(self.alpha),
-            state.mean_weight(samples),
+            state.note_weights(samples),
             self._n_averaged(state.network.sizes[-1]),
             float(self.l1_alpha),
         )

@@ -513,7 +513,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     @property
     def _of_weighted_inputs(self):
         """Whether the weighted inputs of the output layer are what decides."""
-        return isinstance(self._architecture.output_activation, (Sigmoid, Softmax))
+        # Not of activations derived from these, which may be one half elsewhere.
+        return type(self._architecture.output_activation) in (Sigmoid, Softmax)
 
     # ------------------------------------------------------ labels and targets
 
@@ -527,8 +528,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         architecture = self._architecture
         if (
             self.init == "auto"
-            and isinstance(architecture.output_activation, Sigmoid)
-            and isinstance(architecture.loss, SquaredError)
+            and type(architecture.output_activation) is Sigmoid
+            and type(architecture.loss) is SquaredError
         ):
             counts = count_classes(samples, len(self.classes_))
             share = counts / counts.sum(axis=1, keepdims=True)

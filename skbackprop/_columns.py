@@ -184,16 +184,7 @@ def _others(X):
     """Name the columns of a frame that are neither of numbers nor of categories."""
     if not is_frame(X):
         return ""
-    known = (
-        "int",
-        "uint",
-        "float",
-        "bool",
-        "category",
-        "categorical",
-        "enum",
-        "sparse",
-    )
+    known = ("int", "uint", "float", "bool", "sparse", "categor", "enum")
     others = [
         f"{name!r} ({dtype})"
         for name, dtype in zip(X.columns, X.dtypes)

@@ -19,7 +19,7 @@ from small_networks import (
 from test_gradients import ACTIVATION_FORMULAS
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Sigmoid
 from skbackprop.core.network import BLOCK_ROWS
 
 cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -378,3 +378,21 @@ def test_rows_are_checked(ask):
         getattr(net, ask)(X[:, :3])
     with pytest.raises(ValueError, match="NaN"):
         getattr(net, ask)(np.where(X > 1, np.nan, X))
+
+
+class Shifted(Sigmoid):
+    """A sigmoid that is one half at 2, not at 0."""
+
+    def forward(self, z, out):
+        np.subtract(z, 2.0, out=out)
+        super().forward(out, out)
+
+
+@cut_short
+def test_a_class_derived_from_sigmoid_decides_where_it_is_one_half():
+    net = BackpropClassifier((4,), output_activation=Shifted(), solver="lbfgs")
+    net.set_params(max_iter=10, random_state=0).fit(X, CODES > 0)
+    likely = net.predict_proba(X)[:, 1] > 0.5
+    assert 0 < likely.sum() < len(X)
+    np.testing.assert_array_equal(net.predict(X), likely)
+    np.testing.assert_array_equal(net.decision_function(X) > 0.0, likely)

@@ -210,8 +210,8 @@ class TrainingState:
         self.weight_sum = 0.0
         self.watch = Watch()
 
-    def mean_weight(self, samples):
-        """Return the mean weight of the samples so far, these included.
+    def note_weights(self, samples):
+        """Take note of the weights of samples; return the mean of all so far.
 
         Chunks that are learned one after another weigh what their samples do, as
         batches within one fit: alone, a chunk of heavy samples would count no more
