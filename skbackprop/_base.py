@@ -4,9 +4,10 @@ import copy
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
-from math import inf
+from math import inf, nan
 from numbers import Integral, Real
 
+import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, is_regressor
 from sklearn.metrics import get_scorer_names
@@ -19,10 +20,11 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, check_X_y, validate_data
 
+from ._callback_support import CallbackSupportMixin, FitTask, with_callbacks
 from ._columns import ColumnEncoder, find_categorical, is_frame
 from ._fitted import FittedNetwork, check_range, without_duplicates
 from ._held_out import Judge, check_some_weight, split
-from ._messages import explain_end, print_epoch
+from ._messages import EpochPrinter, explain_end
 from ._parts import (
     build,
     check_unchanged,
@@ -77,7 +79,18 @@ def _unchanged_on_error(estimator):
         raise
 
 
-class BaseBackprop(FittedNetwork, BaseEstimator):
+def _check_same_validation(training):
+    """Raise ValueError where resuming does not find the validation loss again."""
+    before = training.state.history[-1].validation_loss
+    now = training.validate()[0] if training.validate else nan
+    if not np.isclose(now, before, rtol=1e-6, equal_nan=True):
+        raise ValueError(
+            f"X_val, y_val or sample_weight_val differ from those before: the "
+            f"validation loss was {before}, and is {now}."
+        )
+
+
+class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
     """Base of `BackpropClassifier` and `BackpropRegressor`."""
 
     _parameter_constraints: dict = {
@@ -234,6 +247,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
     # ---------------------------------------------------------------- fitting
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
     def fit(
         self,
         X,
@@ -283,17 +297,27 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
             Where parameters or data do not fit each other, or where training
             diverges. An earlier fit is left as it was.
         """
+        validation = (X_val, y_val, sample_weight_val)
+        start = (coefs_init, intercepts_init)
+        return self._fit(X, y, sample_weight, validation, start, self.warm_start)
+
+    def _fit(self, X, y, weight, validation, start, carry_on, resume=False):
+        task = FitTask(self, X, y, weight)
         with _unchanged_on_error(self):
+            task.begin()
             training = self._prepare(
-                X,
-                y,
-                sample_weight,
-                validation=(X_val, y_val, sample_weight_val),
-                start=(coefs_init, intercepts_init),
-                carry_on=self.warm_start,
+                X, y, weight, validation, start, carry_on, resume=resume
             )
-            self._run(training)
+            self._run(training, self.max_iter, task.observers)
+            task.end()
         return self
+
+    @with_callbacks
+    def _resume(self, X, y, weight, *validation):
+        """Go on with a fit in whose midst the attributes were kept."""
+        return self._fit(
+            X, y, weight, validation, (None, None), carry_on=True, resume=True
+        )
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         # scikit-learn validates only in the first call, but parameters may change.
@@ -308,7 +332,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
             training = self._prepare(
                 X, y, sample_weight, carry_on=True, incremental=True, classes=classes
             )
-            self._run(training, incremental=True)
+            self._run(training, None)
         return self
 
     def _prepare(
@@ -320,6 +344,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         start=(None, None),
         carry_on=False,
         incremental=False,
+        resume=False,
         classes=None,
     ):
         """Make everything ready for training, the network included."""
@@ -338,7 +363,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         params = self.get_params(deep=False)
         architecture = self._make_architecture(params, samples, held_out)
         state = self._begin(architecture, X.shape[1], dtype, carry_on)
-        if not incremental:
+        if not incremental and not resume:
             state.begin_fit()
         if held_out is None and self.early_stopping:
             # Carrying on, the same samples have to be held out as before.
@@ -346,15 +371,20 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
             samples, held_out = split(samples, self.validation_fraction, rng)
         samples = self._weigh_classes(samples)
         check_some_weight(samples, "trained on")
-        self._scale(state.network, samples, carry_on)
+        if not resume:
+            state.note_weights(samples)
+            self._scale(state.network, samples, carry_on)
         if not carry_on:
             self._start_outputs(state.network, samples)
         if set_start(state.network, *start):
             state.optimizer = None  # its moments are those of other weights
-        recipe = self._recipe(params, len(samples), incremental)
+        n_epochs = 1 if incremental else self.max_iter - state.n_epochs
+        recipe = self._recipe(params, len(samples), n_epochs)
         training = self._make_training(state, samples, recipe)
         if held_out is not None:
             training.validate = self._make_judge(training.objective, held_out)
+        if resume:
+            _check_same_validation(training)
         return training
 
     def _make_architecture(self, params, samples, held_out):
@@ -395,7 +425,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
             state.network,
             self._architecture.loss,
             0.0 if recipe.weight_decay else float(self.alpha),
-            state.note_weights(samples),
+            state.mean_weight,
             self._n_averaged(state.network.sizes[-1]),
             float(self.l1_alpha),
         )
@@ -404,7 +434,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         self._state = state
         self._publish()  # a scorer may want to look at the attributes
         samples = self._with_scaled_targets(samples)
-        return Training(state, objective, samples, recipe, on_epoch=self._print)
+        return Training(state, objective, samples, recipe)
 
     def _make_judge(self, objective, held_out):
         weighed = self._weigh_classes(held_out)
@@ -412,8 +442,13 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         scaled = self._with_scaled_targets(weighed)
         return Judge(objective, scaled, self.scoring, self, held_out)
 
-    def _run(self, training, incremental=False):
-        """Train, and take over what has been learned."""
+    def _run(self, training, n_epochs, observers=()):
+        """Train, and take over what has been learned.
+
+        `n_epochs` are those of the whole fit at most, None in `partial_fit`.
+        """
+        printers = (EpochPrinter(n_epochs),) if self.verbose else ()
+        training.observers = (*printers, *observers)
         network, batch_size = training.state.network, training.recipe.batch_size
         with blas_threads(network, min(batch_size, BLOCK_ROWS)):
             outcome = training.run(lbfgs if self.solver == "lbfgs" else mini_batches)
@@ -421,10 +456,10 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         if self.early_stopping:
             # Further epochs, without early stopping, watch a loss, not a score.
             training.state.watch = Watch()
-        if outcome.reason == "interrupted" or not incremental:
+        if outcome.reason == "interrupted" or n_epochs is not None:
             explain_end(self, outcome)
 
-    def _recipe(self, params, n_samples, incremental):
+    def _recipe(self, params, n_samples, n_epochs):
         """Gather what the parameters say about how to train."""
         optimizer = schedule = None
         decays_weights = False
@@ -440,7 +475,7 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
             weight_decay=float(self.alpha) if decays_weights else 0.0,
             batch_size=batch_size,
             shuffle=self.shuffle,
-            max_iter=1 if incremental else self.max_iter,
+            max_iter=n_epochs,
             planned_epochs=self.max_iter,
             max_fun=self.max_fun,
             tol=self.tol,
@@ -522,6 +557,15 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
                 f"In X_val, y_val or sample_weight_val: {error}"
             ) from error
 
+    def _digest(self, X, y, sample_weight=None):
+        """Return what tells these training data from others."""
+        X, y = self._check_data(X, y, learn=False)
+        dtype = self._state.network.dtype
+        samples = self._make_samples(
+            X, y, sample_weight, dtype, carry_on=True, incremental=True, classes=None
+        )
+        return joblib.hash([samples.X, samples.targets, samples.codes, samples.weight])
+
     def _learn_class_weight(self, samples, carry_on):
         """Learn what each class weighs."""
 
@@ -577,10 +621,6 @@ class BaseBackprop(FittedNetwork, BaseEstimator):
         return before or np.dtype(self.dtype or ("float32" if single else "float64"))
 
     # --------------------------------------------------------- what was learned
-
-    def _print(self, n_epochs, record):
-        if self.verbose:
-            print_epoch(n_epochs, record)
 
     def _publish(self):
         """Set the fitted attributes that are not read from the state itself."""

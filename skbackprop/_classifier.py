@@ -155,7 +155,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         ends when no component of the gradient is larger; it also ends, whatever
         `tol`, when an iteration lowers the cost by less than 2.2e-9 of itself.
     verbose : bool or int, default=False
-        Whether to print the loss of every epoch.
+        Whether to print a line for every epoch: losses, score, learning rate, and how
+        long it may take yet.
     warm_start : bool, default=False
         Whether `fit` carries on from the last one: weights, moments of the
         optimiser, shuffles, and the running means and deviations of `standardize` go
@@ -223,6 +224,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     history_ : pandas.DataFrame
         A row an epoch: `loss`, `validation_loss`, `validation_score`,
         `learning_rate`, that of the last step, and `seconds`.
+    gradient_norms_ : ndarray of shape (n_epochs, n_layers_ - 1)
+        Norm of the gradient of each layer's weights in the last mini-batch of each
+        epoch since the network was made (of all samples for "lbfgs"), before it is
+        clipped and without the penalty.
     n_iter_ : int
         Epochs of the last `fit`, and of each `partial_fit` since.
     t_ : int

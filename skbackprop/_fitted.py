@@ -80,13 +80,20 @@ class FittedNetwork:
         return None if none else values
 
     @property
+    def gradient_norms_(self):
+        """Norms of the gradients of the weights, of shape (n_epochs, n_layers)."""
+        network, history = self._trained.network, self._trained.history
+        norms = [epoch.gradient_norms for epoch in history]
+        return np.reshape(norms, (len(history), len(network.weights)))
+
+    @property
     def history_(self):
         """What was recorded of each epoch, a `pandas.DataFrame`."""
         import pandas as pd
 
-        history = pd.DataFrame(
-            self._trained.history, columns=Epoch._fields, dtype=float
-        )
+        *columns, _ = Epoch._fields
+        records = [record for *record, _ in self._trained.history]
+        history = pd.DataFrame(records, columns=columns, dtype=float)
         history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
         return history
 

@@ -5,12 +5,55 @@ import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
+from .core.training import Observer
 
-def print_epoch(n_epochs, record):
-    """Print the loss of an epoch, and the score of held-out samples if there is one."""
-    print(f"Iteration {n_epochs}, loss = {record.loss:.8f}")
-    if not math.isnan(record.validation_score):
-        print(f"Validation score: {record.validation_score:f}")
+
+class EpochPrinter(Observer):
+    """Prints a line an epoch.
+
+    Parameters
+    ----------
+    n_epochs : int or None
+        How many there will be at most; None if that is not known.
+    """
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+        self.n_seen, self.seconds = 0, 0.0
+
+    def end_epoch(self, n_epochs, record):
+        """Print losses, score and learning rate of an epoch, and the time left."""
+        self.n_seen += 1
+        self.seconds += record.seconds
+        # As scikit-learn's MLPClassifier prints it: scripts look for that.
+        line = f"Iteration {n_epochs}, loss = {record.loss:.8f}"
+        if not math.isnan(record.validation_loss):
+            line += f", validation loss = {record.validation_loss:.8f}"
+            if record.validation_score != -record.validation_loss:
+                line += f", validation score = {record.validation_score:.6f}"
+        if not math.isnan(record.learning_rate):
+            line += f", rate = {record.learning_rate:.3g}"
+        if self.n_epochs is not None and n_epochs < self.n_epochs:
+            left = (self.n_epochs - n_epochs) * self.seconds / self.n_seen
+            line += f", at most {_duration(left)} left"
+        print(line)
+        return False
+
+
+def _duration(seconds):
+    """Return a time as a person would say it.
+
+    >>> _duration(0.2), _duration(59.7), _duration(4000)
+    ('1 s', '60 s', '1 h 06 min')
+    """
+    seconds = math.ceil(seconds)
+    if seconds <= 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
 
 
 def explain_end(estimator, outcome):
@@ -30,6 +73,8 @@ def explain_end(estimator, outcome):
             f"{estimator.n_iter_} whole epochs, are kept and can be used.",
             stacklevel=3,
         )
+    elif outcome.reason == "stopped" and estimator.verbose:
+        print(f"A callback asked to stop after {estimator.n_iter_} epochs. Stopping.")
     elif outcome.reason == "converged" and estimator.verbose:
         what = "Validation score" if estimator.early_stopping else "Training loss"
         print(

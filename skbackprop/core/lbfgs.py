@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.optimize import minimize
 
-from .network import BLOCK_ROWS, blocks_of
+from .network import BLOCK_ROWS, blocks_of, layer_views, norms_of
 from .training import Outcome
 
 
@@ -19,15 +19,20 @@ def lbfgs(training):
     full = FullGradient(training)
     accepted = network.params.astype(np.float64)
 
+    def evaluate(params):
+        training.begin_epoch()
+        return full(params)
+
     def end_iteration(intermediate_result):
         accepted[...] = network.params[...] = intermediate_result.x
-        training.end_epoch(full.reported(intermediate_result.fun), math.nan)
-        if training.stopped_early:
+        loss = full.reported(intermediate_result.fun)
+        training.end_epoch(loss, math.nan, full.gradient_norms)
+        if training.stopped_early or training.stopped:
             raise StopIteration
 
     try:
         result = minimize(
-            full,
+            evaluate,
             accepted.copy(),
             jac=True,
             method="L-BFGS-B",
@@ -45,12 +50,18 @@ def lbfgs(training):
     training.state.loss = full.reported(result.fun)
     if result.status == 0 or training.stopped_early:
         return Outcome("converged")
+    if training.stopped:
+        return Outcome("stopped")
     reason = "max_iter" if result.status == 1 else "failed"
     return Outcome(reason, f"(status={result.status}):\n{result.message}\n")
 
 
 class FullGradient:
-    """Cost and gradient over all samples, summed over blocks of their rows."""
+    """Cost and gradient over all samples, summed over blocks of their rows.
+
+    Its `gradient_norms` are those of the weights of each layer in the last
+    evaluation, without the penalty.
+    """
 
     def __init__(self, training):
         self.objective, self.samples = training.objective, training.samples
@@ -73,6 +84,8 @@ class FullGradient:
             self.samples.slice(rows, block)
             loss += self.objective.descend(block, n)
             total += block.grad
+        dW, _ = layer_views(total, self.network.sizes)
+        self.gradient_norms = norms_of(dW)
         n_weights = self.network.n_weights
         weights = self.network.params[:n_weights]
         scratch = np.empty_like(total[:n_weights])

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .blas import add_to_rows
+from .blas import add_to_rows, sum_of_squares
 from .inputs import AsIs, ready
 from .sparse import sparse_dot, sparse_gradient
 
@@ -61,6 +61,11 @@ def layer_views(flat, sizes):
         tuple(block.reshape(shape) for block, shape in zip(weights, shapes)),
         tuple(blocks[len(weight_sizes) :]),
     )
+
+
+def norms_of(matrices):
+    """Return the norms of matrices, such as the gradients of the layers' weights."""
+    return tuple(math.sqrt(sum_of_squares(matrix)) for matrix in matrices)
 
 
 class Network:

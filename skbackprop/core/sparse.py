@@ -1,9 +1,11 @@
 """Sparse inputs: a batch of them touches few rows of the first layer's weights."""
 
+import math
+
 import numpy as np
 from scipy.sparse import csr_array
 
-from .blas import dot, scal
+from .blas import scal, sum_of_squares
 
 #: A smaller scale is multiplied out, so that dividing by it stays exact enough.
 SMALLEST_SCALE = 1e-3
@@ -46,11 +48,6 @@ def sparse_gradient(x, delta, out):
     out[touched] = rows
 
 
-def _sum_of_squares(matrix):
-    flat = matrix.reshape(-1)
-    return dot(flat, flat) if flat.size else 0.0
-
-
 class TouchedRows:
     """Plain gradient descent on the first weights, at the cost of the touched rows.
 
@@ -69,10 +66,15 @@ class TouchedRows:
         What V is to be multiplied with.
     squares : float
         Sum of the squares of V.
+    notes_gradient : bool
+        Whether the norm of the gradient of the steps to come is wanted.
+    gradient_norm : float
+        That norm, without the penalty.
     """
 
     def __init__(self, W):
         self.V = W
+        self.notes_gradient = False
         self.settle(1.0)
 
     def settle(self, scale):
@@ -80,7 +82,7 @@ class TouchedRows:
         if scale != 1.0:
             scal(scale, self.V.reshape(-1))
         self.scale = 1.0
-        self.squares = _sum_of_squares(self.V)
+        self.squares = sum_of_squares(self.V)
 
     @property
     def squared_norm(self):
@@ -102,12 +104,14 @@ class TouchedRows:
             What the penalty leaves of the weights.
         """
         touched, rows = touched_rows(x, delta)
+        if self.notes_gradient:
+            self.gradient_norm = math.sqrt(sum_of_squares(rows)) / self.scale
         rows *= rate / self.scale
         self.scale *= shrinkage
         if self.scale < SMALLEST_SCALE:
             self.settle(self.scale)
         moved = self.V[touched]
-        self.squares -= _sum_of_squares(moved)
+        self.squares -= sum_of_squares(moved)
         moved -= rows / self.scale
-        self.squares += _sum_of_squares(moved)
+        self.squares += sum_of_squares(moved)
         self.V[touched] = moved

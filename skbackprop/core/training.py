@@ -11,7 +11,7 @@ import numpy as np
 
 from .blas import dot, scal
 from .dropout import with_dropout
-from .network import Network, blocks_of
+from .network import Network, blocks_of, norms_of
 from .schedules import Course
 from .sparse import TouchedRows
 
@@ -24,20 +24,36 @@ FLUSH_EVERY = 256
 
 
 class Epoch(NamedTuple):
-    """What is recorded of one epoch, or of one iteration of L-BFGS."""
+    """What is recorded of one epoch, or of one iteration of L-BFGS.
+
+    `gradient_norms` are those of the weights of each layer, without the penalty: of
+    the last mini-batch, before its step, and for L-BFGS of all samples.
+    """
 
     loss: float
     validation_loss: float
     validation_score: float
     learning_rate: float
     seconds: float
+    gradient_norms: tuple
+
+
+class Observer:
+    """Base of what is told of every epoch of a training, and may end it."""
+
+    def begin_epoch(self):
+        """Take note that an epoch begins; called until it has ended, maybe often."""
+
+    def end_epoch(self, n_epochs, record):
+        """Take note of the number and the record of an epoch; say whether to stop."""
+        return False
 
 
 class Outcome(NamedTuple):
     """Why training ended.
 
-    "converged", "planned" for all epochs of a plan, "max_iter", "failed" or
-    "interrupted".
+    "converged", "planned" for all epochs of a plan, "max_iter", "stopped" by an
+    observer, "failed" or "interrupted".
     """
 
     reason: str
@@ -171,6 +187,8 @@ class TrainingState:
         Looks for it.
     loss : float
         The last loss; nan before there is one.
+    best_params : ndarray of shape (n_params,)
+        In the midst of early stopping, the parameters that were best; else None.
     """
 
     network: Network
@@ -190,6 +208,7 @@ class TrainingState:
     n_plateaus: int = 0
     watch: Watch = field(default_factory=Watch)
     loss: float = math.nan
+    best_params: np.ndarray | None = None
 
     def copy(self):
         """Return a state that can be trained without moving this one."""
@@ -202,6 +221,7 @@ class TrainingState:
             order=None if self.order is None else self.order.copy(),
             history=self.history.copy(),
             watch=replace(self.watch),
+            best_params=None if self.best_params is None else self.best_params.copy(),
         )
 
     def begin_fit(self):
@@ -211,7 +231,7 @@ class TrainingState:
         self.watch = Watch()
 
     def note_weights(self, samples):
-        """Take note of the weights of samples; return the mean of all so far.
+        """Take note of the weights of samples.
 
         Chunks that are learned one after another weigh what their samples do, as
         batches within one fit: alone, a chunk of heavy samples would count no more
@@ -219,6 +239,10 @@ class TrainingState:
         """
         self.n_rows += len(samples)
         self.weight_sum += samples.mean_weight * len(samples)
+
+    @property
+    def mean_weight(self):
+        """The mean weight of all samples of this fit and the partial fits since."""
         return self.weight_sum / self.n_rows
 
     def remember_for(self, optimizer):
@@ -251,8 +275,10 @@ class Training:
     validate : callable, default=None
         Returns the loss and the score of held-out samples, to be recorded, and
         to stop early by.
-    on_epoch : callable, default=None
-        Called with the number and the record of every epoch.
+    observers : tuple of Observer, default=()
+        Told of every epoch.
+    stopped : bool
+        Whether one of them has said that it is enough.
     """
 
     state: TrainingState
@@ -260,8 +286,8 @@ class Training:
     samples: Any
     recipe: Recipe
     validate: Callable | None = None
-    on_epoch: Callable | None = None
-    best_params: np.ndarray | None = None
+    observers: tuple = ()
+    stopped: bool = False
 
     def run(self, method):
         """Train, and put the best parameters back.
@@ -287,13 +313,19 @@ class Training:
                 outcome = method(self)
             except KeyboardInterrupt:
                 outcome = Outcome("interrupted")
-        if self.best_params is not None:
-            self.state.network.params[...] = self.best_params
+        if self.state.best_params is not None:
+            self.state.network.params[...] = self.state.best_params
+            self.state.best_params = None
         interrupted = outcome.reason == "interrupted"  # maybe before any loss
         self._check_finite(0.0 if interrupted else self.state.loss)
         return outcome
 
-    def end_epoch(self, loss, rate):
+    def begin_epoch(self):
+        """Tell all observers that an epoch begins."""
+        for observer in self.observers:
+            observer.begin_epoch()
+
+    def end_epoch(self, loss, rate, gradient_norms):
         """Record an epoch, and look whether it improved on those before."""
         state = self.state
         self._check_finite(loss)
@@ -301,15 +333,16 @@ class Training:
         state.n_epochs += 1
         state.loss = loss
         now = perf_counter()
-        record = Epoch(loss, validation_loss, score, rate, now - self._clock)
+        seconds = now - self._clock
+        record = Epoch(loss, validation_loss, score, rate, seconds, gradient_norms)
         self._clock = now
         state.history.append(record)
         watched = score if self.recipe.early_stopping else -loss
         better = state.watch.improves(watched, self.recipe.tol)
         if better and self.recipe.early_stopping:
-            self.best_params = state.network.params.copy()
-        if self.on_epoch:
-            self.on_epoch(state.n_epochs, record)
+            state.best_params = state.network.params.copy()
+        for observer in self.observers:
+            self.stopped |= observer.end_epoch(state.n_epochs, record)
 
     @property
     def stalled(self):
@@ -362,7 +395,21 @@ def mini_batches(training):
     state, schedule = training.state, training.recipe.schedule
     kind = _TouchedRowsEpoch if _may_skip_rows(training) else _MiniBatchEpoch
     epoch = kind(training)
-    for _ in range(training.recipe.max_iter):
+    goes_on = schedule.is_planned and not training.recipe.early_stopping
+    n_left = training.recipe.max_iter
+    while True:
+        # Looked at first, for a training that is resumed may be at its end.
+        if training.stalled and not goes_on:
+            state.n_plateaus += 1
+            state.watch.n_stalled = 0
+            if schedule.ends(state.n_plateaus):
+                return Outcome("converged")
+        if training.stopped:
+            return Outcome("stopped")
+        if n_left == 0:
+            return Outcome("planned" if schedule.is_planned else "max_iter")
+        n_left -= 1
+        training.begin_epoch()
         course = training.course()
         rates = schedule.rates(course)
         # Python's numbers: NumPy's would turn float32 arithmetic into float64.
@@ -370,14 +417,7 @@ def mini_batches(training):
         rates = rates.tolist() if is_array else [rates] * course.n_steps
         loss = epoch.run(rates)
         state.n_seen += len(training.samples)
-        training.end_epoch(loss, rates[-1])
-        goes_on = schedule.is_planned and not training.recipe.early_stopping
-        if training.stalled and not goes_on:
-            state.n_plateaus += 1
-            state.watch.n_stalled = 0
-            if schedule.ends(state.n_plateaus):
-                return Outcome("converged")
-    return Outcome("planned" if schedule.is_planned else "max_iter")
+        training.end_epoch(loss, rates[-1], epoch.gradient_norms)
 
 
 def _may_skip_rows(training):
@@ -461,7 +501,8 @@ class _MiniBatchEpoch:
             self.state.rng.shuffle(self.state.order)
             order = samples.located(self.state.order)
         loss_sum = penalty_sum = 0.0
-        batches = blocks_of(len(samples), recipe.batch_size)
+        n_samples = len(samples)
+        batches = blocks_of(n_samples, recipe.batch_size)
         for rows, rate in zip(batches, rates):
             n_rows = rows.stop - rows.start
             work = self.work if n_rows == recipe.batch_size else self.last_work
@@ -470,13 +511,16 @@ class _MiniBatchEpoch:
             else:
                 samples.slice(rows, work)
             loss_sum += n_rows * self._descend(work, n_rows)
+            if rows.stop == n_samples:  # the step will spend the gradient
+                self.gradient_norms = self._gradient_norms(work)
             penalty_sum += n_rows * self._step(work, n_rows, rate)
-        return self.objective.reported(
-            loss_sum / len(samples), penalty_sum / len(samples)
-        )
+        return self.objective.reported(loss_sum / n_samples, penalty_sum / n_samples)
 
     def _descend(self, work, n_rows):
         return self.objective.descend(work, n_rows)
+
+    def _gradient_norms(self, work):
+        return norms_of(work.dW)
 
     def _step(self, work, n_rows, rate):
         """Move the parameters; return the penalty that they had."""
@@ -535,9 +579,15 @@ class _TouchedRowsEpoch(_MiniBatchEpoch):
     def run(self, rates):
         self.first = TouchedRows(self.state.network.weights[0])
         try:
-            return super().run(rates)
+            loss = super().run(rates)
+            self.gradient_norms = (self.first.gradient_norm, *self.gradient_norms)
+            return loss
         finally:
             self.first.settle(self.first.scale)
+
+    def _gradient_norms(self, work):
+        self.first.notes_gradient = True  # it is computed in the step that follows
+        return norms_of(work.dW[1:])
 
     def _descend(self, work, n_rows):
         work.x = work.x * self.first.scale

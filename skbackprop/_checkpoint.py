@@ -1,0 +1,196 @@
+"""Checkpoint: a killed training goes on where it was."""
+
+import os
+import pickle
+from numbers import Integral
+from pathlib import Path
+
+from ._callback_support import EPOCH, without_callbacks
+from ._callbacks import EpochCallback
+
+#: What a file says that it is; the number changes with what it holds.
+FORMAT = "skbackprop checkpoint 1"
+
+
+class Checkpoint(EpochCallback):
+    """Write a training to a file as it goes on, to resume it if it is killed.
+
+    Set it with ``estimator.set_callbacks(Checkpoint(path))``, which takes scikit-learn
+    1.9 or later. The file is replaced in one stroke: whenever the process is
+    killed, there is a whole one.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. Its folder must be there; an earlier checkpoint is replaced.
+    every : int, default=1
+        Epochs from one writing to the next. The end of `fit` is written, too.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, under ``solver="lbfgs"``, whose memory is SciPy's; in a search, whose
+        fits would replace each other's files; and where the estimator can't be pickled,
+        as a lambda can't.
+
+    See Also
+    --------
+    HistoryLogger : Writes losses, not weights.
+
+    Notes
+    -----
+    The file is a pickle: load only what you trust. It holds the estimator with its
+    weights, the memory of the optimiser and the state of the random numbers, and a
+    digest of the training data, but not the data, nor other callbacks.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_iris
+    >>> from skbackprop import AfterEpoch, BackpropClassifier, Checkpoint
+    >>> X, y = load_iris(return_X_y=True)
+    >>> def fail(net, epoch):
+    ...     if net.n_iter_ == 20:
+    ...         raise RuntimeError("as if the process were killed")
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "training.checkpoint"
+    ...     net = BackpropClassifier(tol=1e-3, random_state=0)
+    ...     try:
+    ...         net.set_callbacks(Checkpoint(path), AfterEpoch(fail)).fit(X, y)
+    ...     except RuntimeError:
+    ...         resumed = Checkpoint.resume(path, X, y)
+    >>> unbroken = net.set_callbacks().fit(X, y)
+    >>> (resumed.coefs_[0] == unbroken.coefs_[0]).all()
+    np.True_
+    """
+
+    def __init__(self, path, every=1):
+        if not isinstance(every, Integral) or every < 1:
+            raise ValueError(f"every must be an int of 1 or more, got {every!r}.")
+        self.path = Path(path)
+        self.every = every
+        self.digest = None
+
+    def setup(self, estimator, context):
+        """Refuse, at the beginning of `fit`, what could not be resumed."""
+        if estimator.solver == "lbfgs":
+            raise ValueError(
+                "Checkpoint can't resume solver='lbfgs', whose memory is SciPy's own. "
+                "Set another solver, or no Checkpoint."
+            )
+        task = context
+        while (task := task.parent) is not None:
+            if not task.sequential_subtasks:
+                raise ValueError(
+                    f"Checkpoint in a task of {task.estimator_name}: its fits would "
+                    f"replace each other's file, {str(self.path)!r}. Set a Checkpoint "
+                    "on a single fit."
+                )
+        self.digest = None
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None, metadata=None):
+        """Write the training to the file, if it is time to."""
+        is_epoch = context.task_name == EPOCH
+        if is_epoch and estimator.n_iter_ % self.every:
+            return
+        if self.digest is None:
+            self.digest = estimator._digest(X, y, **(metadata or {}))
+        self._write(estimator, finished=not is_epoch)
+
+    def _write(self, estimator, finished):
+        content = {
+            "format": FORMAT,
+            "estimator": type(estimator),
+            "attributes": without_callbacks(vars(estimator)),
+            "digest": self.digest,
+            "every": self.every,
+            "finished": finished,
+        }
+        try:
+            pickled = pickle.dumps(content)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"Checkpoint can't write the training to {str(self.path)!r}: {error}. "
+                "Functions among the parameters must stand in a module."
+            ) from error
+        part = self.path.with_name(self.path.name + ".part")
+        with part.open("wb") as file:
+            file.write(pickled)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.path)
+
+    @classmethod
+    def resume(
+        cls,
+        path,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        *,
+        callbacks=(),
+    ):
+        """Finish a training that was killed.
+
+        The weights are those that it would have had, to the last bit, on the same
+        machine with the same libraries. It goes on to be written to the file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            What a `Checkpoint` has written.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The training data, the same as before.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            The validation data, if there were any.
+        callbacks : sequence of callback, default=()
+            What else to set, beside the `Checkpoint`.
+
+        Returns
+        -------
+        BackpropClassifier or BackpropRegressor
+            Fitted. If the training had come to its end, it is what it was.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where there is no file.
+        ValueError
+            Where it is not a checkpoint, or damaged, or the data are others.
+        """
+        content = _read(Path(path))
+        estimator = content["estimator"].__new__(content["estimator"])
+        vars(estimator).update(content["attributes"])
+        if estimator._digest(X, y, sample_weight) != content["digest"]:
+            raise ValueError(
+                f"X, y or sample_weight differ from those that {str(path)!r} was "
+                "written with: a training can go on only with the same data."
+            )
+        estimator.set_callbacks(cls(path, content["every"]), *callbacks)
+        if content["finished"]:
+            return estimator
+        return estimator._resume(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+
+def _read(path):
+    pickled = path.read_bytes()
+    try:
+        content = pickle.loads(pickled)
+    except Exception as error:  # a damaged pickle may raise anything
+        raise ValueError(
+            f"{str(path)!r} is damaged, or no checkpoint: {error}"
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(
+            f"{str(path)!r} is not a checkpoint that this release can read: it must "
+            f"say that it is {FORMAT!r}."
+        )
+    return content
