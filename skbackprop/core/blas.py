@@ -66,22 +66,6 @@ def dot(x, y):
     return _DOT[x.dtype.char](x, y)
 
 
-def sum_of_squares(matrix):
-    """Return the sum of the squares of the elements of a matrix.
-
-    Parameters
-    ----------
-    matrix : ndarray, float32 or float64
-        In C order.
-
-    Returns
-    -------
-    float
-    """
-    flat = matrix.reshape(-1)
-    return dot(flat, flat) if flat.size else 0.0
-
-
 def asum(x):
     """Return the sum of the absolute values of the elements of a vector.
 

@@ -85,7 +85,7 @@ class FullGradient:
             loss += self.objective.descend(block, n)
             total += block.grad
         dW, _ = layer_views(total, self.network.sizes)
-        self.gradient_norms = norms_of(dW)
+        self.gradient_norms = norms_of([W.reshape(-1) for W in dW])
         n_weights = self.network.n_weights
         weights = self.network.params[:n_weights]
         scratch = np.empty_like(total[:n_weights])

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .blas import add_to_rows, sum_of_squares
+from .blas import add_to_rows, dot
 from .inputs import AsIs, ready
 from .sparse import sparse_dot, sparse_gradient
 
@@ -63,9 +63,9 @@ def layer_views(flat, sizes):
     )
 
 
-def norms_of(matrices):
-    """Return the norms of matrices, such as the gradients of the layers' weights."""
-    return tuple(math.sqrt(sum_of_squares(matrix)) for matrix in matrices)
+def norms_of(vectors):
+    """Return the norms of vectors, such as the gradients of the layers' weights."""
+    return tuple([math.sqrt(dot(v, v)) for v in vectors])
 
 
 class Network:

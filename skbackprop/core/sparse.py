@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.sparse import csr_array
 
-from .blas import scal, sum_of_squares
+from .blas import dot, scal
 
 #: A smaller scale is multiplied out, so that dividing by it stays exact enough.
 SMALLEST_SCALE = 1e-3
@@ -48,6 +48,11 @@ def sparse_gradient(x, delta, out):
     out[touched] = rows
 
 
+def _sum_of_squares(matrix):
+    flat = matrix.reshape(-1)
+    return dot(flat, flat) if flat.size else 0.0
+
+
 class TouchedRows:
     """Plain gradient descent on the first weights, at the cost of the touched rows.
 
@@ -82,7 +87,7 @@ class TouchedRows:
         if scale != 1.0:
             scal(scale, self.V.reshape(-1))
         self.scale = 1.0
-        self.squares = sum_of_squares(self.V)
+        self.squares = _sum_of_squares(self.V)
 
     @property
     def squared_norm(self):
@@ -105,13 +110,13 @@ class TouchedRows:
         """
         touched, rows = touched_rows(x, delta)
         if self.notes_gradient:
-            self.gradient_norm = math.sqrt(sum_of_squares(rows)) / self.scale
+            self.gradient_norm = math.sqrt(_sum_of_squares(rows)) / self.scale
         rows *= rate / self.scale
         self.scale *= shrinkage
         if self.scale < SMALLEST_SCALE:
             self.settle(self.scale)
         moved = self.V[touched]
-        self.squares -= sum_of_squares(moved)
+        self.squares -= _sum_of_squares(moved)
         moved -= rows / self.scale
-        self.squares += sum_of_squares(moved)
+        self.squares += _sum_of_squares(moved)
         self.V[touched] = moved

@@ -460,6 +460,7 @@ class _MiniBatchEpoch:
             self.samples, size, self._activations(size)
         )
         self.last_work = self.work.leading(n % size or size)
+        self.gradients = [dW.reshape(-1) for dW in self.work.dW]
         self.scratch = np.empty(PART_SIZE, self.state.network.dtype)
         self.parts = self._cut(0)
         if self.state.order is None or self.state.order.size != n:
@@ -512,15 +513,15 @@ class _MiniBatchEpoch:
                 samples.slice(rows, work)
             loss_sum += n_rows * self._descend(work, n_rows)
             if rows.stop == n_samples:  # the step will spend the gradient
-                self.gradient_norms = self._gradient_norms(work)
+                self.gradient_norms = self._gradient_norms()
             penalty_sum += n_rows * self._step(work, n_rows, rate)
         return self.objective.reported(loss_sum / n_samples, penalty_sum / n_samples)
 
     def _descend(self, work, n_rows):
         return self.objective.descend(work, n_rows)
 
-    def _gradient_norms(self, work):
-        return norms_of(work.dW)
+    def _gradient_norms(self):
+        return norms_of(self.gradients)
 
     def _step(self, work, n_rows, rate):
         """Move the parameters; return the penalty that they had."""
@@ -585,9 +586,9 @@ class _TouchedRowsEpoch(_MiniBatchEpoch):
         finally:
             self.first.settle(self.first.scale)
 
-    def _gradient_norms(self, work):
+    def _gradient_norms(self):
         self.first.notes_gradient = True  # it is computed in the step that follows
-        return norms_of(work.dW[1:])
+        return norms_of(self.gradients[1:])
 
     def _descend(self, work, n_rows):
         work.x = work.x * self.first.scale
