@@ -187,7 +187,7 @@ for solver, color in [("adam", "tab:blue"), ("lbfgs", "tab:orange")]:
     )
 left.set_yticks(positions, labels)
 left.set(xlabel="accuracy (mean and deviation of 5 folds)", title="Grid search")
-left.legend(title="solver")
+left.legend(title="solver", loc="center left", bbox_to_anchor=(1, 0.5))
 
 right.plot(range(1, len(accuracies) + 1), accuracies, "o-")
 right.set(xlabel="passes over the file", ylabel="test accuracy", title="CSV in chunks")

@@ -33,7 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skbackprop import BackpropClassifier
+from skbackprop import BackpropClassifier, LossCurveDisplay
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -104,22 +104,18 @@ print(classification_report(y_test, backprop.predict(X_test), digits=3))
 # -----------------------------
 #
 # The loss of every epoch is in ``loss_curve_``, and with more columns in the
-# DataFrame ``history_``. The curves of different costs cannot be compared by their
-# height: the quadratic cost of an untrained network, whose outputs start at the share
-# of their class, is near 0.45, its log-loss near 2.3.
+# DataFrame ``history_``. :class:`~skbackprop.LossCurveDisplay` draws it, that of
+# another model as well if it is given the losses. The curves of different costs cannot
+# be compared by their height: the quadratic cost of an untrained network, whose outputs
+# start at the share of their class, is near 0.45, its log-loss near 2.3.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
 
 for (name, model), style in zip(models.items(), ["-", "--", ":"], strict=True):
-    left.plot(
-        range(1, model[-1].n_iter_ + 1),
-        model[-1].loss_curve_,
-        style,
-        linewidth=2,
-        label=name.replace("  with", "BackpropClassifier,"),
-    )
-left.set(xlabel="epoch", ylabel="training loss", yscale="log", title="Loss curves")
-left.legend()
+    name = name.replace("  with", "BackpropClassifier,")
+    curve = LossCurveDisplay(loss=model[-1].loss_curve_, name=name)
+    curve.plot(left, linestyle=style, linewidth=2)
+left.set(yscale="log", title="Loss curves")
 
 ConfusionMatrixDisplay.from_estimator(
     backprop, X_test, y_test, ax=right, cmap="Blues", colorbar=False

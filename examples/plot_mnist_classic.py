@@ -30,7 +30,7 @@ import numpy as np
 from sklearn.datasets import fetch_openml, load_digits
 from sklearn.model_selection import train_test_split
 
-from skbackprop import BackpropClassifier
+from skbackprop import BackpropClassifier, WeightsDisplay
 
 parser = argparse.ArgumentParser(description="The classic network for MNIST.")
 parser.add_argument("path", nargs="?", help="a local mnist.npz")
@@ -146,6 +146,15 @@ net = BackpropClassifier(hidden_layer_sizes=(30,), **quadratic)
 curves["30 hidden, quadratic"], _ = train("30 hidden, quadratic cost, eta 3", net)
 
 # %%
+# What each of the 30 looks for, an image for each: red are weights above zero, blue
+# below.
+
+figure, ax = plt.subplots(figsize=(6, 5), layout="constrained")
+WeightsDisplay.from_estimator(net, ax=ax)
+ax.set_title("Weights of the 30 hidden neurons")
+plt.show()
+
+# %%
 # 100 hidden neurons
 # ------------------
 #
@@ -239,7 +248,7 @@ right.set(
     ylabel="share recognised",
     title="100 hidden, normal start",
     xticks=classes,
-    ylim=(0, 1.2),
+    ylim=(0, 1.02),
 )
-right.legend(loc="upper right", ncols=2)
+right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
 plt.show()

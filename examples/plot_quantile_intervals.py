@@ -68,8 +68,8 @@ figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
 axes.scatter(X_test, y_test, s=4, color="0.6", label="new targets")
 axes.fill_between(grid[:, 0], low, high, alpha=0.3, label="5 % to 95 %")
 axes.plot(grid, median, label="median")
-for left, right in ((-2, 0), (6, 9)):
-    axes.axvspan(left, right, color="0.9", zorder=-1)
+for left, right, label in ((-2, 0, "no training data"), (6, 9, None)):
+    axes.axvspan(left, right, color="0.9", zorder=-1, label=label)
 axes.set(xlabel="x", ylabel="y", xlim=(-2, 9), title="Nine tenths of what may come")
 axes.legend(loc="upper left")
 plt.show()

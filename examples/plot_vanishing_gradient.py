@@ -5,29 +5,25 @@ Why gradients vanish
 The slope of the sigmoid is never above 1/4, and back-propagation multiplies the
 error by it once for every layer it passes. In a deep network little is left for
 the first layers. The slope of a ReLU is 1 wherever the neuron is active. This
-example measures the gradient of each layer in a network of ten layers, with the
-building blocks of ``skbackprop.core``.
+example draws the slopes, and the gradient of each layer in two networks of ten layers.
 """
 
 # %%
 # The slopes
 # ----------
 #
-# An activation multiplies an error by its slope, in place. Given an error of one,
-# what comes back is the slope itself.
+# An activation, one of the building blocks in ``skbackprop.core``, multiplies an error
+# by its slope, in place. Given an error of one, what comes back is the slope itself.
+
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.preprocessing import StandardScaler
+from sklearn.exceptions import ConvergenceWarning
 
+from skbackprop import BackpropClassifier, GradientFlowDisplay
 from skbackprop.core.activations import ReLU, Sigmoid
-from skbackprop.core.initializers import Uniform
-from skbackprop.core.losses import SquaredError
-from skbackprop.core.network import Network
-from skbackprop.core.objective import Objective
-from skbackprop.core.optimizers import SGD
-from skbackprop.core.samples import Samples
 
 
 def slope(activation, z):
@@ -39,8 +35,9 @@ def slope(activation, z):
 
 
 z = np.linspace(-6, 6, 601)
-print(f"largest slope: sigmoid {slope(Sigmoid(), z).max():.2f}, ReLU", end=" ")
-print(f"{slope(ReLU(), z).max():.2f}")
+slopes = {"sigmoid": slope(Sigmoid(), z), "ReLU": slope(ReLU(), z)}
+for name, values in slopes.items():
+    print(f"largest slope, {name}: {values.max():.2f}")
 print(f"nine sigmoids multiply an error by at most (1/4)^9 = {0.25**9:.1e}")
 
 # %%
@@ -48,119 +45,76 @@ print(f"nine sigmoids multiply an error by at most (1/4)^9 = {0.25**9:.1e}")
 # ----------
 #
 # 64 pixels, nine hidden layers of 30 neurons, 10 sigmoid outputs, the quadratic
-# cost. The initial weights are drawn as the estimators draw them, so that only the
-# hidden activation differs. ``descend`` writes the gradient of every layer into the
-# workspace.
+# cost: only the hidden activation differs. Sixty epochs of plain gradient descent in
+# mini-batches of 50. The norm of the gradient of each layer's weights, in the last
+# mini-batch of each epoch, is in ``gradient_norms_``.
 
 X, y = load_digits(return_X_y=True)
-X = StandardScaler().fit_transform(X)
-samples = Samples(X, targets=np.eye(10), codes=y)
-sizes = [64, *[30] * 9, 10]
-layers = np.arange(1, len(sizes))
+networks = {}
+for name in slopes:
+    net = BackpropClassifier(
+        (30,) * 9,
+        activation=name.lower(),
+        solver="sgd",
+        momentum=0,
+        learning_rate_init=0.1,
+        batch_size=50,
+        alpha=0,
+        max_iter=60,
+        tol=0,
+        n_iter_no_change=60,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 60 epochs are wanted
+        networks[name] = net.fit(X, y)
 
-
-def make_network(hidden):
-    network = Network(sizes, [*[hidden] * 9, Sigmoid()], "float64")
-    rule = Uniform(hidden.glorot_factor)
-    network.initialize(np.random.RandomState(0), [rule] * 10)
-    return network
-
-
-def gradient_norms(network):
-    objective = Objective(network, SquaredError(), alpha=0.0, mean_weight=1.0)
-    work = objective.workspace(samples, len(samples))
-    samples.slice(slice(0, len(samples)), work)
-    objective.descend(work, len(samples))
-    return np.array([np.linalg.norm(dW) for dW in work.dW])
-
+print("norm of dC/dW          layer 1  layer 10     ratio")
+for name, net in networks.items():
+    for epoch in (1, 60):
+        first, *_, last = net.gradient_norms_[epoch - 1]
+        print(f"{name:9}epoch {epoch:2d} {first:13.1e}{last:10.1e}{first / last:10.1e}")
+print()
+for name, net in networks.items():
+    print(f"{name:9}accuracy on the training data: {net.score(X, y):.3f}")
 
 # %%
-# Training
-# --------
+# In the first epoch the gradient of the sigmoid network falls by much the same factor
+# from each layer to the one below it, but for the lowest, which has more inputs than
+# the others: nearly a straight line on a logarithmic scale.
+# (The small initial weights, which the error is multiplied by as well, do their part.)
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+colors = {"sigmoid": "tab:blue", "ReLU": "tab:orange"}
+layers = np.arange(1, 11)
+for name, net in networks.items():
+    color = colors[name]
+    left.plot(z, slopes[name], color=color, linewidth=2, label=name)
+    for epoch, style in [(1, "o-"), (60, "s--")]:
+        label = f"{name}, epoch {epoch}"
+        norms = net.gradient_norms_[epoch - 1]
+        right.plot(layers, norms, style, color=color, label=label)
+left.axhline(0.25, color="0.6", linestyle=":")
+left.text(-6, 0.27, "1/4", color="0.4")
+left.set(xlabel="z", ylabel="f'(z)", title="Slopes")
+left.legend()
+right.set(xlabel="layer", ylabel="norm of dC/dW", yscale="log", xticks=layers)
+right.set_title("Gradient by layer")
+right.legend(loc="lower right")
+plt.show()
+
+# %%
+# Epoch by epoch
+# --------------
 #
-# Sixty epochs of plain gradient descent in mini-batches of 50, written out: what the
-# estimators do with ``solver="sgd", momentum=0``, but for the few rows left over that
-# do not fill a batch. The gradient over all samples is measured at the start and
-# after every epoch.
+# In the sigmoid network it stays so. The first layers stand still, so that the last
+# ones see the same thing whatever the digit, and nothing is learned. In the ReLU
+# network all layers learn together.
 
-
-def train(network, n_epochs=60, batch_size=50, rate=0.1):
-    objective = Objective(network, SquaredError(), alpha=0.0, mean_weight=1.0)
-    work = objective.workspace(samples, batch_size)
-    optimizer = SGD(momentum=0.0)
-    slots = np.zeros((optimizer.slots, network.params.size))
-    scratch = np.empty_like(network.params)
-    rng = np.random.default_rng(0)
-    norms = [gradient_norms(network)]
-    t = 0
-    for _ in range(n_epochs):
-        order = rng.permutation(len(samples))
-        for start in range(0, len(order) - batch_size + 1, batch_size):
-            samples.gather(order[start : start + batch_size], work)
-            objective.descend(work, batch_size)
-            t += 1
-            optimizer.step(network.params, work.grad, slots, scratch, rate, t)
-        norms.append(gradient_norms(network))
-    accuracy = np.mean(network.predict(X).argmax(axis=1) == y)
-    return np.array(norms), accuracy
-
-
-results = {f.__class__.__name__: train(make_network(f)) for f in (Sigmoid(), ReLU())}
-
-print()
-print("norm of dC/dW           layer 1  layer 10     ratio")
-for name, (norms, _) in results.items():
-    for when, row in [("at the start", norms[0]), ("after training", norms[-1])]:
-        ratio = row[0] / row[-1]
-        print(f"{name:9}{when:14}{row[0]:8.1e}{row[-1]:10.1e}{ratio:10.1e}")
-print()
-for name, (_, accuracy) in results.items():
-    print(f"{name:9}accuracy on the training data: {accuracy:.3f}")
-
-# %%
-# At the start, the gradient of the sigmoid network falls by much the same factor from
-# each layer to the one below it: nearly a straight line on a logarithmic scale. (The
-# small initial weights, which the error is multiplied by as well, do their part.) The
-# first layers stand still, so that the last ones see the same thing whatever the
-# digit, and nothing is learned. In the ReLU network all layers learn together.
-
-fig, axes = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
-
-axes[0].plot(z, slope(Sigmoid(), z), color="tab:blue", linewidth=2, label="sigmoid")
-axes[0].plot(z, slope(ReLU(), z), color="tab:orange", linewidth=2, label="ReLU")
-axes[0].axhline(0.25, color="0.6", linestyle=":")
-axes[0].text(-6, 0.27, "1/4", color="0.4")
-axes[0].set(xlabel="z", ylabel="f'(z)", title="Slopes")
-axes[0].legend()
-
-colors = {"Sigmoid": "tab:blue", "ReLU": "tab:orange"}
-for name, (norms, _) in results.items():
-    axes[1].plot(layers, norms[0], "o-", color=colors[name], label=f"{name}, start")
-    axes[1].plot(layers, norms[-1], "s--", color=colors[name], label=f"{name}, trained")
-axes[1].set(
-    xlabel="layer",
-    ylabel="norm of dC/dW",
-    yscale="log",
-    title="Gradient by layer",
-    xticks=layers,
-    ylim=(1e-12, 5),
-)
-axes[1].legend(loc="lower right", ncols=2)
-
-for name, (norms, _) in results.items():
-    for layer, style in [(10, "-"), (5, "--"), (1, ":")]:
-        axes[2].plot(
-            norms[:, layer - 1],
-            style,
-            color=colors[name],
-            label=f"{name}, layer {layer}",
-        )
-axes[2].set(
-    xlabel="epoch",
-    ylabel="norm of dC/dW",
-    yscale="log",
-    title="Gradient in training",
-    ylim=(1e-12, 5),
-)
-axes[2].legend(loc="lower right", ncols=2)
+figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained", sharey=True)
+for ax, (name, net) in zip(axes, networks.items(), strict=True):
+    GradientFlowDisplay.from_estimator(net, ax=ax)
+    ax.set_title(f"{name}, accuracy {net.score(X, y):.2f}")
+axes[0].get_legend().remove()
+axes[1].set_ylabel("")
 plt.show()

@@ -224,7 +224,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     history_ : pandas.DataFrame
         A row an epoch: `loss`, `validation_loss`, `validation_score`,
         `learning_rate`, that of the last step, and `seconds`.
-    gradient_norms_ : ndarray of shape (n_epochs, n_layers_ - 1)
+    gradient_norms_ : ndarray of shape (n_epochs, n_layers - 1)
         Norm of the gradient of each layer's weights in the last mini-batch of each
         epoch since the network was made (of all samples for "lbfgs"), before it is
         clipped and without the penalty.
@@ -238,11 +238,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Units of the output layer.
     out_activation_ : str
         Name of the output activation.
-    is_categorical_ : ndarray of bool of shape (n_features_in_,) or None
+    is_categorical_ : ndarray of bool of shape (n_features,) or None
         Which features are categories; None where none is.
     n_features_in_ : int
         Features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where `X` had names that are all strings.
 
     See Also
