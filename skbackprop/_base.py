@@ -308,8 +308,9 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
             training = self._prepare(
                 X, y, weight, validation, start, carry_on, resume=resume
             )
-            self._run(training, self.max_iter, task.observers)
-            task.end()
+            outcome = self._run(training, self.max_iter, task.observers)
+            if outcome.reason != "interrupted":  # else it can be resumed yet
+                task.end()
         return self
 
     @with_callbacks
@@ -363,6 +364,8 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         params = self.get_params(deep=False)
         architecture = self._make_architecture(params, samples, held_out)
         state = self._begin(architecture, X.shape[1], dtype, carry_on)
+        if not resume:
+            state.best_params = None  # of a fit that was copied in its midst
         if not incremental and not resume:
             state.begin_fit()
         if held_out is None and self.early_stopping:
@@ -458,6 +461,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
             training.state.watch = Watch()
         if outcome.reason == "interrupted" or n_epochs is not None:
             explain_end(self, outcome)
+        return outcome
 
     def _recipe(self, params, n_samples, n_epochs):
         """Gather what the parameters say about how to train."""
@@ -564,7 +568,12 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         samples = self._make_samples(
             X, y, sample_weight, dtype, carry_on=True, incremental=True, classes=None
         )
-        return joblib.hash([samples.X, samples.targets, samples.codes, samples.weight])
+        rows = [samples.X]
+        if samples.is_sparse:
+            # Indices may be of 32 or 64 bits, in a matrix or an array.
+            places = (samples.X.indices, samples.X.indptr)
+            rows = [samples.X.data, *(place.astype(np.int64) for place in places)]
+        return joblib.hash([rows, samples.targets, samples.codes, samples.weight])
 
     def _learn_class_weight(self, samples, carry_on):
         """Learn what each class weighs."""

@@ -2,14 +2,16 @@
 
 import os
 import pickle
+from hashlib import sha256
 from numbers import Integral
 from pathlib import Path
 
 from ._callback_support import EPOCH, without_callbacks
 from ._callbacks import EpochCallback
 
-#: What a file says that it is; the number changes with what it holds.
-FORMAT = "skbackprop checkpoint 1"
+#: How a file begins; the number changes with what it holds. Its hash follows.
+FORMAT = b"skbackprop checkpoint 1\n"
+HASH_SIZE = sha256().digest_size
 
 
 class Checkpoint(EpochCallback):
@@ -30,8 +32,8 @@ class Checkpoint(EpochCallback):
     ------
     ValueError
         In `fit`, under ``solver="lbfgs"``, whose memory is SciPy's; in a search, whose
-        fits would replace each other's files; and where the estimator can't be pickled,
-        as a lambda can't.
+        fits would replace each other's files (those of `cross_val_score` do, unseen);
+        and where the estimator can't be pickled, as a lambda can't.
 
     See Also
     --------
@@ -100,7 +102,6 @@ class Checkpoint(EpochCallback):
 
     def _write(self, estimator, finished):
         content = {
-            "format": FORMAT,
             "estimator": type(estimator),
             "attributes": without_callbacks(vars(estimator)),
             "digest": self.digest,
@@ -116,7 +117,7 @@ class Checkpoint(EpochCallback):
             ) from error
         part = self.path.with_name(self.path.name + ".part")
         with part.open("wb") as file:
-            file.write(pickled)
+            file.write(FORMAT + sha256(pickled).digest() + pickled)
             file.flush()
             os.fsync(file.fileno())
         part.replace(self.path)
@@ -181,16 +182,15 @@ class Checkpoint(EpochCallback):
 
 
 def _read(path):
-    pickled = path.read_bytes()
-    try:
-        content = pickle.loads(pickled)
-    except Exception as error:  # a damaged pickle may raise anything
+    found = path.read_bytes()
+    if not found.startswith(FORMAT):
+        begins = found[: len(FORMAT)]
         raise ValueError(
-            f"{str(path)!r} is damaged, or no checkpoint: {error}"
-        ) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError(
-            f"{str(path)!r} is not a checkpoint that this release can read: it must "
-            f"say that it is {FORMAT!r}."
+            f"path={str(path)!r} is damaged, or no checkpoint that this release can "
+            f"read: it must begin with {FORMAT!r}, and begins with {begins!r}."
         )
-    return content
+    hashed = found[len(FORMAT) : len(FORMAT) + HASH_SIZE]
+    pickled = found[len(FORMAT) + HASH_SIZE :]
+    if sha256(pickled).digest() != hashed:
+        raise ValueError(f"path={str(path)!r} is damaged: its hash is another.")
+    return pickle.loads(pickled)

@@ -23,6 +23,14 @@ def _axes(display, ax):
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
+def _style(defaults, given):
+    """Return how a line is drawn, with what was asked for under its full names."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    return {**defaults, **normalize_kwargs(given, Line2D)}
+
+
 def _check_network(estimator):
     if not isinstance(estimator, BaseBackprop):
         raise TypeError(
@@ -104,11 +112,12 @@ class LossCurveDisplay:
         name = self.name if name is None else name
         prefix = f"{name}, " if name else ""
         epochs = np.arange(1, len(self.loss) + 1)
-        style = {"label": f"{prefix}training", **line_kwargs}
+        style = _style({"label": f"{prefix}training"}, line_kwargs)
         (self.line_,) = self.ax_.plot(epochs, self.loss, **style)
         self.validation_line_ = self.best_ = None
         if self.validation_loss is not None:
-            style = {"color": self.line_.get_color(), "linestyle": "--", **line_kwargs}
+            color = self.line_.get_color()
+            style = _style({"color": color, "linestyle": "--"}, line_kwargs)
             style["label"] = f"{prefix}validation"
             (self.validation_line_,) = self.ax_.plot(
                 epochs, self.validation_loss, **style
@@ -250,7 +259,7 @@ class GradientFlowDisplay:
         colors = colormaps.get_cmap(cmap)(np.linspace(0.0, 0.9, n_layers))
         self.lines_ = []
         for l, (layer, color) in enumerate(zip(norms.T, colors), start=1):
-            style = {"color": color, "label": f"layer {l}", **line_kwargs}
+            style = _style({"color": color, "label": f"layer {l}"}, line_kwargs)
             self.lines_ += self.ax_.plot(range(1, n_epochs + 1), layer, **style)
         self.ax_.set(xlabel="Epoch", ylabel="Norm of the gradient", yscale="log")
         self.ax_.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -349,7 +358,8 @@ class WeightsDisplay:
         self.figure_ = self.ax_.figure
         images = np.asarray(self.images)
         largest = float(np.abs(images).max())
-        style = {"cmap": cmap, "vmin": -largest, "vmax": largest, **imshow_kwargs}
+        limits = {} if "norm" in imshow_kwargs else {"vmin": -largest, "vmax": largest}
+        style = {"cmap": cmap, **limits, **imshow_kwargs}
         self.image_ = self.ax_.imshow(_mosaic(images), **style)
         self.ax_.set_axis_off()
         return self
@@ -402,12 +412,13 @@ class WeightsDisplay:
         _check_network(estimator)
         W = estimator.coefs_[0]
         shape = _image_shape(W.shape[0], image_shape)
-        units = np.arange(W.shape[1]) if units is None else np.asarray(units)
-        if units.size == 0 or units.min() < 0 or units.max() >= W.shape[1]:
+        known = range(W.shape[1])
+        units = known if units is None else list(units)
+        if not units or not set(units) <= set(known):
             raise ValueError(
-                f"units must be some of 0 to {W.shape[1] - 1}, got {units.tolist()}."
+                f"units must be some of 0 to {len(known) - 1}, got {units}."
             )
-        display = cls(images=W.T[units].reshape(-1, *shape))
+        display = cls(images=W.T[list(units)].reshape(-1, *shape))
         return display.plot(ax, cmap=cmap, **imshow_kwargs)
 
 
@@ -420,12 +431,13 @@ def _image_shape(n_inputs, image_shape):
                 "inputs are not the pixels of a square."
             )
         return side, side
-    if math.prod(image_shape) != n_inputs:
+    shape = tuple(np.atleast_1d(image_shape))
+    if len(shape) != 2 or min(shape) < 1 or math.prod(shape) != n_inputs:
         raise ValueError(
-            f"image_shape={image_shape} must have as many pixels as there are inputs "
-            f"to the first layer, {n_inputs}."
+            f"image_shape={image_shape} must be a height and a width whose product is "
+            f"the number of inputs to the first layer, {n_inputs}."
         )
-    return tuple(image_shape)
+    return shape
 
 
 def _mosaic(images):

@@ -5,16 +5,20 @@ get in the way of those of NumPy's: whoever calls these between large matrix
 products keeps SciPy's to one thread.
 """
 
+import math
+
 from scipy.linalg.blas import (
     dasum,
     daxpy,
     ddot,
     dger,
+    dnrm2,
     dscal,
     sasum,
     saxpy,
     sdot,
     sger,
+    snrm2,
     sscal,
 )
 
@@ -22,6 +26,7 @@ _AXPY = {"f": saxpy, "d": daxpy}
 _SCAL = {"f": sscal, "d": dscal}
 _DOT = {"f": sdot, "d": ddot}
 _ASUM = {"f": sasum, "d": dasum}
+_NRM2 = {"f": snrm2, "d": dnrm2}
 _GER = {"f": sger, "d": dger}
 
 
@@ -64,6 +69,26 @@ def dot(x, y):
     float
     """
     return _DOT[x.dtype.char](x, y)
+
+
+def norm(x):
+    """Return the root of the sum of the squares of the elements of a vector.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,), float32 or float64
+        Contiguous, at least one element.
+
+    Returns
+    -------
+    float
+    """
+    squares = dot(x, x)
+    # Squares leave the range of float32 long before the norm does: BLAS has a slower
+    # way around it.
+    if 1e-30 < squares < math.inf:
+        return math.sqrt(squares)
+    return _NRM2[x.dtype.char](x)
 
 
 def asum(x):

@@ -17,10 +17,13 @@ def lbfgs(training):
     """
     recipe, network = training.recipe, training.state.network
     full = FullGradient(training)
-    accepted = network.params.astype(np.float64)
+    start = network.params.astype(np.float64)
+    accepted = start.copy()
 
     def evaluate(params):
-        training.begin_epoch()
+        # What is evaluated at the start is not yet part of an iteration.
+        if not np.array_equal(params, start):
+            training.begin_epoch()
         return full(params)
 
     def end_iteration(intermediate_result):
@@ -33,7 +36,7 @@ def lbfgs(training):
     try:
         result = minimize(
             evaluate,
-            accepted.copy(),
+            start.copy(),
             jac=True,
             method="L-BFGS-B",
             callback=end_iteration,

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .blas import add_to_rows, dot
+from .blas import add_to_rows, norm
 from .inputs import AsIs, ready
 from .sparse import sparse_dot, sparse_gradient
 
@@ -65,7 +65,7 @@ def layer_views(flat, sizes):
 
 def norms_of(vectors):
     """Return the norms of vectors, such as the gradients of the layers' weights."""
-    return tuple([math.sqrt(dot(v, v)) for v in vectors])
+    return tuple([norm(v) for v in vectors])
 
 
 class Network:

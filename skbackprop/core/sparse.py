@@ -1,11 +1,9 @@
 """Sparse inputs: a batch of them touches few rows of the first layer's weights."""
 
-import math
-
 import numpy as np
 from scipy.sparse import csr_array
 
-from .blas import dot, scal
+from .blas import dot, norm, scal
 
 #: A smaller scale is multiplied out, so that dividing by it stays exact enough.
 SMALLEST_SCALE = 1e-3
@@ -110,7 +108,8 @@ class TouchedRows:
         """
         touched, rows = touched_rows(x, delta)
         if self.notes_gradient:
-            self.gradient_norm = math.sqrt(_sum_of_squares(rows)) / self.scale
+            flat = rows.reshape(-1)
+            self.gradient_norm = norm(flat) / self.scale if flat.size else 0.0
         rows *= rate / self.scale
         self.scale *= shrinkage
         if self.scale < SMALLEST_SCALE:

@@ -1,0 +1,378 @@
+"""Pictures of a training: what is drawn is what was learned."""
+
+import subprocess
+import sys
+import textwrap
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from small_fits import error_of
+from small_networks import CODES, ESTIMATORS, X, classifier, frame, small
+
+import skbackprop
+from skbackprop import (
+    BackpropClassifier,
+    GradientFlowDisplay,
+    LossCurveDisplay,
+    WeightsDisplay,
+)
+
+with warnings.catch_warnings():
+    # An old matplotlib calls a newer pyparsing by names that are no longer liked.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+
+DISPLAYS = [LossCurveDisplay, GradientFlowDisplay, WeightsDisplay]
+displays = pytest.mark.parametrize("display", DISPLAYS)
+TRAIN, VAL = slice(0, 60), slice(60, 90)
+# Learning too fast for the validation data to go on getting better.
+HASTY = dict(learning_rate_init=0.3, batch_size=20, loss="log_loss")
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    yield
+    plt.close("all")
+
+
+def validated(net, **also):
+    return net.fit(X[TRAIN], CODES[TRAIN], X_val=X[VAL], y_val=CODES[VAL], **also)
+
+
+def texts_of(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def assert_draws(line, epochs, values):
+    np.testing.assert_array_equal(line.get_xdata(), epochs)
+    np.testing.assert_array_equal(line.get_ydata(), values)
+
+
+# ------------------------------------------------------------------- losses
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+@ESTIMATORS
+def test_the_curve_is_the_loss_of_every_epoch(make, y, solver):
+    estimator = small(make, solver=solver, tol=1e-3).fit(X, y)
+    display = LossCurveDisplay.from_estimator(estimator)
+    losses = estimator.loss_curve_
+    assert len(losses) > 5
+    assert_draws(display.line_, range(1, len(losses) + 1), losses)
+    assert display.validation_line_ is None
+    assert display.best_ is None
+    assert texts_of(display.ax_) == ["training"]
+    assert display.ax_.lines[:] == [display.line_]
+    assert display.figure_ is display.ax_.figure
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("Epoch", "Loss")
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("scoring", ["loss", "accuracy"])
+def test_the_best_epoch_is_marked_on_the_validation_loss(scoring, early_stopping):
+    net = classifier(**HASTY, scoring=scoring, early_stopping=early_stopping)
+    validated(net)
+    display = LossCurveDisplay.from_estimator(net, name="hasty")
+    losses = net.validation_loss_curve_
+    assert_draws(display.validation_line_, range(1, len(losses) + 1), losses)
+    best = int(np.argmax(net.validation_scores_)) + 1
+    assert 1 < best < len(losses)
+    assert_draws(display.best_, [best], [losses[best - 1]])
+    assert texts_of(display.ax_) == [
+        "hasty, training",
+        "hasty, validation",
+        f"hasty, best epoch {best}",
+    ]
+    color = display.line_.get_color()
+    assert display.validation_line_.get_color() == display.best_.get_color() == color
+    assert display.validation_line_.get_linestyle() == "--"
+
+
+def test_the_best_epoch_by_accuracy_need_not_be_that_of_the_lowest_loss():
+    net = validated(classifier(**HASTY, scoring="accuracy"))
+    best = LossCurveDisplay.from_estimator(net).best_epoch
+    assert best != np.argmin(net.validation_loss_curve_) + 1
+    assert net.validation_scores_[best - 1] == max(net.validation_scores_)
+
+
+def test_early_stopping_has_kept_the_weights_of_the_marked_epoch():
+    net = validated(classifier(**HASTY, early_stopping=True))
+    display = LossCurveDisplay.from_estimator(net)
+    outputs = net.predict_proba(X[VAL])[np.arange(30), CODES[VAL]]
+    np.testing.assert_allclose(
+        display.best_.get_ydata(), [-np.log(outputs).mean()], rtol=1e-12
+    )
+
+
+def test_the_best_epoch_is_one_of_the_last_fit():
+    net = validated(classifier(**HASTY, warm_start=True))
+    before = len(net.loss_curve_)
+    best_before = max(net.validation_scores_)
+    # Validation data that are harder: no epoch is as good as those before.
+    net.fit(X, CODES, X_val=X[VAL], y_val=CODES[VAL][::-1])
+    scores = net.validation_scores_
+    assert max(scores[before:]) < best_before
+    best = LossCurveDisplay.from_estimator(net).best_epoch
+    assert best > before
+    assert scores[best - 1] == max(scores[before:])
+
+
+def test_epochs_without_validation_data_leave_a_gap_in_the_curve():
+    net = classifier(warm_start=True).fit(X, CODES)
+    before = len(net.loss_curve_)
+    validated(net)
+    display = LossCurveDisplay.from_estimator(net)
+    drawn = display.validation_line_.get_ydata()
+    assert np.isnan(drawn).tolist() == [True] * before + [False] * net.n_iter_
+    assert display.best_epoch > before
+    assert len(texts_of(display.ax_)) == 3
+    # And the other way round, there is no best epoch.
+    net.fit(X, CODES)
+    assert LossCurveDisplay.from_estimator(net).best_ is None
+
+
+def test_several_models_share_axes_in_colours_of_their_own():
+    _, ax = plt.subplots()
+    nets = [classifier(solver=name).fit(X, CODES) for name in ("adam", "sgd")]
+    nets += [classifier(early_stopping=True).fit(X, CODES)]
+    shown = [
+        LossCurveDisplay.from_estimator(net, ax=ax, name=f"net {i}")
+        for i, net in enumerate(nets)
+    ]
+    assert {display.ax_ for display in shown} == {ax}
+    assert {display.figure_ for display in shown} == {ax.figure}
+    assert plt.get_fignums() == [ax.figure.number]
+    assert len({display.line_.get_color() for display in shown}) == 3
+    for display, net in zip(shown, nets):
+        np.testing.assert_array_equal(display.line_.get_ydata(), net.loss_curve_)
+    assert texts_of(ax)[:3] == ["net 0, training", "net 1, training", "net 2, training"]
+
+
+def test_a_display_can_be_drawn_again_under_another_name():
+    display = LossCurveDisplay.from_estimator(classifier().fit(X, CODES), name="one")
+    first = display.ax_
+    assert display.plot(name="other") is display
+    assert display.ax_ is not first
+    assert texts_of(first) == ["one, training"]
+    assert texts_of(display.ax_) == ["other, training"]
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        {"color": "red", "linestyle": ":", "linewidth": 3.0},
+        {"c": "red", "ls": ":", "lw": 3.0},
+    ],
+    ids=["names", "short names"],
+)
+def test_both_curves_are_drawn_in_the_style_asked_for(style):
+    net = validated(classifier())
+    display = LossCurveDisplay.from_estimator(net, **style)
+    for line in (display.line_, display.validation_line_):
+        assert (line.get_color(), line.get_linestyle()) == ("red", ":")
+        assert line.get_linewidth() == 3.0
+    assert display.best_.get_color() == "red"
+    flow = GradientFlowDisplay.from_estimator(net, **style)
+    assert {line.get_color() for line in flow.lines_} == {"red"}
+    assert {line.get_linewidth() for line in flow.lines_} == {3.0}
+
+
+# ---------------------------------------------------------------- gradients
+
+
+@ESTIMATORS
+def test_each_layer_has_the_line_of_its_norms(make, y):
+    deep = small(make).set_params(hidden_layer_sizes=(5, 4, 3)).fit(X, y)
+    display = GradientFlowDisplay.from_estimator(deep)
+    assert len(display.lines_) == 4
+    for norms, line in zip(deep.gradient_norms_.T, display.lines_, strict=True):
+        assert_draws(line, range(1, deep.n_iter_ + 1), norms)
+    assert display.ax_.get_yscale() == "log"
+    assert texts_of(display.ax_) == ["layer 1", "layer 2", "layer 3", "layer 4"]
+    assert display.figure_ is display.ax_.figure
+    assert len({tuple(line.get_color()) for line in display.lines_}) == 4
+
+
+def test_layers_are_coloured_by_the_map_asked_for():
+    _, ax = plt.subplots()
+    net = classifier().fit(X, CODES)
+    display = GradientFlowDisplay.from_estimator(net, ax=ax, cmap="Reds")
+    assert display.ax_ is ax
+    first = matplotlib.colormaps["Reds"](0.0)
+    assert matplotlib.colors.to_rgba(display.lines_[0].get_color()) == first
+
+
+# ------------------------------------------------------------------ weights
+
+PIXELS = np.random.default_rng(0).normal(size=(60, 12))
+
+
+@pytest.fixture(scope="module")
+def seer():
+    """Return a network of 5 units that looks at 3 by 4 pixels."""
+    net = classifier().set_params(hidden_layer_sizes=(5,))
+    return net.fit(PIXELS, (PIXELS[:, 0] > 0).astype(int))
+
+
+def test_images_are_laid_out_row_by_row(seer):
+    display = WeightsDisplay.from_estimator(seer, image_shape=(3, 4))
+    assert display.images.shape == (5, 3, 4)
+    drawn = display.image_.get_array()
+    # Two rows of three, the last of which is missing, and a pixel between them.
+    assert drawn.shape == (2 * 3 + 1, 3 * 4 + 2)
+    gaps = np.ma.getmaskarray(drawn).copy()
+    for unit, (top, left) in enumerate([(0, 0), (0, 5), (0, 10), (4, 0), (4, 5)]):
+        image = seer.coefs_[0][:, unit].reshape(3, 4)
+        place = slice(top, top + 3), slice(left, left + 4)
+        np.testing.assert_array_equal(drawn[place], image)
+        assert not gaps[place].any()
+        gaps[place] = True
+    assert (~gaps).sum() == 0
+    assert np.ma.getmaskarray(drawn).sum() == 7 * 14 - 5 * 12
+
+
+def test_all_images_share_colours_around_zero(seer):
+    display = WeightsDisplay.from_estimator(seer, image_shape=(3, 4))
+    largest = np.abs(seer.coefs_[0]).max()
+    assert display.image_.get_clim() == (-largest, largest)
+    assert display.image_.get_cmap().name == "RdBu_r"
+    assert display.figure_ is display.ax_.figure
+    assert not display.ax_.axison
+
+
+@pytest.mark.parametrize(
+    "also", [{"vmin": -1.0, "vmax": 1.0}, {"norm": matplotlib.colors.Normalize(-1, 1)}]
+)
+def test_colours_can_be_given_other_limits(seer, also):
+    _, ax = plt.subplots()
+    display = WeightsDisplay.from_estimator(
+        seer, image_shape=(3, 4), ax=ax, cmap="gray", **also
+    )
+    assert display.ax_ is ax
+    assert display.image_.get_clim() == (-1.0, 1.0)
+    assert display.image_.get_cmap().name == "gray"
+
+
+@pytest.mark.parametrize("units", [[4, 0], np.array([4, 0]), (4, 0), range(4, -1, -4)])
+def test_units_can_be_picked_in_any_order(seer, units):
+    display = WeightsDisplay.from_estimator(seer, image_shape=(3, 4), units=units)
+    expected = seer.coefs_[0].T[[4, 0]].reshape(2, 3, 4)
+    np.testing.assert_array_equal(display.images, expected)
+    np.testing.assert_array_equal(display.image_.get_array()[:, :4], expected[0])
+    np.testing.assert_array_equal(display.image_.get_array()[:, 5:], expected[1])
+
+
+def test_square_images_need_no_shape():
+    net = BackpropClassifier((2,), solver="lbfgs", tol=0.1, random_state=0)
+    display = WeightsDisplay.from_estimator(net.fit(frame(), CODES))
+    np.testing.assert_array_equal(display.images, net.coefs_[0].T.reshape(2, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({}, ("image_shape must be given", "12 inputs")),
+        ({"image_shape": (3, 5)}, ("image_shape=(3, 5)", "12")),
+        ({"image_shape": (12,)}, ("image_shape=(12,)",)),
+        ({"image_shape": (-3, -4)}, ("image_shape=(-3, -4)",)),
+        ({"image_shape": (3, 2, 2)}, ("image_shape=(3, 2, 2)",)),
+        ({"image_shape": (3, 4), "units": [5]}, ("units", "0 to 4", "[5]")),
+        ({"image_shape": (3, 4), "units": [-1]}, ("units", "0 to 4", "[-1]")),
+        ({"image_shape": (3, 4), "units": []}, ("units", "0 to 4", "[]")),
+    ],
+    ids=str,
+)
+def test_shapes_and_units_that_are_not_there_are_refused(seer, wrong, words):
+    error_of(lambda: WeightsDisplay.from_estimator(seer, **wrong), *words)
+    assert plt.get_fignums() == []
+
+
+# ------------------------------------------------------------- all of them
+
+
+@displays
+def test_a_pipeline_is_refused(display):
+    pipeline = make_pipeline(StandardScaler(), classifier()).fit(X, CODES)
+    error_of(
+        lambda: display.from_estimator(pipeline),
+        "Pipeline",
+        "last step",
+        error=TypeError,
+    )
+    assert display.from_estimator(pipeline[-1]).ax_ is not None
+
+
+@displays
+@ESTIMATORS
+def test_an_estimator_that_is_not_fitted_is_refused(make, y, display):
+    error_of(
+        lambda: display.from_estimator(make()), make.__name__, error=NotFittedError
+    )
+
+
+@pytest.mark.parametrize("display", [LossCurveDisplay, GradientFlowDisplay])
+@pytest.mark.parametrize("early_stopping", [False, True])
+@ESTIMATORS
+def test_a_fit_without_an_epoch_can_be_drawn(make, y, early_stopping, display):
+    params = dict(solver="lbfgs", tol=1e9, early_stopping=early_stopping)
+    shown = display.from_estimator(small(make, **params).fit(X, y))
+    shown.figure_.canvas.draw()
+    assert {len(line.get_xdata()) for line in shown.ax_.lines} == {0}
+
+
+@displays
+@ESTIMATORS
+def test_drawing_takes_the_space_it_needs_and_leaves_the_estimator_alone(
+    make, y, display
+):
+    estimator = small(make, early_stopping=True).fit(X, y)
+    before = vars(estimator).copy()
+    display.from_estimator(estimator).figure_.canvas.draw()
+    assert vars(estimator) == before
+
+
+def test_without_matplotlib_the_error_names_the_extra():
+    folder = str(Path(skbackprop.__file__).parent.parent)
+    code = f"""
+        import sys
+        sys.path.insert(0, {folder!r})
+        import sklearn.metrics, sklearn.model_selection
+        for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+            del sys.modules[name]
+        sys.modules["matplotlib"] = None
+        import skbackprop
+        X, y = [[0.0], [1.0]] * 8, [0, 1] * 8
+        net = skbackprop.BackpropClassifier((4,), solver="lbfgs").fit(X, y)
+        for name in {[display.__name__ for display in DISPLAYS]}:
+            try:
+                getattr(skbackprop, name).from_estimator(net)
+            except ImportError as error:
+                print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    for display, line in zip(DISPLAYS, lines, strict=True):
+        assert line.startswith(f"{display.__name__} needs matplotlib")
+        assert "`plot`" in line
+        assert "pip install" in line
+
+
+def test_numbers_can_be_drawn_without_an_estimator():
+    display = LossCurveDisplay(loss=[3.0, 2.0, 1.0], best_epoch=2).plot()
+    assert_draws(display.best_, [2], [2.0])
+    flow = GradientFlowDisplay(norms=[[1.0, 2.0], [3.0, 4.0]]).plot()
+    assert_draws(flow.lines_[1], [1, 2], [2.0, 4.0])
+    weights = WeightsDisplay(images=[[[1.0, -2.0]]]).plot()
+    np.testing.assert_array_equal(weights.image_.get_array(), [[1.0, -2.0]])
