@@ -82,7 +82,7 @@ def _unchanged_on_error(estimator):
 def _check_same_validation(training):
     """Raise ValueError where resuming does not find the validation loss again."""
     before = training.state.history[-1].validation_loss
-    now = training.validate()[0] if training.validate else nan
+    now = training.validate.loss() if training.validate else nan
     if not np.isclose(now, before, rtol=1e-6, equal_nan=True):
         raise ValueError(
             f"X_val, y_val or sample_weight_val differ from those before: the "
@@ -363,11 +363,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         held_out = self._check_validation(dtype, *validation)
         params = self.get_params(deep=False)
         architecture = self._make_architecture(params, samples, held_out)
-        state = self._begin(architecture, X.shape[1], dtype, carry_on)
-        if not resume:
-            state.best_params = None  # of a fit that was copied in its midst
-        if not incremental and not resume:
-            state.begin_fit()
+        state = self._begin(architecture, X.shape[1], dtype, carry_on, resume)
         if held_out is None and self.early_stopping:
             # Carrying on, the same samples have to be held out as before.
             rng = copy.deepcopy(state.split_rng) if carry_on else state.rng
@@ -375,10 +371,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         samples = self._weigh_classes(samples)
         check_some_weight(samples, "trained on")
         if not resume:
-            state.note_weights(samples)
-            self._scale(state.network, samples, carry_on)
-        if not carry_on:
-            self._start_outputs(state.network, samples)
+            self._open(state, samples, carry_on, incremental)
         if set_start(state.network, *start):
             state.optimizer = None  # its moments are those of other weights
         n_epochs = 1 if incremental else self.max_iter - state.n_epochs
@@ -387,8 +380,19 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         if held_out is not None:
             training.validate = self._make_judge(training.objective, held_out)
         if resume:
+            training.resumes = True
             _check_same_validation(training)
         return training
+
+    def _open(self, state, samples, carry_on, incremental):
+        """Take note of samples, unless training resumes on them."""
+        state.leave_early_stopping()
+        if not incremental:
+            state.begin_fit()
+        state.note_weights(samples)
+        self._scale(state.network, samples, carry_on)
+        if not carry_on:
+            self._start_outputs(state.network, samples)
 
     def _make_architecture(self, params, samples, held_out):
         architecture = make_architecture(
@@ -406,12 +410,14 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
                 raise ValueError(f"In y_val: {error}") from error
         return architecture
 
-    def _begin(self, architecture, n_inputs, dtype, carry_on):
+    def _begin(self, architecture, n_inputs, dtype, carry_on, resume):
         """Return the state that training starts from: a new one, or the last."""
         fingerprints = architecture.fingerprints()
         if carry_on:
             check_unchanged(self._fingerprints, fingerprints)
-            return self._state.copy()
+            # A fit that fails must leave the last one as it was; a copy has random
+            # numbers of its own, which an uninterrupted fit would not have.
+            return self._state if resume else self._state.copy()
         self._architecture, self._fingerprints = architecture, fingerprints
         self._frozen = self._frozen_parameters()
         self._scales = Scales()

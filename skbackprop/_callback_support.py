@@ -45,10 +45,18 @@ except ModuleNotFoundError:
 #: The task of one epoch, or of one iteration of L-BFGS.
 EPOCH = "epoch"
 
+#: What scikit-learn's support of callbacks keeps among the attributes.
+KEPT = {
+    "_skl_callbacks",
+    "_skl_callbacks_to_teardown",
+    "_callback_fit_ctx",
+    "_parent_callback_ctx",
+}
+
 
 def without_callbacks(attributes):
     """Return the attributes of an estimator, but what its callbacks have put there."""
-    return {k: v for k, v in attributes.items() if "callback" not in k}
+    return {k: v for k, v in attributes.items() if k not in KEPT}
 
 
 class FitTask(Observer):

@@ -3,15 +3,24 @@
 import csv
 from pathlib import Path
 
+import numpy as np
+
+from ._base import BaseBackprop
 from ._callback_support import EPOCH
 from .core.training import Epoch
 
 
 class EpochCallback:
-    """Base of callbacks that want to know of epochs, and of nothing else."""
+    """Base of callbacks that want to know of the epochs of a network."""
 
     def setup(self, estimator, context):
-        """Get ready, at the beginning of `fit`; nothing to do."""
+        """Refuse, at the beginning of `fit`, estimators that have no epochs."""
+        if not isinstance(estimator, BaseBackprop):
+            raise TypeError(
+                f"{type(self).__name__} must be set on a BackpropClassifier or a "
+                f"BackpropRegressor, got {type(estimator).__name__}: set it on the "
+                "network inside."
+            )
 
     def teardown(self, estimator, context):
         """Clear up, at the end of `fit`; nothing to do."""
@@ -24,6 +33,9 @@ class EpochCallback:
         if context.task_name != EPOCH:
             return False
         return self._after_epoch(estimator, context)
+
+    def _after_epoch(self, estimator, context):
+        raise NotImplementedError
 
 
 class AfterEpoch(EpochCallback):
@@ -40,8 +52,14 @@ class AfterEpoch(EpochCallback):
         tuple of `loss`, `validation_loss` and `validation_score` (nan without
         validation data), `learning_rate` (nan with ``solver="lbfgs"``), `seconds`,
         all of them float, and `gradient_norms`, a tuple of float. Training ends
-        where it returns True. What it raises ends `fit`, and leaves the
-        estimator as it was before.
+        where it returns True, and goes on with False or None. What it raises ends
+        `fit`, and leaves the estimator as it was before.
+
+    Raises
+    ------
+    TypeError
+        Where `function` can't be called; in `fit`, where it returns something else,
+        or where the estimator is none of the two.
 
     See Also
     --------
@@ -70,7 +88,13 @@ class AfterEpoch(EpochCallback):
         self.function = function
 
     def _after_epoch(self, estimator, context):
-        return self.function(estimator, estimator._state.history[-1])
+        stop = self.function(estimator, estimator._state.history[-1])
+        if not isinstance(stop, bool | np.bool_ | None):
+            raise TypeError(
+                f"function must return True, False or None, got {stop!r} from "
+                f"{self.function!r}."
+            )
+        return bool(stop)
 
 
 class HistoryLogger(EpochCallback):
@@ -90,6 +114,10 @@ class HistoryLogger(EpochCallback):
     ------
     ValueError
         In `fit`, where the file holds something else.
+    OSError
+        In `fit`, where it can't be written, as in a folder that is not there.
+    TypeError
+        In `fit`, where the estimator is none of the two.
 
     See Also
     --------
@@ -125,6 +153,7 @@ class HistoryLogger(EpochCallback):
 
     def setup(self, estimator, context):
         """Make the file, or look whether it is one of these."""
+        super().setup(estimator, context)
         try:
             with self.path.open("x", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerow(self.columns)
@@ -132,9 +161,9 @@ class HistoryLogger(EpochCallback):
             self._check_columns()
 
     def _check_columns(self):
-        with self.path.open(newline="", encoding="utf-8") as file:
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
             found = next(csv.reader(file), None)
-        # None: another process has made it, and is about to write them.
+        # None: it is empty, maybe since another process is about to write them.
         if found is not None and tuple(found) != self.columns:
             raise ValueError(
                 f"path={str(self.path)!r} holds something else: its first line is "
@@ -147,6 +176,8 @@ class HistoryLogger(EpochCallback):
         known = ["" if value != value else value for value in record]
         row = [_name_of(context.parent), estimator.n_iter_, *known]
         with self.path.open("a", newline="", encoding="utf-8") as file:
+            if file.tell() == 0:
+                csv.writer(file).writerow(self.columns)
             csv.writer(file).writerow(row)
 
 

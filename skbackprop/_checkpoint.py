@@ -5,6 +5,7 @@ import pickle
 from hashlib import sha256
 from numbers import Integral
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from ._callback_support import EPOCH, without_callbacks
 from ._callbacks import EpochCallback
@@ -24,16 +25,23 @@ class Checkpoint(EpochCallback):
     Parameters
     ----------
     path : str or path-like
-        The file. Its folder must be there; an earlier checkpoint is replaced.
+        The file, in a folder that is there. An earlier checkpoint goes when training
+        begins.
     every : int, default=1
-        Epochs from one writing to the next. The end of `fit` is written, too.
+        Epochs from one writing to the next, each of which takes some milliseconds,
+        for it waits for the disk. The end of `fit` is written, too.
 
     Raises
     ------
     ValueError
-        In `fit`, under ``solver="lbfgs"``, whose memory is SciPy's; in a search, whose
-        fits would replace each other's files (those of `cross_val_score` do, unseen);
-        and where the estimator can't be pickled, as a lambda can't.
+        Where `every` is not an int of 1 or more. In `fit`, under ``solver="lbfgs"``,
+        whose memory is SciPy's; in a search or in threads, where fits would replace
+        each other's files (those of `cross_val_score` do, unseen); and where the
+        parameters can't be pickled, as a lambda can't.
+    FileNotFoundError
+        In `fit`, where there is no such folder.
+    TypeError
+        In `fit`, where the estimator is no BackpropClassifier or BackpropRegressor.
 
     See Also
     --------
@@ -72,10 +80,12 @@ class Checkpoint(EpochCallback):
             raise ValueError(f"every must be an int of 1 or more, got {every!r}.")
         self.path = Path(path)
         self.every = every
-        self.digest = None
+        self.resumes = False
+        self.fit = None
 
     def setup(self, estimator, context):
         """Refuse, at the beginning of `fit`, what could not be resumed."""
+        super().setup(estimator, context)
         if estimator.solver == "lbfgs":
             raise ValueError(
                 "Checkpoint can't resume solver='lbfgs', whose memory is SciPy's own. "
@@ -89,7 +99,30 @@ class Checkpoint(EpochCallback):
                     f"replace each other's file, {str(self.path)!r}. Set a Checkpoint "
                     "on a single fit."
                 )
-        self.digest = None
+        if self.fit is not None:
+            raise ValueError(
+                f"Checkpoint for {str(self.path)!r} is in use by another fit: set one "
+                "with a path of its own on each."
+            )
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(
+                f"path={str(self.path)!r} must be in a folder that is there."
+            )
+        self._pickle(estimator.get_params(deep=False))  # not only after many epochs
+        self.fit, self.digest = context, None
+
+    def teardown(self, estimator, context):
+        """Be ready for another fit."""
+        if self.fit is context:
+            self.fit, self.resumes = None, False
+
+    def on_fit_task_begin(self, estimator, context):
+        """Take away, before the first epoch, the file of an earlier training.
+
+        Killed before its first checkpoint, this one would be taken for that.
+        """
+        if context.task_name == EPOCH and context.task_id == 0 and not self.resumes:
+            self.path.unlink(missing_ok=True)
 
     def on_fit_task_end(self, estimator, context, *, X=None, y=None, metadata=None):
         """Write the training to the file, if it is time to."""
@@ -108,19 +141,28 @@ class Checkpoint(EpochCallback):
             "every": self.every,
             "finished": finished,
         }
+        pickled = self._pickle(content)
+        folder, name = self.path.parent, self.path.name
+        with NamedTemporaryFile(dir=folder, prefix=name, delete=False) as file:
+            try:
+                for part in (FORMAT, sha256(pickled).digest(), pickled):
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+                Path(file.name).replace(self.path)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
+
+    def _pickle(self, content):
         try:
-            pickled = pickle.dumps(content)
+            return pickle.dumps(content)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ValueError(
                 f"Checkpoint can't write the training to {str(self.path)!r}: {error}. "
                 "Functions among the parameters must stand in a module."
             ) from error
-        part = self.path.with_name(self.path.name + ".part")
-        with part.open("wb") as file:
-            file.write(FORMAT + sha256(pickled).digest() + pickled)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path)
 
     @classmethod
     def resume(
@@ -138,7 +180,8 @@ class Checkpoint(EpochCallback):
         """Finish a training that was killed.
 
         The weights are those that it would have had, to the last bit, on the same
-        machine with the same libraries. It goes on to be written to the file.
+        machine with the same libraries and as many threads. It goes on to be written
+        to the file.
 
         Parameters
         ----------
@@ -158,7 +201,8 @@ class Checkpoint(EpochCallback):
         Returns
         -------
         BackpropClassifier or BackpropRegressor
-            Fitted. If the training had come to its end, it is what it was.
+            Fitted. If the training had come to its end, it is what it was, whatever
+            validation data are passed.
 
         Raises
         ------
@@ -175,9 +219,11 @@ class Checkpoint(EpochCallback):
                 f"X, y or sample_weight differ from those that {str(path)!r} was "
                 "written with: a training can go on only with the same data."
             )
-        estimator.set_callbacks(cls(path, content["every"]), *callbacks)
+        checkpoint = cls(path, content["every"])
+        estimator.set_callbacks(checkpoint, *callbacks)
         if content["finished"]:
             return estimator
+        checkpoint.resumes = True
         return estimator._resume(X, y, sample_weight, X_val, y_val, sample_weight_val)
 
 

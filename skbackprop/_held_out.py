@@ -108,8 +108,12 @@ class Judge:
 
     def __call__(self):
         """Return the loss and the score, which is minus the loss without a scorer."""
-        loss = self.objective.mean_loss(self.held_out, self.work)
+        loss = self.loss()
         return loss, -loss if self.scorer is None else self._score()
+
+    def loss(self):
+        """Return the loss alone."""
+        return self.objective.mean_loss(self.held_out, self.work)
 
     def _score(self):
         X, weight = self.copied.X, self.copied.weight

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -861,3 +861,86 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path):
     with pytest.raises(FileNotFoundError):
         net.fit(X, CODES)
     assert not path.parent.exists()
+
+
+# ----------------------------------------------- what partial_fit does afterwards
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (
+            {"learning_rate": "cosine", "max_iter": 30, "n_iter_no_change": 2},
+            {"learning_rate": "constant"},
+        ),
+        ({"max_iter": 30, "n_iter_no_change": 30}, {"n_iter_no_change": 1}),
+    ],
+    ids=["cosine", "patience"],
+)
+@cut_short
+def test_partial_fit_trains_an_epoch_whatever_has_stalled_before(first, then):
+    # With a step far too long nothing improves.
+    params = {"learning_rate_init": 1.0, "tol": 1.0, **first}
+    net = classifier(**params).fit(X, CODES).set_params(**then)
+    n_epochs = len(net.loss_curve_)
+    for more in (1, 2, 3):
+        before = net.coefs_[0].copy()
+        net.partial_fit(X, CODES)
+        assert len(net.loss_curve_) == n_epochs + more
+        assert not np.array_equal(net.coefs_[0], before)
+
+
+def test_a_copy_from_the_midst_of_early_stopping_watches_a_loss():
+    copies = []
+    keep = AfterEpoch(lambda net, epoch: copies.append(copy.deepcopy(net)))
+    net = classifier(early_stopping=True, scoring="accuracy").set_callbacks(keep)
+    net.fit(X, CODES)
+    kept = copies[3].set_params(early_stopping=False).partial_fit(X, CODES)
+    assert kept.best_loss_ == kept.loss_
+
+
+# ------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize("answer", ["text", 1, 3.0, np.zeros(2)], ids=str)
+def test_a_function_that_answers_neither_yes_nor_no_is_refused(answer):
+    net = classifier().set_callbacks(AfterEpoch(lambda net, epoch: answer))
+    with pytest.raises(TypeError, match="function must return True, False or None"):
+        net.fit(X, CODES)
+
+
+@pytest.mark.parametrize("answer", [None, False, np.False_], ids=repr)
+def test_a_function_that_says_no_has_no_effect(answer):
+    net = classifier().set_callbacks(AfterEpoch(lambda net, epoch: answer))
+    assert_same_network(net.fit(X, CODES), classifier().fit(X, CODES))
+
+
+@pytest.mark.parametrize("kind", ["function", "logger"])
+def test_a_pipeline_is_refused_which_has_no_epochs(kind, tmp_path):
+    callback = (
+        AfterEpoch(lambda net, epoch: None)
+        if kind == "function"
+        else HistoryLogger(tmp_path / "history.csv")
+    )
+    pipeline = make_pipeline(StandardScaler(), classifier()).set_callbacks(callback)
+    with pytest.raises(TypeError, match=r"got Pipeline: set it on the network inside"):
+        pipeline.fit(X, CODES)
+
+
+def test_an_empty_file_gets_names_of_columns(tmp_path):
+    path = tmp_path / "history.csv"
+    path.touch()
+    net = classifier(max_iter=3, tol=0.0).set_callbacks(HistoryLogger(path))
+    with pytest.warns(ConvergenceWarning):
+        net.fit(X, CODES)
+    assert pd.read_csv(path)["epoch"].tolist() == [1, 2, 3]
+
+
+@EITHER
+def test_an_error_that_means_something_to_scipy_is_an_error(solver):
+    callback = AfterEpoch(lambda net, epoch: next(iter(())))
+    net = classifier(solver=solver, tol=1e-9).set_callbacks(callback)
+    with pytest.raises((StopIteration, RuntimeError), match=r"StopIteration|^$"):
+        net.fit(X, CODES)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(net)

@@ -401,23 +401,25 @@ def test_a_file_that_can_not_be_written_leaves_the_one_before_whole(
     fails, tmp_path, monkeypatch
 ):
     path = tmp_path / "checkpoint"
-    net = classifier()
-    interrupted(net, path, 6, X, CODES)
-    content = path.read_bytes()
-    net.set_callbacks().fit(X, CODES)
-    same = copy.deepcopy(net)
+    net = classifier().fit(X, CODES)
+    same, contents = copy.deepcopy(net), []
 
     def full(*_):
-        assert path.read_bytes() == content
         raise OSError(28, "No space left on device")
 
-    where, name = (os, "fsync") if fails == "fsync" else (Path, "replace")
-    monkeypatch.setattr(where, name, full)
+    def fill_disk(net, epoch):
+        if net.n_iter_ == 6:
+            contents.append(path.read_bytes())
+            where, name = (os, "fsync") if fails == "fsync" else (Path, "replace")
+            monkeypatch.setattr(where, name, full)
+
+    net.set_callbacks(Checkpoint(path), AfterEpoch(fill_disk))
     with pytest.raises(OSError, match="No space left"):
-        net.set_callbacks(Checkpoint(path)).fit(X, CODES)
+        net.fit(X, CODES)
     monkeypatch.undo()
-    assert path.read_bytes() == content
+    assert [path.read_bytes()] == contents
     assert_same_network(net, same)
+    assert_same_network(Checkpoint.resume(path, X, CODES), same)
     # What is left of the failure is not in the way.
     interrupted(classifier(), path, 8, X, CODES)
     assert read(path)["attributes"]["n_iter_"] == 8
@@ -653,6 +655,94 @@ def test_a_fit_that_is_interrupted_by_hand_can_be_resumed_as_well(tmp_path):
     unbroken = classifier().fit(X, CODES)
     assert unbroken.n_iter_ > 5
     assert_same_training(Checkpoint.resume(path, X, CODES), unbroken, (X, CODES))
+
+
+def test_an_earlier_file_is_not_taken_for_that_of_a_fit_without_one(tmp_path):
+    path = tmp_path / "checkpoint"
+    classifier().set_callbacks(Checkpoint(path)).fit(X, CODES)
+    interrupted(classifier(), path, 6, X, CODES, every=10)
+    with pytest.raises(FileNotFoundError):
+        Checkpoint.resume(path, X, CODES)
+
+
+def test_an_earlier_file_outlives_a_fit_that_does_not_begin(tmp_path):
+    path = tmp_path / "checkpoint"
+    net = classifier().set_callbacks(Checkpoint(path)).fit(X, CODES)
+    content = path.read_bytes()
+    with pytest.raises(ValueError, match="NaN"):
+        net.fit(np.full_like(X, np.nan), CODES)
+    assert path.read_bytes() == content
+
+
+def test_a_file_is_there_all_the_time_while_a_training_resumes(tmp_path):
+    path, there = tmp_path / "checkpoint", []
+    interrupted(classifier(), path, 4, X, CODES, every=3)
+    look = AfterEpoch(lambda net, epoch: there.append(path.exists()))
+    Checkpoint.resume(path, X, CODES, callbacks=[look])
+    assert len(there) > 3
+    assert all(there)
+
+
+def test_a_scorer_is_not_asked_more_often_than_without_interruption(tmp_path):
+    path = tmp_path / "checkpoint"
+    net = classifier(early_stopping=True, scoring=CountingScorer())
+    unbroken = classifier(early_stopping=True, scoring=CountingScorer())
+    unbroken.fit(X, CODES)
+    interrupted(net, path, 4, X, CODES)
+    resumed = Checkpoint.resume(path, X, CODES)
+    assert resumed.n_iter_ == unbroken.n_iter_
+    assert resumed.validation_scores_ == unbroken.validation_scores_
+
+
+class CountingScorer:
+    """Gives scores by how often it has been asked."""
+
+    def __init__(self):
+        self.n_calls = 0
+
+    def __call__(self, estimator, X, y):
+        self.n_calls += 1
+        return float(self.n_calls % 5)
+
+
+def test_a_random_state_is_shared_after_resuming_as_before(tmp_path):
+    path = tmp_path / "checkpoint"
+    interrupted(classifier(random_state=np.random.RandomState(1)), path, 4, X, CODES)
+    resumed = Checkpoint.resume(path, X, CODES).set_callbacks()
+    unbroken = classifier(random_state=np.random.RandomState(1)).fit(X, CODES)
+    assert_same_network(resumed, unbroken)
+    assert_same_network(resumed.fit(X, CODES), unbroken.fit(X, CODES))
+
+
+def test_what_could_not_be_written_is_refused_before_the_first_epoch(tmp_path):
+    epochs = AfterEpoch(lambda net, epoch: pytest.fail("an epoch has been trained"))
+    net = classifier(learning_rate=lambda epoch, step: 0.01)
+    net.set_callbacks(Checkpoint(tmp_path / "checkpoint", every=50), epochs)
+    error_of(lambda: net.fit(X, CODES), "checkpoint", "module")
+    net = classifier().set_callbacks(Checkpoint(tmp_path / "no" / "where"), epochs)
+    with pytest.raises(FileNotFoundError, match="where"):
+        net.fit(X, CODES)
+
+
+def test_one_of_them_is_for_one_fit_at_a_time(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "checkpoint")
+    inner = classifier(max_iter=3).set_callbacks(checkpoint)
+
+    def fit_another(net, epoch):
+        if net.n_iter_ == 2:
+            error_of(lambda: inner.fit(X[::-1], CODES), "in use", "checkpoint")
+
+    net = classifier().set_callbacks(checkpoint, AfterEpoch(fit_another))
+    net.fit(X, CODES)
+    assert_same_network(Checkpoint.resume(tmp_path / "checkpoint", X, CODES), net)
+
+
+def test_attributes_of_a_subclass_are_kept_whatever_their_names(tmp_path):
+    path = tmp_path / "checkpoint"
+    net = classifier()
+    net.callback_note = "mine"
+    interrupted(net, path, 3, X, CODES)
+    assert Checkpoint.resume(path, X, CODES).callback_note == "mine"
 
 
 # ------------------------------------------------------- what can't be resumed

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 import textwrap
-import warnings
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -22,13 +23,7 @@ from skbackprop import (
     WeightsDisplay,
 )
 
-with warnings.catch_warnings():
-    # An old matplotlib calls a newer pyparsing by names that are no longer liked.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import matplotlib
-
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
+plt.switch_backend("agg")
 
 
 DISPLAYS = [LossCurveDisplay, GradientFlowDisplay, WeightsDisplay]

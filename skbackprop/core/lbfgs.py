@@ -1,11 +1,12 @@
 """Descent over all samples at once: L-BFGS in the place of mini-batches."""
 
 import math
+from itertools import accumulate, count, pairwise
 
 import numpy as np
 from scipy.optimize import minimize
 
-from .network import BLOCK_ROWS, blocks_of, layer_views, norms_of
+from .network import BLOCK_ROWS, blocks_of, norms_of
 from .training import Outcome
 
 
@@ -17,26 +18,29 @@ def lbfgs(training):
     """
     recipe, network = training.recipe, training.state.network
     full = FullGradient(training)
-    start = network.params.astype(np.float64)
-    accepted = start.copy()
+    accepted = network.params.astype(np.float64)
+    evaluations = count()
 
     def evaluate(params):
         # What is evaluated at the start is not yet part of an iteration.
-        if not np.array_equal(params, start):
+        if next(evaluations):
             training.begin_epoch()
         return full(params)
 
     def end_iteration(intermediate_result):
         accepted[...] = network.params[...] = intermediate_result.x
         loss = full.reported(intermediate_result.fun)
-        training.end_epoch(loss, math.nan, full.gradient_norms)
+        try:
+            training.end_epoch(loss, math.nan, full.gradient_norms)
+        except StopIteration as error:  # which would have a meaning for SciPy
+            raise RuntimeError("An observer raised StopIteration.") from error
         if training.stopped_early or training.stopped:
             raise StopIteration
 
     try:
         result = minimize(
             evaluate,
-            start.copy(),
+            accepted.copy(),
             jac=True,
             method="L-BFGS-B",
             callback=end_iteration,
@@ -71,6 +75,8 @@ class FullGradient:
         n_rows = min(len(self.samples), BLOCK_ROWS)
         self.work = self.objective.workspace(self.samples, n_rows)
         self.network = training.state.network
+        ends = accumulate((W.size for W in self.network.weights), initial=0)
+        self.layers = [slice(*bounds) for bounds in pairwise(ends)]
 
     def reported(self, cost):
         """Return a cost at the present parameters as it is reported."""
@@ -87,8 +93,7 @@ class FullGradient:
             self.samples.slice(rows, block)
             loss += self.objective.descend(block, n)
             total += block.grad
-        dW, _ = layer_views(total, self.network.sizes)
-        self.gradient_norms = norms_of([W.reshape(-1) for W in dW])
+        self.gradient_norms = norms_of([total[layer] for layer in self.layers])
         n_weights = self.network.n_weights
         weights = self.network.params[:n_weights]
         scratch = np.empty_like(total[:n_weights])

@@ -230,6 +230,11 @@ class TrainingState:
         self.weight_sum = 0.0
         self.watch = Watch()
 
+    def leave_early_stopping(self):
+        """Watch a loss again, where this is a copy from its midst."""
+        if self.best_params is not None:
+            self.best_params, self.watch = None, Watch()
+
     def note_weights(self, samples):
         """Take note of the weights of samples.
 
@@ -275,6 +280,8 @@ class Training:
     validate : callable, default=None
         Returns the loss and the score of held-out samples, to be recorded, and
         to stop early by.
+    resumes : bool
+        Whether it goes on where another one was cut off, maybe at its end.
     observers : tuple of Observer, default=()
         Told of every epoch.
     stopped : bool
@@ -286,6 +293,7 @@ class Training:
     samples: Any
     recipe: Recipe
     validate: Callable | None = None
+    resumes: bool = False
     observers: tuple = ()
     stopped: bool = False
 
@@ -395,20 +403,9 @@ def mini_batches(training):
     state, schedule = training.state, training.recipe.schedule
     kind = _TouchedRowsEpoch if _may_skip_rows(training) else _MiniBatchEpoch
     epoch = kind(training)
-    goes_on = schedule.is_planned and not training.recipe.early_stopping
-    n_left = training.recipe.max_iter
-    while True:
-        # Looked at first, for a training that is resumed may be at its end.
-        if training.stalled and not goes_on:
-            state.n_plateaus += 1
-            state.watch.n_stalled = 0
-            if schedule.ends(state.n_plateaus):
-                return Outcome("converged")
-        if training.stopped:
-            return Outcome("stopped")
-        if n_left == 0:
-            return Outcome("planned" if schedule.is_planned else "max_iter")
-        n_left -= 1
+    if training.resumes and _has_converged(training):
+        return Outcome("converged")
+    for _ in range(training.recipe.max_iter):
         training.begin_epoch()
         course = training.course()
         rates = schedule.rates(course)
@@ -418,6 +415,22 @@ def mini_batches(training):
         loss = epoch.run(rates)
         state.n_seen += len(training.samples)
         training.end_epoch(loss, rates[-1], epoch.gradient_norms)
+        if _has_converged(training):
+            return Outcome("converged")
+        if training.stopped:
+            return Outcome("stopped")
+    return Outcome("planned" if schedule.is_planned else "max_iter")
+
+
+def _has_converged(training):
+    """Take note if there is no more improvement; say whether it is the end."""
+    state, schedule = training.state, training.recipe.schedule
+    goes_on = schedule.is_planned and not training.recipe.early_stopping
+    if not training.stalled or goes_on:
+        return False
+    state.n_plateaus += 1
+    state.watch.n_stalled = 0
+    return schedule.ends(state.n_plateaus)
 
 
 def _may_skip_rows(training):
@@ -513,15 +526,15 @@ class _MiniBatchEpoch:
                 samples.slice(rows, work)
             loss_sum += n_rows * self._descend(work, n_rows)
             if rows.stop == n_samples:  # the step will spend the gradient
-                self.gradient_norms = self._gradient_norms()
+                self._note_gradients()
             penalty_sum += n_rows * self._step(work, n_rows, rate)
         return self.objective.reported(loss_sum / n_samples, penalty_sum / n_samples)
 
     def _descend(self, work, n_rows):
         return self.objective.descend(work, n_rows)
 
-    def _gradient_norms(self):
-        return norms_of(self.gradients)
+    def _note_gradients(self):
+        self.gradient_norms = norms_of(self.gradients)
 
     def _step(self, work, n_rows, rate):
         """Move the parameters; return the penalty that they had."""
@@ -586,9 +599,9 @@ class _TouchedRowsEpoch(_MiniBatchEpoch):
         finally:
             self.first.settle(self.first.scale)
 
-    def _gradient_norms(self):
+    def _note_gradients(self):
         self.first.notes_gradient = True  # it is computed in the step that follows
-        return norms_of(self.gradients[1:])
+        self.gradient_norms = norms_of(self.gradients[1:])
 
     def _descend(self, work, n_rows):
         work.x = work.x * self.first.scale
