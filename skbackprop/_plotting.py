@@ -412,13 +412,7 @@ class WeightsDisplay:
         _check_network(estimator)
         W = estimator.coefs_[0]
         shape = _image_shape(W.shape[0], image_shape)
-        known = range(W.shape[1])
-        units = known if units is None else list(units)
-        if not units or not set(units) <= set(known):
-            raise ValueError(
-                f"units must be some of 0 to {len(known) - 1}, got {units}."
-            )
-        display = cls(images=W.T[list(units)].reshape(-1, *shape))
+        display = cls(images=W.T[_units(W.shape[1], units)].reshape(-1, *shape))
         return display.plot(ax, cmap=cmap, **imshow_kwargs)
 
 
@@ -431,13 +425,26 @@ def _image_shape(n_inputs, image_shape):
                 "inputs are not the pixels of a square."
             )
         return side, side
-    shape = tuple(np.atleast_1d(image_shape))
-    if len(shape) != 2 or min(shape) < 1 or math.prod(shape) != n_inputs:
+    shape = np.asarray(image_shape)
+    are_sides = shape.shape == (2,) and shape.dtype.kind in "iu" and shape.min() > 0
+    if not are_sides or shape.prod() != n_inputs:
         raise ValueError(
             f"image_shape={image_shape} must be a height and a width whose product is "
             f"the number of inputs to the first layer, {n_inputs}."
         )
-    return shape
+    return tuple(shape)
+
+
+def _units(n_units, units):
+    if units is None:
+        return np.arange(n_units)
+    chosen = np.asarray(units)
+    are_numbers = chosen.ndim == 1 and chosen.size and chosen.dtype.kind in "iu"
+    if not are_numbers or chosen.min() < 0 or chosen.max() >= n_units:
+        raise ValueError(
+            f"units must be a sequence of some of 0 to {n_units - 1}, got {units}."
+        )
+    return chosen
 
 
 def _mosaic(images):

@@ -283,6 +283,11 @@ def test_square_images_need_no_shape():
         ({"image_shape": (3, 4), "units": [5]}, ("units", "0 to 4", "[5]")),
         ({"image_shape": (3, 4), "units": [-1]}, ("units", "0 to 4", "[-1]")),
         ({"image_shape": (3, 4), "units": []}, ("units", "0 to 4", "[]")),
+        ({"image_shape": (3, 4), "units": 3}, ("units", "0 to 4", "got 3")),
+        ({"image_shape": (3, 4), "units": [0.5]}, ("units", "0 to 4", "[0.5]")),
+        ({"image_shape": (3, 4), "units": [[0], [1]]}, ("units", "0 to 4")),
+        ({"image_shape": (3.0, 4.0)}, ("image_shape=(3.0, 4.0)",)),
+        ({"image_shape": 12}, ("image_shape=12",)),
     ],
     ids=str,
 )
