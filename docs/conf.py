@@ -74,9 +74,15 @@ html_sidebars = {
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
-    "header_links_before_dropdown": 5,
+    "header_links_before_dropdown": 6,
     "navbar_persistent": ["search-button"],
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        # A picture and wide tables take the room.
+        "index": [],
+        "accuracy": [],
+        "benchmarks": [],
+    },
     "footer_end": [],
 }
 

@@ -48,7 +48,7 @@ X_val, y_val = draw(400)
 #
 # :class:`~skbackprop.AfterEpoch` calls a function after each epoch of ``fit``. In it
 # the network predicts as ever. This one paints the plane with the probability of one
-# class, after four epochs; with the last of them it returns True, which ends the
+# class, at four moments; with the last of them it returns True, which ends the
 # training. (Callbacks take scikit-learn 1.9.)
 
 snapshots = {5: None, 40: None, 100: None, 200: None}

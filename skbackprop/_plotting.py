@@ -23,8 +23,10 @@ def _axes(display, ax):
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
-def _style(defaults, given):
+def _style(n_epochs, defaults, given):
     """Return how a line is drawn, with what was asked for under its full names."""
+    if n_epochs == 1:
+        defaults["marker"] = "o"  # a line from a point to itself can't be seen
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.lines import Line2D
 
@@ -112,12 +114,13 @@ class LossCurveDisplay:
         name = self.name if name is None else name
         prefix = f"{name}, " if name else ""
         epochs = np.arange(1, len(self.loss) + 1)
-        style = _style({"label": f"{prefix}training"}, line_kwargs)
+        style = _style(len(epochs), {"label": f"{prefix}training"}, line_kwargs)
         (self.line_,) = self.ax_.plot(epochs, self.loss, **style)
         self.validation_line_ = self.best_ = None
         if self.validation_loss is not None:
             color = self.line_.get_color()
-            style = _style({"color": color, "linestyle": "--"}, line_kwargs)
+            style = {"color": color, "linestyle": "--"}
+            style = _style(len(epochs), style, line_kwargs)
             style["label"] = f"{prefix}validation"
             (self.validation_line_,) = self.ax_.plot(
                 epochs, self.validation_loss, **style
@@ -196,6 +199,8 @@ class GradientFlowDisplay:
     ----------
     norms : array-like of shape (n_epochs, n_layers)
         The norms, those of the first layer in the first column.
+    name : str, default=None
+        Of the model, for the legend.
 
     Attributes
     ----------
@@ -229,16 +234,19 @@ class GradientFlowDisplay:
     True
     """
 
-    def __init__(self, *, norms):
+    def __init__(self, *, norms, name=None):
         self.norms = norms
+        self.name = name
 
-    def plot(self, ax=None, *, cmap="viridis", **line_kwargs):
+    def plot(self, ax=None, *, name=None, cmap="viridis", **line_kwargs):
         """Draw a line for each layer.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             Where; None makes a new figure.
+        name : str, default=None
+            Of the model, for the legend; None takes that of the display.
         cmap : str or matplotlib.colors.Colormap, default="viridis"
             Colours of the layers, from the first to the last.
         **line_kwargs : dict
@@ -253,26 +261,33 @@ class GradientFlowDisplay:
         self.figure_ = self.ax_.figure
         from matplotlib import colormaps
 
+        name = self.name if name is None else name
+        prefix = f"{name}, " if name else ""
         norms = np.asarray(self.norms)
         n_epochs, n_layers = norms.shape
         # Short of the end of the colours, which is too light for a white page.
         colors = colormaps.get_cmap(cmap)(np.linspace(0.0, 0.9, n_layers))
         self.lines_ = []
         for l, (layer, color) in enumerate(zip(norms.T, colors), start=1):
-            style = _style({"color": color, "label": f"layer {l}"}, line_kwargs)
+            style = {"color": color, "label": f"{prefix}layer {l}"}
+            style = _style(n_epochs, style, line_kwargs)
             self.lines_ += self.ax_.plot(range(1, n_epochs + 1), layer, **style)
         self.ax_.set(xlabel="Epoch", ylabel="Norm of the gradient", yscale="log")
         self.ax_.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         return self
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, cmap="viridis", **line_kwargs):
+    def from_estimator(
+        cls, estimator, *, name=None, ax=None, cmap="viridis", **line_kwargs
+    ):
         """Draw the norms of a fitted network.
 
         Parameters
         ----------
         estimator : BackpropClassifier or BackpropRegressor
             Fitted.
+        name : str, default=None
+            Of the model, for the legend.
         ax : matplotlib.axes.Axes, default=None
             Where; None makes a new figure.
         cmap : str or matplotlib.colors.Colormap, default="viridis"
@@ -294,7 +309,7 @@ class GradientFlowDisplay:
             Without matplotlib.
         """
         _check_network(estimator)
-        display = cls(norms=estimator.gradient_norms_)
+        display = cls(norms=estimator.gradient_norms_, name=name)
         return display.plot(ax, cmap=cmap, **line_kwargs)
 
 
