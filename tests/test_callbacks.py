@@ -667,7 +667,6 @@ def test_the_scores_of_a_monitor_are_those_of_partial_fits(
 
 
 def test_a_progress_bar_is_that_of_the_estimator(capsys):
-    pytest.importorskip("rich")
     net = classifier(max_iter=200).set_callbacks(ProgressBar())
     net.fit(X, CODES)
     out = capsys.readouterr().out
@@ -725,7 +724,6 @@ def test_callbacks_of_a_search_in_several_processes_reach_every_epoch(tmp_path):
 
 
 def test_a_progress_bar_of_a_search_shows_every_fit(capsys):
-    pytest.importorskip("rich")
     search = searched(classifier())
     search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, CODES)
     out = capsys.readouterr().out
