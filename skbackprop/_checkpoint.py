@@ -51,7 +51,9 @@ class Checkpoint(EpochCallback):
     -----
     The file is a pickle: load only what you trust. It holds the estimator with its
     weights, the memory of the optimiser and the state of the random numbers, and a
-    digest of the training data, but not the data, nor other callbacks.
+    digest of the training data, but not the data, nor other callbacks. Killed while it
+    is being written, it is whole, and beside it lies a part of the next, whose name
+    begins with the same.
 
     Examples
     --------
