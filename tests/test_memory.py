@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._threads import SMALL_PRODUCT, blas_threads
-from skbackprop.core import training
+from skbackprop.core import stepper, training
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.losses import losses_for
 from skbackprop.core.network import BLOCK_ROWS, Network
@@ -60,7 +60,7 @@ def traced():
 def epochs(traced, monkeypatch):
     """Return, for each epoch to come, the bytes kept in the end, and at the peak."""
     measured = []
-    run = training._MiniBatchEpoch.run
+    run = training.MiniBatchEpoch.run
 
     def measured_run(epoch, rates):
         release_batches(epoch)
@@ -73,8 +73,8 @@ def epochs(traced, monkeypatch):
         measured.append((after - before, peak - before))
         return loss
 
-    monkeypatch.setattr(training._MiniBatchEpoch, "run", measured_run)
-    monkeypatch.setattr(training, "FLUSH_EVERY", 2)  # to measure that as well
+    monkeypatch.setattr(training.MiniBatchEpoch, "run", measured_run)
+    monkeypatch.setattr(stepper, "FLUSH_EVERY", 2)  # to measure that as well
     return measured
 
 

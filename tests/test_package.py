@@ -171,7 +171,8 @@ LAYERS = {
     "objective": {"blas", "network"},
     "optimizers": {"blas"},
     "schedules": set(),
-    "training": {"blas", "dropout", "network", "schedules", "sparse"},
+    "stepper": {"blas", "network"},
+    "training": {"dropout", "network", "schedules", "sparse", "stepper"},
     "lbfgs": {"network", "training"},
 }
 

@@ -10,14 +10,26 @@ from .network import BLOCK_ROWS, blocks_of, norms_of
 from .training import Outcome
 
 
-def lbfgs(training):
-    """Minimise over all samples at once, by SciPy's L-BFGS-B; see `Training.run`.
+def lbfgs(training, loss_term=None):
+    """Minimise over all samples at once, by SciPy's L-BFGS-B.
 
     Byrd, Lu, Nocedal and Zhu (SIAM J. Sci. Comput. 1995). SciPy computes in
     float64; parameters and gradients keep the dtype of the network.
+
+    Parameters
+    ----------
+    training : Training
+        See `Training.run`.
+    loss_term : callable, default=None
+        Returns the loss term of C and its gradient, like `LossTerm`; None for samples
+        that lie here.
+
+    Returns
+    -------
+    Outcome
     """
     recipe, network = training.recipe, training.state.network
-    full = FullGradient(training)
+    full = FullGradient(training, loss_term)
     accepted = network.params.astype(np.float64)
     evaluations = count()
 
@@ -63,17 +75,53 @@ def lbfgs(training):
     return Outcome(reason, f"(status={result.status}):\n{result.message}\n")
 
 
+class LossTerm:
+    """The loss term of C and its gradient, summed over blocks of samples.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of the network, at whose present parameters they are.
+    samples : Samples
+        All of them, or those that lie here.
+    """
+
+    def __init__(self, objective, samples):
+        self.objective, self.samples = objective, samples
+        self.work = objective.workspace(samples, min(len(samples), BLOCK_ROWS))
+
+    def __call__(self, n):
+        """Return what these samples contribute to C, and to its gradient.
+
+        Parameters
+        ----------
+        n : int
+            The n of C.
+
+        Returns
+        -------
+        loss : float
+        gradient : ndarray of shape (n_params,), float64
+        """
+        loss, gradient = 0.0, np.zeros(self.work.grad.size)
+        for rows in blocks_of(len(self.samples), self.work.n_rows):
+            block = self.work.leading(rows.stop - rows.start)
+            self.samples.slice(rows, block)
+            loss += self.objective.descend(block, n)
+            gradient += block.grad
+        return loss, gradient
+
+
 class FullGradient:
-    """Cost and gradient over all samples, summed over blocks of their rows.
+    """Cost and gradient over all samples.
 
     Its `gradient_norms` are those of the weights of each layer in the last
     evaluation, without the penalty.
     """
 
-    def __init__(self, training):
+    def __init__(self, training, loss_term=None):
         self.objective, self.samples = training.objective, training.samples
-        n_rows = min(len(self.samples), BLOCK_ROWS)
-        self.work = self.objective.workspace(self.samples, n_rows)
+        self.loss_term = loss_term or LossTerm(self.objective, self.samples)
         self.network = training.state.network
         ends = accumulate((W.size for W in self.network.weights), initial=0)
         self.layers = [slice(*bounds) for bounds in pairwise(ends)]
@@ -87,12 +135,7 @@ class FullGradient:
         """Return C and its gradient, an array of float64, at these parameters."""
         self.network.params[...] = params
         n = len(self.samples)
-        total, loss = np.zeros(params.size), 0.0
-        for rows in blocks_of(n, self.work.n_rows):
-            block = self.work.leading(rows.stop - rows.start)
-            self.samples.slice(rows, block)
-            loss += self.objective.descend(block, n)
-            total += block.grad
+        loss, total = self.loss_term(n)
         self.gradient_norms = norms_of([total[layer] for layer in self.layers])
         n_weights = self.network.n_weights
         weights = self.network.params[:n_weights]

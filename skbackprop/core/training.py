@@ -9,18 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .blas import dot, scal
 from .dropout import with_dropout
 from .network import Network, blocks_of, norms_of
 from .schedules import Course
 from .sparse import TouchedRows
-
-#: Parameters that are moved at a time: few enough for them, their gradient and the
-#: optimiser's memory of them to stay in the cache from one pass to the next.
-PART_SIZE = 32768
-
-#: Steps after which the optimiser's memory is rid of subnormal numbers.
-FLUSH_EVERY = 256
+from .stepper import Stepper
 
 
 class Epoch(NamedTuple):
@@ -362,16 +355,16 @@ class Training:
         """Whether the held-out samples say that it is enough."""
         return self.recipe.early_stopping and self.stalled
 
-    def course(self):
-        """Return where training stands, for the schedule of the coming epoch."""
-        state, recipe = self.state, self.recipe
+    def course(self, n_steps):
+        """Return where training stands, for the schedule of the coming steps."""
+        state = self.state
         return Course(
             epoch=state.n_epochs,
             step=state.n_steps,
-            n_steps=-(-len(self.samples) // recipe.batch_size),
+            n_steps=n_steps,
             n_seen=state.n_seen,
             n_plateaus=state.n_plateaus,
-            max_iter=recipe.planned_epochs,
+            max_iter=self.recipe.planned_epochs,
         )
 
     def _check_finite(self, loss):
@@ -398,16 +391,29 @@ def _all_finite(array):
     return math.isfinite(np.add.reduce(array, axis=None)) or np.isfinite(array).all()
 
 
-def mini_batches(training):
-    """Descend on mini-batches until there is no improvement; see `Training.run`."""
+def mini_batches(training, epoch=None):
+    """Descend on mini-batches until there is no improvement.
+
+    Parameters
+    ----------
+    training : Training
+        See `Training.run`.
+    epoch : object like `MiniBatchEpoch`, default=None
+        What passes once over all samples, each time that its `run` is called; None
+        for samples that lie here.
+
+    Returns
+    -------
+    Outcome
+    """
     state, schedule = training.state, training.recipe.schedule
-    kind = _TouchedRowsEpoch if _may_skip_rows(training) else _MiniBatchEpoch
-    epoch = kind(training)
+    if epoch is None:
+        epoch = epoch_of(training)
     if training.resumes and _has_converged(training):
         return Outcome("converged")
     for _ in range(training.recipe.max_iter):
         training.begin_epoch()
-        course = training.course()
+        course = training.course(epoch.n_steps)
         rates = schedule.rates(course)
         # Python's numbers: NumPy's would turn float32 arithmetic into float64.
         is_array = isinstance(rates, np.ndarray)
@@ -420,6 +426,12 @@ def mini_batches(training):
         if training.stopped:
             return Outcome("stopped")
     return Outcome("planned" if schedule.is_planned else "max_iter")
+
+
+def epoch_of(training):
+    """Make what passes over samples that lie here."""
+    kind = _TouchedRowsEpoch if _may_skip_rows(training) else MiniBatchEpoch
+    return kind(training)
 
 
 def _has_converged(training):
@@ -451,33 +463,38 @@ def _may_skip_rows(training):
     return stays_sparse and not needs_all
 
 
-class _Part(NamedTuple):
-    """A run of parameters that fits into the processor's cache, all of it views."""
+class MiniBatchEpoch:
+    """One pass over all samples; everything but the rate is settled beforehand.
 
-    params: np.ndarray
-    grad: np.ndarray
-    slots: tuple
-    scratch: np.ndarray
-    weights: np.ndarray
-    weight_grad: np.ndarray
+    Parameters
+    ----------
+    training : Training
+        Whose samples are passed over, and whose parameters are moved.
 
-
-class _MiniBatchEpoch:
-    """One pass over all samples; everything but the rate is settled beforehand."""
+    Attributes
+    ----------
+    n_steps : int
+        So many mini-batches there are.
+    gradient_norms : tuple of float
+        Of the last mini-batch, as `Epoch` has them.
+    """
 
     def __init__(self, training):
         self.state, self.objective = training.state, training.objective
         self.samples, self.recipe = training.samples, training.recipe
         n, size = len(self.samples), self.recipe.batch_size
+        self.n_steps = -(-n // size)
         self.work = self.objective.workspace(
             self.samples, size, self._activations(size)
         )
         self.last_work = self.work.leading(n % size or size)
         self.gradients = [dW.reshape(-1) for dW in self.work.dW]
-        self.scratch = np.empty(PART_SIZE, self.state.network.dtype)
-        self.parts = self._cut(0)
+        self.stepper = self._make_stepper(training)
         if self.state.order is None or self.state.order.size != n:
             self.state.order = np.arange(n)
+
+    def _make_stepper(self, training):
+        return Stepper(training, self.work.grad)
 
     def _activations(self, n_rows):
         if not self.recipe.dropout:
@@ -489,27 +506,19 @@ class _MiniBatchEpoch:
             self.state.network, self.recipe.dropout, self.state.dropout_rng, n_rows
         )
 
-    def _cut(self, first):
-        """Cut the parameters, from the first that is wanted, into parts."""
-        network, grad = self.state.network, self.work.grad
-        parts = []
-        for start in range(first, network.params.size, PART_SIZE):
-            part = slice(start, start + PART_SIZE)
-            weights = slice(start, min(start + PART_SIZE, network.n_weights))
-            parts.append(
-                _Part(
-                    network.params[part],
-                    grad[part],
-                    tuple(self.state.slots[:, part]),
-                    self.scratch[: grad[part].size],
-                    network.params[weights],
-                    grad[weights],
-                )
-            )
-        return parts
-
     def run(self, rates):
-        """Step once for every mini-batch; return the mean loss met on the way."""
+        """Step once for every mini-batch.
+
+        Parameters
+        ----------
+        rates : sequence of float
+            The learning rate of each step.
+
+        Returns
+        -------
+        float
+            The mean loss met on the way, as it is reported.
+        """
         recipe, samples = self.recipe, self.samples
         if recipe.shuffle:
             self.state.rng.shuffle(self.state.order)
@@ -538,57 +547,16 @@ class _MiniBatchEpoch:
 
     def _step(self, work, n_rows, rate):
         """Move the parameters; return the penalty that they had."""
-        self.state.n_updates += 1
-        self.state.n_steps += 1
-        penalty, clip_norm = 0.0, self.recipe.clip_norm
-        for part in self.parts:
-            penalty += self._penalize(part, n_rows)
-            if clip_norm is None:
-                self._move(part, rate)
-        if clip_norm is not None:
-            _clip(work.grad, clip_norm)
-            for part in self.parts:
-                self._move(part, rate)
-        if self.recipe.max_norm is not None:
-            _limit_norms(self.state.network.weights, self.recipe.max_norm, work)
-        if self.state.n_updates % FLUSH_EVERY == 0:
-            self._flush_subnormals()
-        return penalty
-
-    def _penalize(self, part, n_rows):
-        if not self.objective.has_penalty or not part.weights.size:
-            return 0.0
-        scratch = part.scratch[: part.weights.size]
-        return self.objective.penalize(part.weights, part.weight_grad, n_rows, scratch)
-
-    def _move(self, part, rate):
-        if self.recipe.weight_decay and part.weights.size:
-            scal(1.0 - rate * self.recipe.weight_decay, part.weights)
-        params, grad, slots, scratch, _, _ = part
-        self.recipe.optimizer.step(
-            params, grad, slots, scratch, rate, self.state.n_updates
-        )
-
-    def _flush_subnormals(self):
-        """Set to zero what the optimiser remembers of gradients long gone.
-
-        What decays ends among the subnormal numbers, with which processors
-        compute some fifty times slower: moments of dead units and unused inputs.
-        """
-        smallest = np.finfo(self.scratch.dtype).tiny
-        for part in self.parts:
-            for slot in part.slots:
-                np.abs(slot, out=part.scratch)
-                np.greater_equal(part.scratch, smallest, out=part.scratch)
-                slot *= part.scratch
+        return self.stepper.step(n_rows, rate)
 
 
-class _TouchedRowsEpoch(_MiniBatchEpoch):
+class _TouchedRowsEpoch(MiniBatchEpoch):
     """The same where only the touched rows of the first weights need work."""
 
-    def __init__(self, training):
-        super().__init__(training)
-        self.parts = self._cut(self.state.network.weights[0].size)
+    def _make_stepper(self, training):
+        return Stepper(
+            training, self.work.grad, first=self.state.network.weights[0].size
+        )
 
     def run(self, rates):
         self.first = TouchedRows(self.state.network.weights[0])
@@ -613,30 +581,3 @@ class _TouchedRowsEpoch(_MiniBatchEpoch):
         penalty += 0.5 * strength * self.first.squared_norm
         self.first.step(work.x, work.delta[0], rate, 1.0 - rate * strength)
         return penalty
-
-
-def _clip(grad, clip_norm):
-    norm = math.sqrt(dot(grad, grad))
-    if norm == math.inf:
-        # Squares overflow long before the gradient itself does.
-        norm = float(np.linalg.norm(grad.astype(np.float64)))
-    if norm > clip_norm:
-        grad *= clip_norm / norm
-
-
-def _limit_norms(weights, max_norm, work):
-    """Shorten the weights into each unit where they are longer than that.
-
-    Srivastava et al. (JMLR 15, 2014), section 5.1. The gradient has been spent:
-    its memory serves for squares and norms.
-    """
-    for W, squares, norms in zip(weights, work.dW, work.db):
-        np.square(W, out=squares)
-        np.add.reduce(squares, axis=0, out=norms)
-        np.sqrt(norms, out=norms)
-        if math.isinf(np.add.reduce(norms)):
-            # Squares overflow long before the weights themselves do.
-            norms[...] = np.linalg.norm(W.astype(np.float64), axis=0)
-        np.maximum(norms, max_norm, out=norms)
-        np.divide(max_norm, norms, out=norms)
-        np.multiply(W, norms, out=W)
