@@ -3,7 +3,6 @@
 import copy
 import warnings
 from contextlib import contextmanager
-from dataclasses import replace
 from math import inf, nan
 from numbers import Integral, Real
 
@@ -34,7 +33,7 @@ from ._parts import (
     make_schedule,
     set_start,
 )
-from ._scaling import Scales
+from ._scaling import Scales, with_scaled_targets
 from ._threads import blas_threads
 from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
 from .core.initializers import INITIALIZERS
@@ -358,12 +357,27 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         samples = self._make_samples(
             X, y, weight, dtype, carry_on, incremental, classes
         )
+        return self._plan(
+            samples, dtype, validation, start, carry_on, incremental, resume
+        )
+
+    def _plan(
+        self,
+        samples,
+        dtype,
+        validation,
+        start=(None, None),
+        carry_on=False,
+        incremental=False,
+        resume=False,
+    ):
+        """Make ready for training on samples, wherever they lie."""
         self.n_outputs_ = samples.targets.shape[1]
         self._learn_class_weight(samples, carry_on and incremental)
         held_out = self._check_validation(dtype, *validation)
         params = self.get_params(deep=False)
         architecture = self._make_architecture(params, samples, held_out)
-        state = self._begin(architecture, X.shape[1], dtype, carry_on, resume)
+        state = self._begin(architecture, samples.n_inputs, dtype, carry_on, resume)
         if held_out is None and self.early_stopping:
             # Carrying on, the same samples have to be held out as before.
             rng = copy.deepcopy(state.split_rng) if carry_on else state.rng
@@ -451,16 +465,17 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         scaled = self._with_scaled_targets(weighed)
         return Judge(objective, scaled, self.scoring, self, held_out)
 
-    def _run(self, training, n_epochs, observers=()):
+    def _run(self, training, n_epochs, observers=(), method=None):
         """Train, and take over what has been learned.
 
         `n_epochs` are those of the whole fit at most, None in `partial_fit`.
         """
+        method = method or (lbfgs if self.solver == "lbfgs" else mini_batches)
         printers = (EpochPrinter(n_epochs),) if self.verbose else ()
         training.observers = (*printers, *observers)
         network, batch_size = training.state.network, training.recipe.batch_size
         with blas_threads(network, min(batch_size, BLOCK_ROWS)):
-            outcome = training.run(lbfgs if self.solver == "lbfgs" else mini_batches)
+            outcome = training.run(method)
         self._publish()
         if self.early_stopping:
             # Further epochs, without early stopping, watch a loss, not a score.
@@ -539,6 +554,13 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         encode = self._encoder.fit_transform if learn else self._encoder.transform
         return check_X_y(encode(X), y, estimator=self, **checks)
 
+    def _read(self, X, y, weight, dtype):
+        """Return data like those that were learned from, as samples."""
+        X, y = self._check_data(X, y, learn=False)
+        return self._make_samples(
+            X, y, weight, dtype, carry_on=True, incremental=True, classes=None
+        )
+
     def _make_samples(self, X, y, weight, dtype, carry_on, incremental, classes):
         check_range(X, dtype, "X")
         targets, codes = self._encode(y, dtype, carry_on, incremental, classes)
@@ -558,10 +580,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
                     f"{name} is missing: X_val and y_val must be passed together."
                 )
         try:
-            X, y = self._check_data(X, y, learn=False)
-            return self._make_samples(
-                X, y, weight, dtype, carry_on=True, incremental=True, classes=None
-            )
+            return self._read(X, y, weight, dtype)
         except ValueError as error:
             raise ValueError(
                 f"In X_val, y_val or sample_weight_val: {error}"
@@ -569,11 +588,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
 
     def _digest(self, X, y, sample_weight=None):
         """Return what tells these training data from others."""
-        X, y = self._check_data(X, y, learn=False)
-        dtype = self._state.network.dtype
-        samples = self._make_samples(
-            X, y, sample_weight, dtype, carry_on=True, incremental=True, classes=None
-        )
+        samples = self._read(X, y, sample_weight, self._state.network.dtype)
         rows = [samples.X]
         if samples.is_sparse:
             # Indices may be of 32 or 64 bits, in a matrix or an array.
@@ -599,18 +614,18 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         """Learn the scales of these samples, too, and have the network use them."""
         if not self.standardize:
             return
-        is_scaled = np.ones(samples.X.shape[1], bool)
+        is_scaled = np.ones(samples.n_inputs, bool)
         if self._encoder is not None:
             is_scaled[self._encoder.n_numbers :] = False
         before = self._scales
-        self._scales = before.learned(samples, self._scales_targets)
+        self._scales = before + samples.measured(Scales.of, self._scales_targets)
         network.inputs = self._scales.standardized(is_scaled)
         if carry_on and self._scales_targets:
             network.change_units(*self._scales.change_of_units(before))
 
     def _with_scaled_targets(self, samples):
-        targets = self._scales.of_targets(samples.targets, self._state.network.dtype)
-        return replace(samples, targets=targets)
+        dtype = self._state.network.dtype
+        return samples.changed(with_scaled_targets, self._scales, dtype)
 
     def _check_solver_settings(self):
         if self.solver != "lbfgs":

@@ -536,7 +536,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             and type(architecture.output_activation) is Sigmoid
             and type(architecture.loss) is SquaredError
         ):
-            counts = count_classes(samples, len(self.classes_))
+            counts = samples.measured(count_classes, len(self.classes_))
             share = counts / counts.sum(axis=1, keepdims=True)
             share = share[0] if self._target_kind == "multiclass" else share[:, 1]
             share = share.clip(SMALLEST_SHARE, LARGEST_SHARE)
@@ -546,7 +546,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self._class_table = None
         multilabel = self._target_kind == "multilabel"
         n_classes = len(self.classes_)
-        counts = count_classes(samples, n_classes)
+        counts = samples.measured(count_classes, n_classes)
         self._class_counts = counts + (self._class_counts if carry_on else 0.0)
         if self.class_weight is None:
             return
@@ -559,7 +559,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _weigh_classes(self, samples):
         if self._class_table is None:
             return samples
-        return weigh_samples(samples, self._class_table)
+        return samples.changed(weigh_samples, self._class_table)
 
     def _check_class_weight(self, multilabel):
         """Refuse what is not a dict of weights, or one for each label."""

@@ -1,7 +1,7 @@
 """What has been learned of the scale of inputs and targets, by `StandardScaler`."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
@@ -31,15 +31,16 @@ class Scales:
     inputs: StandardScaler | None = None
     targets: StandardScaler | None = None
 
-    def learned(self, samples, learn_targets):
-        """Return the scales after these samples, too.
+    @classmethod
+    def of(cls, samples, with_targets):
+        """Learn the scales of samples.
 
         Parameters
         ----------
         samples : Samples
             With targets as they come.
-        learn_targets : bool
-            Whether that of the targets is learned, or stays what it is.
+        with_targets : bool
+            Whether that of the targets is learned, too.
 
         Returns
         -------
@@ -50,24 +51,28 @@ class Scales:
         ValueError
             Where numbers are so large that their variance is beyond all bounds.
         """
-        inputs = self.inputs or StandardScaler(with_mean=not issparse(samples.X))
-        inputs = copy.deepcopy(inputs)
+        inputs = StandardScaler(with_mean=not issparse(samples.X))
         n_rows = _rows_a_block(samples.X, stays_sparse=not inputs.with_mean)
         with np.errstate(all="ignore"):
             for X, weight in samples.raw_blocks(n_rows):
-                if issparse(X):
-                    X = X.toarray() if inputs.with_mean else _narrow(X)
+                X = _narrow(X) if issparse(X) else X
                 _learn(inputs, X.astype(np.float64, copy=False), weight)
-            _check_finite(inputs, "X")
-            targets = self._targets_learned(samples) if learn_targets else self.targets
-        return Scales(inputs, targets)
+            targets = _targets_learned(samples) if with_targets else None
+        return cls(_checked(inputs, "X"), _checked(targets, "y"))
 
-    def _targets_learned(self, samples):
-        targets = copy.deepcopy(self.targets) or StandardScaler()
-        values, weight = map(samples.picked, (samples.targets, samples.weight))
-        _learn(targets, values, weight)
-        _check_finite(targets, "y")
-        return targets
+    def __add__(self, other):
+        """Return the scales of both their samples together."""
+        with np.errstate(all="ignore"):
+            inputs = _merged(self.inputs, other.inputs)
+            targets = _merged(self.targets, other.targets)
+        return Scales(_checked(inputs, "X"), _checked(targets, "y"))
+
+    # scikit-learn's own objects may mean something else to its next release.
+    def __getstate__(self):
+        return {name: _noted(scaler) for name, scaler in vars(self).items()}
+
+    def __setstate__(self, state):
+        vars(self).update({name: _made_anew(noted) for name, noted in state.items()})
 
     def standardized(self, is_scaled):
         """Return what the network does with its inputs.
@@ -108,6 +113,27 @@ class Scales:
         return factor, shift
 
 
+def with_scaled_targets(samples, scales, dtype):
+    """Return samples with targets as they are learned, in this dtype."""
+    return replace(samples, targets=scales.of_targets(samples.targets, dtype))
+
+
+def _noted(scaler):
+    """Return all that a fitted scaler goes by, in arrays and numbers."""
+    if scaler is None:
+        return None
+    names = "with_mean", "n_features_in_", "n_samples_seen_", "mean_", "var_", "scale_"
+    return {name: getattr(scaler, name) for name in names}
+
+
+def _made_anew(noted):
+    if noted is None:
+        return None
+    scaler = StandardScaler()
+    vars(scaler).update(noted)
+    return scaler
+
+
 def _rows_a_block(X, stays_sparse):
     n_rows, n_columns = X.shape
     if issparse(X) and stays_sparse:
@@ -133,9 +159,42 @@ def _learn(scaler, values, weight):
         scaler.partial_fit(values[there], sample_weight=weight[there])
 
 
-def _check_finite(scaler, name):
+def _targets_learned(samples):
+    targets = StandardScaler()
+    _learn(targets, *map(samples.picked, (samples.targets, samples.weight)))
+    return targets
+
+
+def _merged(one, other):
+    """Return the scaler of the samples of two.
+
+    Chan, Golub and LeVeque, "Algorithms for computing the sample variance" (1983),
+    equation 2.1.
+    """
+    if one is None or other is None:
+        return one or other
+    merged = copy.copy(one)
+    n_one, n_other = one.n_samples_seen_, other.n_samples_seen_
+    n = merged.n_samples_seen_ = n_one + n_other
+    apart = other.mean_ - one.mean_
+    merged.mean_ = one.mean_ + apart * (n_other / n)
+    squares = n_one * one.var_ + n_other * other.var_
+    merged.var_ = (squares + np.square(apart) * (n_one / n) * n_other) / n
+    # As StandardScaler has it: what varies by rounding alone is constant.
+    eps = np.finfo(np.float64).eps
+    rounding = n * eps * merged.var_ + np.square(n * merged.mean_ * eps)
+    constant = merged.var_ <= rounding
+    merged.scale_ = np.where(constant, 1.0, np.sqrt(merged.var_))
+    return merged
+
+
+def _checked(scaler, name):
+    """Return a scaler, None where there is none or where nothing was learned."""
+    if not hasattr(scaler, "mean_"):
+        return None
     if not (np.isfinite(scaler.var_).all() and np.isfinite(scaler.mean_).all()):
         raise ValueError(
             f"{name} contains numbers too large to be standardised: the square of "
             f"their deviation overflows. Scale {name}, or set standardize=False."
         )
+    return scaler

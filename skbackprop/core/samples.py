@@ -44,6 +44,34 @@ class Samples:
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
     @property
+    def n_inputs(self):
+        """Inputs of the network."""
+        return self.X.shape[1]
+
+    def measured(self, function, *args):
+        """Return what a function finds of these samples.
+
+        Samples may also lie elsewhere, in parts: what is asked for all of them, or done
+        to all of them, goes there as a function, and what is found is added up.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(samples, *args)`` returns what can be added up over parts.
+        *args : object
+            Passed on.
+
+        Returns
+        -------
+        object
+        """
+        return function(self, *args)
+
+    def changed(self, function, *args):
+        """Return the samples that a function makes of these; see `measured`."""
+        return function(self, *args)
+
+    @property
     def mean_weight(self):
         """Mean of the sample weights, 1 where there are none."""
         if self.weight is None:
