@@ -4,6 +4,7 @@ from ._callbacks import AfterEpoch, HistoryLogger
 from ._checkpoint import Checkpoint
 from ._classifier import BackpropClassifier
 from ._gradients import check_gradients
+from ._persistence import SKOPS_TRUSTED, load
 from ._plotting import GradientFlowDisplay, LossCurveDisplay, WeightsDisplay
 from ._regressor import BackpropRegressor
 from .core.activations import Activation
@@ -12,6 +13,7 @@ from .core.losses import Loss
 __version__ = "0.1.0"
 
 __all__ = [
+    "SKOPS_TRUSTED",
     "Activation",
     "AfterEpoch",
     "BackpropClassifier",
@@ -23,4 +25,5 @@ __all__ = [
     "LossCurveDisplay",
     "WeightsDisplay",
     "check_gradients",
+    "load",
 ]

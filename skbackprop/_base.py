@@ -33,6 +33,7 @@ from ._parts import (
     make_schedule,
     set_start,
 )
+from ._persistence import PersistenceMixin
 from ._scaling import Scales, with_scaled_targets
 from ._threads import blas_threads
 from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
@@ -89,7 +90,9 @@ def _check_same_validation(training):
         )
 
 
-class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
+class BaseBackprop(
+    PersistenceMixin, CallbackSupportMixin, FittedNetwork, BaseEstimator
+):
     """Base of `BackpropClassifier` and `BackpropRegressor`."""
 
     _parameter_constraints: dict = {
@@ -349,9 +352,7 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
     ):
         """Make everything ready for training, the network included."""
         self._check_solver_settings()
-        carry_on = carry_on and hasattr(self, "_state")
-        if carry_on:
-            check_unchanged(self._frozen, self._frozen_parameters())
+        carry_on = self._carries_on(carry_on)
         X, y = self._check_data(X, y, learn=not carry_on)
         dtype = self._computing_dtype(X, carry_on)
         samples = self._make_samples(
@@ -360,6 +361,13 @@ class BaseBackprop(CallbackSupportMixin, FittedNetwork, BaseEstimator):
         return self._plan(
             samples, dtype, validation, start, carry_on, incremental, resume
         )
+
+    def _carries_on(self, wanted):
+        """Say whether training goes on from a fitted network, if that is wanted."""
+        carries_on = wanted and hasattr(self, "_state")
+        if carries_on:
+            check_unchanged(self._frozen, self._frozen_parameters())
+        return carries_on
 
     def _plan(
         self,

@@ -9,9 +9,10 @@ from tempfile import NamedTemporaryFile
 
 from ._callback_support import EPOCH, without_callbacks
 from ._callbacks import EpochCallback
+from ._persistence import CHECKPOINT
 
 #: How a file begins; the number changes with what it holds. Its hash follows.
-FORMAT = b"skbackprop checkpoint 1\n"
+FORMAT = CHECKPOINT + b" 1\n"
 HASH_SIZE = sha256().digest_size
 
 

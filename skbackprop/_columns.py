@@ -86,6 +86,8 @@ class ColumnEncoder:
 
     Attributes
     ----------
+    is_number : ndarray of bool of shape (n_features,)
+        Which features are not.
     n_numbers : int
         So many of the columns that come out are numbers of the input.
     """
@@ -106,32 +108,117 @@ class ColumnEncoder:
         ndarray of shape (n_samples, n_encoded)
             Its numbers.
         """
+        levels, dtype = [], np.float64
+        if self.is_categorical is not None:
+            levels = _categories(X, np.flatnonzero(self.is_categorical))
+            dtype = np.float32 if is_single(X, ~self.is_categorical) else np.float64
+        self._make(X.shape[1], levels, dtype)
+        return only_numbers(self.encoder.fit_transform, X)
+
+    def learn(self, means, has_gaps, levels=(), dtype="float64", names=None):
+        """Learn from what is known of data, in the place of the data.
+
+        Files keep this much, which outlasts any release of scikit-learn; and data
+        that come in parts can be gone through part by part.
+
+        Parameters
+        ----------
+        means : ndarray of shape (n_numbers,)
+            The mean of each number where it is there; 0 where it never is.
+        has_gaps : ndarray of bool of shape (n_numbers,)
+            Which numbers are missing somewhere.
+        levels : sequence of ndarray, default=()
+            The categories of each categorical feature in order, in the dtype in
+            which they come: numbers sorted, of object where some are missing.
+        dtype : {"float64", "float32"}, default="float64"
+            Of what categories are turned into.
+        names : ndarray of str of shape (n_features,), default=None
+            Of the features; None where they have none.
+
+        Returns
+        -------
+        self : ColumnEncoder
+        """
+        import pandas as pd
+
+        n_features = len(means) + len(levels)
+        self._make(n_features, levels, np.dtype(dtype).type)
+        numbers = iter(np.where(has_gaps, np.nan, 0.0))
+        categories = iter(levels)
+        # Two rows: what is there, and what may be missing.
+        columns = [
+            np.array([0.0, next(numbers)]) if is_number else next(categories)[[0, 0]]
+            for is_number in self.is_number
+        ]
+        if any(level.dtype.kind == "S" for level in levels):
+            sketch = np.column_stack(columns)  # pandas has no bytes
+        else:
+            series = [pd.Series(column, dtype=column.dtype) for column in columns]
+            sketch = pd.concat(series, axis=1, keys=range(n_features))
+        self.encoder.fit(sketch if names is None else sketch.set_axis(names, axis=1))
+        if self.n_numbers:
+            self._imputer.statistics_ = np.asarray(means, float)
+        return self
+
+    def _make(self, n_features, levels, dtype):
+        """Make what has yet to be fitted."""
+        everywhere = np.ones(n_features, bool)
+        categorical = self.is_categorical
+        self.is_number = everywhere if categorical is None else ~categorical
+        self.n_numbers = int(self.is_number.sum())
         imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
-        imputer.set_output(transform="default")
-        if self.is_categorical is None:
-            self.n_numbers = X.shape[1]
-            self.encoder = imputer
-            return _only_numbers(imputer.fit_transform, X)
-        self.n_numbers = int((~self.is_categorical).sum())
-        one_hot = OneHotEncoder(
-            categories=_categories(X, np.flatnonzero(self.is_categorical)),
-            handle_unknown="ignore",
-            sparse_output=False,
-            dtype=np.float32 if _is_single(X, ~self.is_categorical) else np.float64,
-        )
-        self.encoder = ColumnTransformer(
-            [
-                ("numbers", imputer, ~self.is_categorical),
-                ("categories", one_hot, self.is_categorical),
-            ],
-            sparse_threshold=0.0,
-        )
+        self.encoder = imputer
+        if categorical is not None:
+            one_hot = OneHotEncoder(
+                categories=levels,
+                handle_unknown="ignore",
+                sparse_output=False,
+                dtype=dtype,
+            )
+            self.encoder = ColumnTransformer(
+                [
+                    ("numbers", imputer, self.is_number),
+                    ("categories", one_hot, categorical),
+                ],
+                sparse_threshold=0.0,
+            )
         self.encoder.set_output(transform="default")
-        return _only_numbers(self.encoder.fit_transform, X)
+
+    @property
+    def _imputer(self):
+        if self.is_categorical is None:
+            return self.encoder
+        return self.encoder.named_transformers_["numbers"]
+
+    # scikit-learn's own objects may mean something else to its next release.
+    def __getstate__(self):
+        state = {
+            "is_categorical": self.is_categorical,
+            "means": np.zeros(self.n_numbers),
+            "has_gaps": np.zeros(self.n_numbers, bool),
+            "levels": [],
+            "dtype": "float64",
+            "names": getattr(self.encoder, "feature_names_in_", None),
+        }
+        if self.n_numbers:  # else nothing has been fitted to them
+            # Since scikit-learn 1.9 these are rounded to the dtype of the data.
+            dtype = getattr(self._imputer, "_fill_dtype", float)
+            state["means"] = self._imputer.statistics_.astype(dtype).astype(float)
+            state["has_gaps"][self._imputer.indicator_.features_] = True
+        if self.is_categorical is not None:
+            one_hot = self.encoder.named_transformers_["categories"]
+            state["levels"] = one_hot.categories_
+            state["dtype"] = np.dtype(one_hot.dtype).name
+        return state
+
+    def __setstate__(self, state):
+        self.is_categorical = state["is_categorical"]
+        learned = ("means", "has_gaps", "levels", "dtype", "names")
+        self.learn(*(state[name] for name in learned))
 
     def transform(self, X):
         """Encode a frame like the one that was learned from; see `fit_transform`."""
-        return _only_numbers(self.encoder.transform, X)
+        return only_numbers(self.encoder.transform, X)
 
     def by_feature(self, X, derivatives):
         """Arrange derivatives by encoded columns as the features they came from.
@@ -151,33 +238,38 @@ class ColumnEncoder:
         import pandas as pd
 
         n_samples, _, n_outputs = derivatives.shape
-        if self.is_categorical is None:
-            is_number = np.ones(self.n_numbers, bool)
-        else:
-            is_number = ~self.is_categorical
         arranged = np.full(
-            (n_samples, is_number.size, n_outputs), np.nan, derivatives.dtype
+            (n_samples, self.is_number.size, n_outputs), np.nan, derivatives.dtype
         )
-        arranged[:, is_number] = derivatives[:, : self.n_numbers]
+        arranged[:, self.is_number] = derivatives[:, : self.n_numbers]
         arranged[pd.isna(np.asarray(X))] = np.nan
         return arranged
 
 
 def _categories(X, columns):
     """List the categories of some columns: those of their dtype, met or not."""
+    return [known_levels(levels_of(column_of(X, j))) for j in columns]
+
+
+def column_of(X, j):
+    """Return a column of a frame or an array."""
+    return X[X.columns[j]] if is_frame(X) else np.asarray(X)[:, j]
+
+
+def levels_of(column):
+    """List the categories of a column: those of its dtype, else those it has."""
     import pandas as pd
 
-    found = []
-    for j in columns:
-        column = X[X.columns[j]] if is_frame(X) else np.asarray(X)[:, j]
-        if str(column.dtype).startswith(("category", "Enum")):
-            categories = column.dtype.categories
-        else:
-            categories = pd.Categorical(np.asarray(column)).categories
-        categories = np.asarray(categories)
-        # A level that nothing has, where none is known: encoded as zeros.
-        found.append(categories if categories.size else np.zeros(1))
-    return [np.sort(c) if c.dtype.kind in "biuf" else c for c in found]
+    if str(column.dtype).startswith(("category", "Enum")):
+        return np.asarray(column.dtype.categories)
+    return np.asarray(pd.Categorical(np.asarray(column)).categories)
+
+
+def known_levels(levels):
+    """Return levels as they are encoded: sorted if numbers, and one at least."""
+    # A level that nothing has, where none is known: encoded as zeros.
+    levels = levels if levels.size else np.zeros(1)
+    return np.sort(levels) if levels.dtype.kind in "biuf" else levels
 
 
 def _others(X):
@@ -193,7 +285,7 @@ def _others(X):
     return f": {', '.join(others)}" if others else ""
 
 
-def _is_single(X, is_number):
+def is_single(X, is_number):
     """Say whether all numbers come in single precision."""
     dtypes = list(X.dtypes) if is_frame(X) else [getattr(X, "dtype", None)]
     if len(dtypes) == len(is_number):
@@ -201,7 +293,8 @@ def _is_single(X, is_number):
     return bool(dtypes) and all(str(dtype).lower() == "float32" for dtype in dtypes)
 
 
-def _only_numbers(encode, X):
+def only_numbers(encode, X):
+    """Return what a frame is encoded as; where it can't be, say which columns."""
     try:
         encoded = encode(X)
     except (TypeError, ValueError) as error:

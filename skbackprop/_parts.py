@@ -119,7 +119,16 @@ class Fingerprint:
         return self.contents == other.contents
 
 
+def _is_plain(value):
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, (bool, int, float, str, type(None)))
+
+
 def _comparable(settings):
+    # Files may be older than the joblib at hand, whose hashes may be others then.
+    if all(map(_is_plain, settings.values())):
+        return settings.copy()
     try:
         return joblib.hash(settings)
     except PicklingError:  # a lambda, say, which is equal to itself alone

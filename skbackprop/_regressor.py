@@ -431,7 +431,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             :func:`sklearn.metrics.r2_score`; where `quantile` is a sequence, the mean
             over the quantiles of :func:`sklearn.metrics.d2_pinball_score`. At best 1.
         """
-        predicted = self.predict(X)
+        return self._score_of(y, self.predict(X), sample_weight)
+
+    def _score_of(self, y, predicted, sample_weight):
         if not self._predicts_quantiles:
             return r2_score(y, predicted, sample_weight=sample_weight)
         scores = [

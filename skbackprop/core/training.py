@@ -217,6 +217,17 @@ class TrainingState:
             best_params=None if self.best_params is None else self.best_params.copy(),
         )
 
+    # An array takes a tenth of the room of records, and outlasts what they are.
+    def __getstate__(self):
+        records = [(*numbers, *norms) for *numbers, norms in self.history]
+        return {**vars(self), "history": np.array(records, float)}
+
+    def __setstate__(self, state):
+        n_numbers = len(Epoch._fields) - 1
+        records = state["history"].tolist()
+        history = [Epoch(*row[:n_numbers], tuple(row[n_numbers:])) for row in records]
+        vars(self).update({**state, "history": history})
+
     def begin_fit(self):
         """Count epochs, steps and samples anew; keep what has been learned."""
         self.n_epochs = self.n_plateaus = self.n_steps = self.n_rows = 0

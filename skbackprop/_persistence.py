@@ -1,0 +1,253 @@
+"""Files of estimators: what they hold, its format, and how they are read."""
+
+import bz2
+import gzip
+import lzma
+import zlib
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import joblib
+from sklearn.base import BaseEstimator
+
+from ._columns import ColumnEncoder
+from ._parts import Architecture, Fingerprint
+from ._scaling import Scales
+from .core import initializers
+from .core.activations import (
+    ACTIVATIONS,
+    OUTPUT_ACTIVATIONS,
+    ActivationFromFunction,
+)
+from .core.inputs import AsIs, Standardized
+from .core.losses import LOSSES, LossFromFunction
+from .core.network import Network
+from .core.optimizers import OPTIMIZERS
+from .core.training import TrainingState, Watch
+
+#: The format that this release writes. It goes up whenever a file of the release
+#: before would not do any more: with a parameter or another attribute more or less,
+#: or one that means something else, of an estimator or of what it holds.
+#: A class of ours that moves has to stay where files look for it.
+FORMAT = 1
+
+#: Under which name the number stands in the state of an estimator.
+FORMAT_KEY = "_skbackprop_format"
+
+#: How the file of a `Checkpoint` begins, which is none of these.
+CHECKPOINT = b"skbackprop checkpoint"
+
+#: How the other files begin. joblib compresses a pickle in one of these ways.
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"
+COMPRESSED = (
+    ((b"x\x01", b"x\x5e", b"x\x9c", b"x\xda"), zlib.decompress),
+    (b"\x1f\x8b", gzip.decompress),
+    (b"BZ", bz2.decompress),
+    (b"\xfd7zXZ", lzma.decompress),
+    (b"]\x00", lzma.decompress),
+)
+
+_TYPES = {
+    *ACTIVATIONS.values(),
+    *OUTPUT_ACTIVATIONS.values(),
+    *LOSSES.values(),
+    *OPTIMIZERS.values(),
+    *initializers.INITIALIZERS.values(),
+    initializers.Uniform,
+    # Around functions of users, which are trusted, or not, for themselves.
+    initializers.FromFunction,
+    ActivationFromFunction,
+    LossFromFunction,
+    Architecture,
+    AsIs,
+    ColumnEncoder,
+    Fingerprint,
+    Network,
+    Scales,
+    Standardized,
+    TrainingState,
+    Watch,
+}
+
+#: Names of the types of ours that a skops file of an estimator may contain, to be
+#: passed as ``trusted`` to ``skops.io.load``.
+SKOPS_TRUSTED = sorted(
+    {
+        "skbackprop._classifier.BackpropClassifier",
+        "skbackprop._regressor.BackpropRegressor",
+        *(f"{one.__module__}.{one.__name__}" for one in _TYPES),
+    }
+)
+
+
+class PersistenceMixin:
+    """Has the state of an estimator say in which format it is."""
+
+    def __getstate__(self):
+        state = {**super().__getstate__(), FORMAT_KEY: FORMAT}
+        if "class_weight" in state:
+            state["class_weight"] = _without_keys(state["class_weight"])
+        return state
+
+    def __setstate__(self, state):
+        _check_format(state, type(self).__name__)
+        # Here a release that has raised the format turns states of those before into
+        # states of its own, one format after the other.
+        state = {name: value for name, value in state.items() if name != FORMAT_KEY}
+        if "class_weight" in state:
+            state["class_weight"] = _with_keys(state["class_weight"])
+        super().__setstate__(state)
+
+
+def _check_format(state, name):
+    """Raise ValueError where a state is of no format that can be read here."""
+    if not isinstance(state, dict) or FORMAT_KEY not in state:
+        raise ValueError(
+            f"the state of this {name} has no format: it was written before there "
+            "were formats, or comes from a __getstate__ that leaves it out, which has "
+            f"to start from super().__getstate__(). This release reads format {FORMAT}."
+            " Fit the estimator again, or load it with the release that wrote it."
+        )
+    found = state[FORMAT_KEY]
+    if found != FORMAT:
+        raise ValueError(
+            f"this {name} is in format {found!r}, and this release of skbackprop reads "
+            f"format {FORMAT}. Load it with the release that wrote it, or a later one."
+        )
+
+
+# skops writes the keys of a dict as text, and takes False and True for one.
+def _without_keys(value):
+    if type(value) is dict:
+        return {"classes": list(value), "weights": list(value.values())}
+    return [_without_keys(one) for one in value] if type(value) is list else value
+
+
+def _with_keys(value):
+    if type(value) is dict:
+        return dict(zip(value["classes"], value["weights"]))
+    return [_with_keys(one) for one in value] if type(value) is list else value
+
+
+def load(path, *, trusted=()):
+    """Load an estimator from a file of pickle, joblib or skops.
+
+    Which of them wrote it is seen from what is in it, not from its name. Unlike
+    ``pickle.load`` and ``joblib.load``, this says of every file that is cut short,
+    foreign or of a later format what is wrong with it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file: of ``pickle.dump`` with protocol 2 or later, of ``joblib.dump``, also
+        compressed with anything but LZ4, or of ``skops.io.dump``.
+    trusted : sequence of str, default=()
+        What a skops file may contain beside `SKOPS_TRUSTED` and what skops trusts by
+        itself: the full names of types and functions of yours.
+
+    Returns
+    -------
+    estimator : object
+        A BackpropClassifier or a BackpropRegressor, or an estimator of scikit-learn
+        that holds one, as a pipeline or a search does.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no file.
+    ImportError
+        Where it is a skops file, and skops is not installed.
+    ValueError
+        Where it is cut short, no such file, or one that this release can't read.
+
+    Warns
+    -----
+    InconsistentVersionWarning
+        Where the file holds objects of scikit-learn's from another release of it, such
+        as the other steps of a pipeline. An estimator of ours holds none.
+
+    See Also
+    --------
+    Checkpoint.resume : Reads a training that was cut off, and finishes it.
+
+    Notes
+    -----
+    A pickle runs whatever code it contains, and a file of joblib is a pickle: load
+    only what you trust. skops builds nothing that is not trusted.
+
+    That a file is whole is certain; that no byte in it has changed is not, but in
+    skops files and in those that joblib has compressed, which hold a checksum.
+
+    Examples
+    --------
+    >>> import joblib
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_iris
+    >>> import skbackprop
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = skbackprop.BackpropClassifier((10,), solver="lbfgs", random_state=0)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "iris.joblib"
+    ...     _ = joblib.dump(net.fit(X, y), path, compress=3)
+    ...     loaded = skbackprop.load(path)
+    >>> (loaded.predict(X) == net.predict(X)).all()
+    np.True_
+    """
+    content = Path(path).read_bytes()
+    read = _reader(content, trusted)
+    try:
+        estimator = _checked(read(content))
+    except Exception as error:  # of any kind, where pickles are not what they seem
+        what = "" if type(error) is ValueError else f"{type(error).__name__}: "
+        raise ValueError(
+            f"path={str(path)!r} can't be loaded: {what}{error} (Allowed are whole "
+            "files of pickle, joblib or skops, with a BackpropClassifier, a "
+            "BackpropRegressor or an estimator of scikit-learn that holds one; of "
+            "skops with no types but those that are named in trusted.)"
+        ) from error
+    return estimator
+
+
+def _reader(content, trusted):
+    """Choose by how a file begins what reads it."""
+    if not content.startswith(ZIP):
+        return _unpickled
+    try:
+        from skops.io import loads
+    except ModuleNotFoundError as error:
+        raise ImportError("To load a skops file, pip install skops.") from error
+    return partial(loads, trusted=[*SKOPS_TRUSTED, *trusted])
+
+
+def _unpickled(content):
+    if content.startswith(CHECKPOINT):
+        raise ValueError("it is a checkpoint: pass it to Checkpoint.resume.")
+    for beginning, decompress in COMPRESSED:
+        if content.startswith(beginning):
+            content = decompress(content)  # all of it, and so its checksum
+            break
+    if not content.startswith(PICKLE):
+        begins = f"begins with {content[:16]!r}" if content else "is empty"
+        raise ValueError(f"it {begins}.")
+    stream = BytesIO(content)
+    estimator = joblib.load(stream)
+    if stream.read(1):
+        raise ValueError("something follows the estimator.")
+    return estimator
+
+
+def _checked(estimator):
+    if not isinstance(estimator, BaseEstimator) or not _holds_network(estimator):
+        raise ValueError(f"it holds a {type(estimator).__name__}.")
+    return estimator
+
+
+def _holds_network(found):
+    """Say whether there is an estimator of ours, here or further inside."""
+    if isinstance(found, PersistenceMixin):
+        return True
+    parts = vars(found) if isinstance(found, BaseEstimator) else found
+    parts = list(parts.values()) if isinstance(parts, dict) else parts
+    return isinstance(parts, (list, tuple)) and any(map(_holds_network, parts))

@@ -1,0 +1,66 @@
+"""A small cluster of dask for tests: two workers, each a process with one thread."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Client, LocalCluster
+
+N_WORKERS = 2
+FOLDER_OF_TESTS = str(Path(__file__).parent)
+
+
+@contextmanager
+def cluster():
+    """Start two worker processes, and stop them at the end.
+
+    Yields
+    ------
+    distributed.Client
+        Of the cluster; dask and joblib's backend "dask" find it by themselves.
+    """
+    with (
+        LocalCluster(
+            n_workers=N_WORKERS,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+            memory_limit=0,  # whatever the machine has, no worker is restarted
+        ) as workers,
+        Client(workers, timeout=60) as client,
+    ):
+        client.wait_for_workers(N_WORKERS, timeout=60)
+        client.run(_forget(FOLDER_OF_TESTS))
+        yield client
+
+
+def _forget(folder):
+    """Return a function after which a process can't import from this folder.
+
+    Processes take over `sys.path`. Without these entries workers have what is installed
+    alone, as on other machines.
+    """
+
+    def forget():
+        # A nested function goes to the workers as it is, and not by its name.
+        import sys
+
+        sys.path[:] = [entry for entry in sys.path if entry != folder]
+
+    return forget
+
+
+@contextmanager
+def workers_at_work(client):
+    """Assert that tasks are run by workers of the cluster meanwhile.
+
+    Which worker runs a task is the scheduler's choice: one may get all of a few.
+    """
+    before = executed(client)
+    yield
+    assert executed(client) > before
+
+
+def executed(client):
+    """Return how many tasks the workers have run so far."""
+    counts = client.run(lambda dask_worker: dask_worker.state.executed_count)
+    return sum(counts.values())
