@@ -2,9 +2,10 @@
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _get_feature_names
 
 
 def is_frame(X):
@@ -90,6 +91,10 @@ class ColumnEncoder:
         Which features are not.
     n_numbers : int
         So many of the columns that come out are numbers of the input.
+    imputer : SimpleImputer
+        Of the numbers; fitted if there are any.
+    one_hot : OneHotEncoder
+        Of the categories; fitted if there are any.
     """
 
     def __init__(self, is_categorical):
@@ -113,7 +118,8 @@ class ColumnEncoder:
             levels = _categories(X, np.flatnonzero(self.is_categorical))
             dtype = np.float32 if is_single(X, ~self.is_categorical) else np.float64
         self._make(X.shape[1], levels, dtype)
-        return only_numbers(self.encoder.fit_transform, X)
+        self.names = _get_feature_names(X)
+        return only_numbers(self._fit_transform, X)
 
     def learn(self, means, has_gaps, levels=(), dtype="float64", names=None):
         """Learn from what is known of data, in the place of the data.
@@ -155,9 +161,10 @@ class ColumnEncoder:
         else:
             series = [pd.Series(column, dtype=column.dtype) for column in columns]
             sketch = pd.concat(series, axis=1, keys=range(n_features))
-        self.encoder.fit(sketch if names is None else sketch.set_axis(names, axis=1))
+        self.names = names
+        self._fit_transform(sketch if names is None else sketch.set_axis(names, axis=1))
         if self.n_numbers:
-            self._imputer.statistics_ = np.asarray(means, float)
+            self.imputer.statistics_ = np.asarray(means, float)
         return self
 
     def _make(self, n_features, levels, dtype):
@@ -166,29 +173,35 @@ class ColumnEncoder:
         categorical = self.is_categorical
         self.is_number = everywhere if categorical is None else ~categorical
         self.n_numbers = int(self.is_number.sum())
-        imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
-        self.encoder = imputer
-        if categorical is not None:
-            one_hot = OneHotEncoder(
-                categories=levels,
-                handle_unknown="ignore",
-                sparse_output=False,
-                dtype=dtype,
-            )
-            self.encoder = ColumnTransformer(
-                [
-                    ("numbers", imputer, self.is_number),
-                    ("categories", one_hot, categorical),
-                ],
-                sparse_threshold=0.0,
-            )
-        self.encoder.set_output(transform="default")
+        self.imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
+        self.one_hot = OneHotEncoder(
+            categories=levels, handle_unknown="ignore", sparse_output=False, dtype=dtype
+        )
+        for encoder in (self.imputer, self.one_hot):
+            encoder.set_output(transform="default")
 
-    @property
-    def _imputer(self):
+    # Without a ColumnTransformer, which starts joblib for every single row.
+    def _fit_transform(self, X):
+        return self._joined(
+            [encoder.fit_transform(part) for encoder, part in self._cut(X)]
+        )
+
+    def _transform(self, X):
+        return self._joined([encoder.transform(part) for encoder, part in self._cut(X)])
+
+    def _cut(self, X):
+        """Pair the encoders with their columns, where they have any."""
         if self.is_categorical is None:
-            return self.encoder
-        return self.encoder.named_transformers_["numbers"]
+            return [(self.imputer, X)]
+        pairs = [(self.one_hot, _safe_indexing(X, self.is_categorical, axis=1))]
+        if self.n_numbers:
+            pairs.insert(0, (self.imputer, _safe_indexing(X, self.is_number, axis=1)))
+        return pairs
+
+    def _joined(self, parts):
+        if len(parts) == 1:
+            return parts[0]
+        return np.hstack([p.toarray() if issparse(p) else p for p in parts])
 
     # scikit-learn's own objects may mean something else to its next release.
     def __getstate__(self):
@@ -198,17 +211,16 @@ class ColumnEncoder:
             "has_gaps": np.zeros(self.n_numbers, bool),
             "levels": [],
             "dtype": "float64",
-            "names": getattr(self.encoder, "feature_names_in_", None),
+            "names": self.names,
         }
         if self.n_numbers:  # else nothing has been fitted to them
             # Since scikit-learn 1.9 these are rounded to the dtype of the data.
-            dtype = getattr(self._imputer, "_fill_dtype", float)
-            state["means"] = self._imputer.statistics_.astype(dtype).astype(float)
-            state["has_gaps"][self._imputer.indicator_.features_] = True
+            dtype = getattr(self.imputer, "_fill_dtype", float)
+            state["means"] = self.imputer.statistics_.astype(dtype).astype(float)
+            state["has_gaps"][self.imputer.indicator_.features_] = True
         if self.is_categorical is not None:
-            one_hot = self.encoder.named_transformers_["categories"]
-            state["levels"] = one_hot.categories_
-            state["dtype"] = np.dtype(one_hot.dtype).name
+            state["levels"] = self.one_hot.categories_
+            state["dtype"] = np.dtype(self.one_hot.dtype).name
         return state
 
     def __setstate__(self, state):
@@ -218,7 +230,7 @@ class ColumnEncoder:
 
     def transform(self, X):
         """Encode a frame like the one that was learned from; see `fit_transform`."""
-        return only_numbers(self.encoder.transform, X)
+        return only_numbers(self._transform, X)
 
     def by_feature(self, X, derivatives):
         """Arrange derivatives by encoded columns as the features they came from.

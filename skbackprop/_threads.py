@@ -50,8 +50,17 @@ class _SingleThread:
             pass
 
 
-@cache
+_finding = Lock()
+
+
 def _libraries():
+    """Return what limits SciPy's BLAS, and any other, the same to all."""
+    with _finding:  # else threads that come first at once would have one each
+        return _found_libraries()
+
+
+@cache
+def _found_libraries():
     """Find the BLAS that SciPy's wheels bring along, and any other, once."""
     controller = ThreadpoolController()
     paths = [lib.filepath for lib in controller.lib_controllers]
@@ -73,6 +82,7 @@ def blas_threads(network, n_rows):
     threads on both sides each would keep the cores busy while waiting for the other.
     """
     of_scipy, others = _libraries()
+    # In this order only: threadpoolctl has one memory of limits for both.
     with ExitStack() as stack:
         stack.enter_context(of_scipy())
         if n_rows * max(W.size for W in network.weights) <= SMALL_PRODUCT:

@@ -675,17 +675,15 @@ def _encoded(features, encoder):
     """Return all features as numbers, as `ColumnEncoder` has learned to."""
     if encoder is None:
         return features.numbers(range(features.n_features))
-    if encoder.is_categorical is None:
-        numbers = features.numbers(range(features.n_features))
-        return hstack(_imputed(numbers, encoder.encoder))
-    parts, of_kind = [], encoder.encoder.named_transformers_
+    parts = []
     if encoder.n_numbers:
-        numbers = features.numbers(np.flatnonzero(~encoder.is_categorical))
-        parts += _imputed(numbers, of_kind["numbers"])
+        numbers = features.numbers(np.flatnonzero(encoder.is_number))
+        parts += _imputed(numbers, encoder.imputer)
     dtype = parts[0].dtype if parts else np.dtype(np.float64)
-    categorical = np.flatnonzero(encoder.is_categorical)
-    for index, levels in zip(categorical, of_kind["categories"].categories_):
-        parts.append(features.one_hot(index, levels).astype(dtype))
+    if encoder.is_categorical is not None:
+        categorical = np.flatnonzero(encoder.is_categorical)
+        for index, levels in zip(categorical, encoder.one_hot.categories_):
+            parts.append(features.one_hot(index, levels).astype(dtype))
     return hstack(parts)
 
 

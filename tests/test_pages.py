@@ -19,10 +19,15 @@ WITHOUT_CODE = {
     "docs/benchmarks.md",
     "docs/guide/index.md",
 }
-#: The page on callbacks needs the scikit-learn that brought them, and what it shows
-#: them with; the extra `docs` has it all.
+#: The page on callbacks needs the scikit-learn that brought them.
 WITH_CALLBACKS = "docs/guide/watching.md"
-SHOWN_WITH_CALLBACKS = ("rich", "optuna", "mlflow")
+#: What pages need beside the package; the extra `docs` has it all.
+NEEDED = {
+    WITH_CALLBACKS: ("rich", "optuna", "mlflow"),
+    "docs/guide/saving.md": ("skops", "skl2onnx", "onnxruntime"),
+    "docs/guide/serving.md": ("skl2onnx", "onnxruntime"),
+    "docs/guide/cluster.md": ("distributed", "dask_ml"),
+}
 
 
 def name_of(page):
@@ -84,6 +89,25 @@ def check_chunks(names, printed):
         np.testing.assert_allclose(W_one, W_five, rtol=1e-9)
 
 
+def check_saving(names, printed):
+    assert printed.count("True") == 4
+    assert "can't be loaded" in printed
+
+
+def check_serving(names, printed):
+    net, X_test = names["net"], names["X_test"]
+    expected = net.predict_proba(X_test)
+    np.testing.assert_allclose(names["together"], expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        names["from_graph"]["probabilities"], expected, atol=1e-5
+    )
+
+
+def check_cluster(names, printed):
+    assert "loss = " in printed
+    assert names["score"] > 0.9
+
+
 def check_own_parts(names, printed):
     assert "The gradient of the biases of layer 2 of 2 is wrong" in printed
     robust, X, y = names["robust"], names["X"], names["y"]
@@ -102,6 +126,9 @@ CHECKS = {
     "docs/guide/training.md": check_training,
     "docs/guide/inside.md": check_inside,
     "docs/guide/chunks.md": check_chunks,
+    "docs/guide/saving.md": check_saving,
+    "docs/guide/serving.md": check_serving,
+    "docs/guide/cluster.md": check_cluster,
     "docs/own_parts.md": check_own_parts,
 }
 
@@ -119,8 +146,8 @@ def test_code_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     assert bool(blocks) == (name not in WITHOUT_CODE)
     if name == WITH_CALLBACKS:
         pytest.importorskip("sklearn", "1.9")
-        for module in SHOWN_WITH_CALLBACKS:
-            pytest.importorskip(module)
+    for module in NEEDED.get(name, ()):
+        pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     names = {}
     for block in blocks:
@@ -131,7 +158,7 @@ def test_code_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
 
 def test_pages_that_are_named_here_exist():
     pages = {name_of(page) for page in PAGES}
-    assert pages >= WITHOUT_CODE | CHECKS.keys() | {WITH_CALLBACKS}
+    assert pages >= WITHOUT_CODE | CHECKS.keys() | NEEDED.keys()
 
 
 def included(page):

@@ -553,7 +553,6 @@ def test_an_encoder_that_learns_from_statistics_is_one_that_learns_from_data():
         names=df.columns,
     )
     np.testing.assert_allclose(other.transform(df), one.transform(df), rtol=1e-14)
-    error_of(lambda: other.transform(df[["a", "word", "code"]]), "missing")
 
 
 def test_means_beyond_half_of_all_numbers_stand():
@@ -829,7 +828,8 @@ def test_what_follows_an_estimator_is_refused(way, tmp_path):
 def test_a_byte_changed_in_a_compressed_file_is_noticed(way, tmp_path):
     path = tmp_path / "net"
     whole = written(way, CASES["labels"][0].fit(X, LABELS), path)
-    for at in range(12, len(whole) - 12, 211):
+    # gzip writes the path in the beginning, of which it has no checksum.
+    for at in range(len(str(path)) + 12, len(whole) - 12, 211):
         damaged = bytearray(whole)
         damaged[at] ^= 0x10
         path.write_bytes(damaged)
