@@ -3,12 +3,14 @@
 import operator
 import time
 from collections import defaultdict
+from dataclasses import replace
 from functools import reduce
 from typing import NamedTuple
 
 import dask
 import numpy as np
 from distributed import futures_of, wait
+from sklearn.utils.validation import check_array, column_or_1d
 
 from .core.samples import Samples
 
@@ -67,7 +69,7 @@ class Shard:
 
     def read(self, estimator, dtype):
         """Turn the partitions into samples."""
-        parts = [estimator._read(*part, dtype) for part in self.parts]
+        parts = [_read(estimator, *part, dtype) for part in self.parts]
         self.sizes = [len(part) for part in parts]
         self.samples = _joined(parts)
         del self.parts
@@ -87,6 +89,21 @@ class Shard:
     def learn(self, *args):
         """Return what the learner answers."""
         return self.learner(*args)
+
+
+def _read(estimator, X, y, weight, dtype):
+    """Turn a partition into samples, which may all weigh nothing."""
+    samples = estimator._read(X, y, None, dtype)
+    if weight is None:
+        return samples
+    weight = check_array(
+        weight,
+        dtype=dtype,
+        ensure_2d=False,
+        ensure_non_negative=True,
+        input_name="sample_weight",
+    )
+    return replace(samples, weight=column_or_1d(weight))
 
 
 def _joined(parts):
@@ -213,6 +230,12 @@ class Shards:
         """Call a method of every shard that changes it, and of those to come."""
         self.told.append((method, *args))
         self._persevere(lambda message: None, None)
+
+    def close(self):
+        """Have the workers forget the shards."""
+        # Actors are in cycles of references: let go of, they would stay for a while.
+        self.client.cancel([seat.future for seat in self.seats], force=True)
+        self.seats.clear()
 
     def _persevere(self, ask, message):
         while True:

@@ -4,6 +4,7 @@ It needs dask.distributed: ``pip install "skbackprop[dask]"``.
 """
 
 import copy
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from inspect import Parameter, signature
@@ -104,14 +105,15 @@ class DaskBackprop(BaseEstimator):
             Where workers are lost again and again, or none is left.
         """
         plain = self._begin(early_stopping_on=X_val)
-        validation = dask.compute(X_val, y_val, sample_weight_val)
-        shards = Shards(self._get_client(), _partitions(X, y, sample_weight))
-        samples, dtype = self._read(plain, shards)
-        training = plain._plan(
-            samples, dtype, validation, carry_on=hasattr(plain, "_state")
-        )
-        method = self._method(training, shards)
-        plain._run(training, plain.max_iter, method=method)
+        validation = map(self._here, (X_val, y_val, sample_weight_val))
+        parts = _partitions(X, y, sample_weight)
+        with closing(Shards(self._get_client(), parts)) as shards:
+            samples, dtype = self._read(plain, shards)
+            training = plain._plan(
+                samples, dtype, tuple(validation), carry_on=hasattr(plain, "_state")
+            )
+            method = self._method(training, shards)
+            plain._run(training, plain.max_iter, method=method)
         self._plain = plain
         return self
 
@@ -148,9 +150,7 @@ default=None
         -------
         float
         """
-        predicted = self.predict(X)
-        client = self._get_client()
-        return self._score_of(*client.compute((y, predicted, sample_weight), sync=True))
+        return self._score_of(*map(self._here, (y, self.predict(X), sample_weight)))
 
     def to_local(self):
         """Return the plain estimator that was trained.
@@ -242,6 +242,12 @@ default=None
             training.recipe = replace(training.recipe, batch_size=n_rows)
         seed = training.state.rng.randint(np.iinfo(np.int32).max)
         return partial(mini_batches, epoch=WAYS[self.sync](training, shards, seed))
+
+    def _here(self, values):
+        """Bring a dask collection to this process; leave anything else as it is."""
+        if not dask.is_dask_collection(values):
+            return values
+        return self._get_client().compute(values, sync=True)
 
     def _get_client(self):
         if self.client is not None:
@@ -346,6 +352,7 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
 
     _plain_class = BackpropClassifier
     __init__ = _constructor_like(BackpropClassifier)
+    score = DaskBackprop.score  # instead of that of the mixin
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -447,6 +454,7 @@ class DaskBackpropRegressor(RegressorMixin, DaskBackprop):
 
     _plain_class = BackpropRegressor
     __init__ = _constructor_like(BackpropRegressor)
+    score = DaskBackprop.score
 
     def _score_of(self, y, predicted, sample_weight):
         return self._plain._score_of(y, predicted, sample_weight)

@@ -125,7 +125,7 @@ def spread_frame(frame, sizes=SIZES):
 
 def without_sizes(array):
     """Return a dask Array that does not know how many rows it has."""
-    return array[da.ones(array.shape[0], bool, chunks=array.chunks[:1])]
+    return array[da.ones(array.shape[0], dtype=bool, chunks=array.chunks[:1])]
 
 
 def small(make, **params):

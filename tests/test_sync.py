@@ -730,6 +730,7 @@ def test_what_the_optimiser_remembers_is_averaged_too():
 def test_an_epoch_without_memory_is_the_average_of_two_partial_fits():
     """Only what users can call is compared with."""
     params = dict(solver="sgd", momentum=0.0, standardize=False, shuffle=False)
+    params["init"] = "glorot_uniform"  # whatever share of a half each class has
     halves = [(X[:30], THREE[:30]), (X[30:], THREE[30:])]
     nets = [
         BackpropClassifier(**{**SMALL, **params}).partial_fit(
