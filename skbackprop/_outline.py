@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_array, validate_data
 
 from ._columns import (
@@ -89,6 +89,8 @@ class Outline:
         )
         y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
         has_labels = has_labels and y.ndim == 1  # an indicator has columns
+        if has_labels:
+            check_classification_targets(y)
         targets = unique_labels(y) if has_labels else _extremes(y)
         return cls(X[:0], dtype, is_categorical, numbers, levels, has_labels, targets)
 

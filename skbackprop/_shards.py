@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import dask
 import numpy as np
-from distributed import futures_of, wait
+from distributed import CancelledError, futures_of, wait
 from sklearn.utils.validation import check_array, column_or_1d
 
 from .core.samples import Samples
@@ -143,7 +143,7 @@ def _count_rows(part, number):
     """Return how many rows a partition has."""
     X, y, weight = part
     counts = {
-        name: len(values)
+        name: values.shape[0]  # sparse ones have no length
         for name, values in (("X", X), ("y", y), ("sample_weight", weight))
         if values is not None
     }
@@ -332,6 +332,8 @@ class Shards:
         )
         if self.sizes is None:
             self.sizes = {i: size for i, size in zip(numbers, sizes) if size}
+            if not self.sizes:
+                raise ValueError(f"X has no rows in any of {len(numbers)} partitions.")
         places = self.client.who_has(futures)
         by_worker = defaultdict(list)
         for number, future in zip(numbers, futures):
@@ -402,6 +404,8 @@ class Shards:
                 return
             except TimeoutError:
                 self._await_worker()
+            except CancelledError:
+                return  # as is seen from their status
 
     def _await_worker(self):
         """Return the addresses of all workers, of one at least."""

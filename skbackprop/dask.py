@@ -471,7 +471,7 @@ def _partitions(X, y, weight):
     blocks = {
         name: _blocks(values, name)
         for name, values in named.items()
-        if values is not None
+        if values is not None or name != "sample_weight"
     }
     counts = {name: len(parts) for name, parts in blocks.items()}
     if len(set(counts.values())) > 1:
@@ -508,6 +508,10 @@ def _blocks(values, name):
             f"{name} must be a dask Array, DataFrame or Series, got "
             f"{type(values).__name__}. Data in memory are for the plain estimator: fit "
             "that, or get it from this one with to_local()."
+        )
+    if name == "X" and values.ndim != 2:
+        raise ValueError(
+            f"X must have 2 dimensions, rows and columns, got {values.ndim}."
         )
     if isinstance(values, da.Array) and values.ndim == 2:
         values = values.rechunk({1: -1})
