@@ -258,7 +258,12 @@ class Shards:
 
     def _task(self, seat, message):
         # Scattered, for in a task itself what is large would be warned of.
-        (sent,) = self.client.scatter([message], workers=[seat.address], hash=False)
+        try:
+            (sent,) = self.client.scatter([message], workers=[seat.address], hash=False)
+        except Exception as error:
+            if self._notices_loss([seat]):
+                raise WorkerLostError from error
+            raise
         return self.client.submit(
             _ask, seat.future, sent, workers=[seat.address], pure=False
         )

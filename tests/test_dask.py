@@ -1047,7 +1047,8 @@ def test_partitions_that_can_not_be_computed_again_are_named(victims, method):
         blocks.append(da.concatenate(parts))
     with (
         killing(victims, method, 1),
-        pytest.raises(RuntimeError, match=r"Partitions \[0, 1\] are lost"),
+        # Of those that were on it, as many as the cluster has already looked for.
+        pytest.raises(RuntimeError, match=r"Partitions \[(0|1|0, 1)\] are lost"),
     ):
         classifier().fit(*blocks)
 
