@@ -349,7 +349,12 @@ class Shards:
                 by_worker[addresses[0]].append((number, future))
         made = [(self._submit_shard(*pair), *pair) for pair in by_worker.items()]
         return [
-            _Seat(future, self._made(future), address, [number for number, _ in held])
+            _Seat(
+                future,
+                self._made(future, address),
+                address,
+                [number for number, _ in held],
+            )
             for future, address, held in made
         ]
 
@@ -378,12 +383,17 @@ class Shards:
             Shard, list(numbers), *parts, actor=True, workers=[address], pure=False
         )
 
-    def _made(self, future):
-        try:
-            self._settle([future])
-            return future.result()
-        except Exception as error:
-            raise WorkerLostError from error
+    def _made(self, future, address):
+        """Wait for a shard, as long as its worker is there."""
+        while True:
+            try:
+                return future.result(timeout=PATIENCE)
+            except TimeoutError as error:
+                # A task for a worker that is gone would wait for ever.
+                if address not in self.client.nthreads():
+                    raise WorkerLostError from error
+            except Exception as error:
+                raise WorkerLostError from error
 
     def _gathered(self, futures, numbers):
         """Return the results of tasks, one a partition."""
