@@ -101,6 +101,11 @@ class Outline:
                 "Partitions of X have different numbers of features: "
                 f"{self.sample.shape[1]} and {other.sample.shape[1]}."
             )
+        if not np.array_equal(self.is_categorical, other.is_categorical):
+            raise ValueError(
+                "Partitions of X differ in which columns are categories. Give them the "
+                "same dtypes, or name the columns in categorical_features."
+            )
         both = np.concatenate([self.targets, other.targets])
         return Outline(
             self.sample,
@@ -182,7 +187,13 @@ def _united(one, other):
         return one
     if not one.size or not other.size:
         return one if one.size else other
-    return np.unique(np.concatenate([one, other]))
+    try:
+        return np.unique(np.concatenate([one, other]))
+    except TypeError as error:
+        raise ValueError(
+            "Partitions of X have categories of different kinds in one column, such as "
+            f"words and numbers: {one[:3].tolist()} and {other[:3].tolist()}."
+        ) from error
 
 
 def _extremes(y):

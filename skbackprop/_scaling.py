@@ -182,7 +182,7 @@ def _merged(one, other):
     merged.var_ = (squares + np.square(apart) * (n_one / n) * n_other) / n
     # As StandardScaler has it: what varies by rounding alone is constant.
     eps = np.finfo(np.float64).eps
-    rounding = n * eps * merged.var_ + np.square(n * merged.mean_ * eps)
+    rounding = n * eps * merged.var_ + np.square(max(n, 10.0) * merged.mean_ * eps)
     constant = merged.var_ <= rounding
     merged.scale_ = np.where(constant, 1.0, np.sqrt(merged.var_))
     return merged

@@ -233,9 +233,10 @@ class Shards:
 
     def close(self):
         """Have the workers forget the shards."""
+        seats, self.seats = self.seats, []
         # Actors are in cycles of references: let go of, they would stay for a while.
-        self.client.cancel([seat.future for seat in self.seats], force=True)
-        self.seats.clear()
+        if self.client.status == "running":
+            self.client.cancel([seat.future for seat in seats], force=True)
 
     def _persevere(self, ask, message):
         while True:
@@ -332,9 +333,16 @@ class Shards:
     def _seated(self, numbers):
         """Have partitions computed, and make shards of them where they lie."""
         futures = self._computed(numbers)
-        sizes = self._gathered(
-            self.client.map(_count_rows, futures, numbers, pure=False), numbers
-        )
+        counts = self.client.map(_count_rows, futures, numbers, pure=False)
+        try:
+            return self._seated_where(futures, counts, numbers)
+        finally:
+            # An error that is kept would keep them, and they the partitions.
+            for future in (*futures, *counts):
+                future.release()
+
+    def _seated_where(self, futures, counts, numbers):
+        sizes = self._gathered(counts, numbers)
         if self.sizes is None:
             self.sizes = {i: size for i, size in zip(numbers, sizes) if size}
             if not self.sizes:

@@ -229,6 +229,8 @@ class EpochLearner:
         recipe = replace(recipe, batch_size=batch_size)
         self.epoch = epoch_of(Training(self.state, objective, samples, recipe))
         self.threads = blas_threads, objective.network, batch_size
+        # Rows without weight have nothing to say about the parameters.
+        self.n_rows = len(samples) if samples.mean_weight else 0
 
     def __call__(self, params, slots, n_updates, epoch, rates):
         """Return what an epoch over its rows makes of the parameters.
@@ -248,6 +250,8 @@ class EpochLearner:
 
         Returns
         -------
+        n_rows : int
+            What its answer counts: its rows, none where they all weigh nothing.
         loss : float
             The mean loss met on the way, as it is reported.
         params, slots : ndarray
@@ -263,7 +267,8 @@ class EpochLearner:
         threads, network, batch_size = self.threads
         with threads(network, batch_size):
             loss = self.epoch.run(rates)
-        return loss, state.network.params, state.slots, self.epoch.gradient_norms
+        norms = self.epoch.gradient_norms
+        return self.n_rows, loss, state.network.params, state.slots, norms
 
     def _begin(self, epoch):
         """Have the random numbers depend on nothing but the epoch."""
@@ -304,10 +309,8 @@ class Epochs:
         answers = self.shards.ask_learners(
             state.network.params, state.slots, state.n_updates, state.n_epochs, rates
         )
-        # After a loss they are not those that were there before.
-        n_rows = np.array(self.shards.n_rows)
-        shares = (n_rows / n_rows.sum()).tolist()
-        losses, params, slots, norms = zip(*answers)
+        n_rows, losses, params, slots, norms = zip(*answers)
+        shares = [n / sum(n_rows) for n in n_rows]
         _average(params, shares, out=state.network.params)
         _average(slots, shares, out=state.slots)
         state.n_updates += len(rates)

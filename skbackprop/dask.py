@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 try:
     import dask
     import dask.array as da
-    from distributed import default_client
+    from distributed import Client, default_client
 except ImportError as error:
     raise ImportError(
         'skbackprop.dask needs dask.distributed: pip install "skbackprop[dask]".'
@@ -47,7 +47,10 @@ def _constructor_like(plain):
     ours = theirs.replace(parameters=[*theirs.parameters.values(), *own])
 
     def __init__(self, *args, **kwargs):  # noqa: N807
-        given = ours.bind(self, *args, **kwargs)
+        try:
+            given = ours.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}.__init__() {error}") from None
         given.apply_defaults()
         for name, value in list(given.arguments.items())[1:]:
             setattr(self, name, value)
@@ -184,7 +187,10 @@ default=None
         params = self.get_params(deep=False)
         client = params.pop("client")
         copied = {name: clone(value, safe=False) for name, value in params.items()}
-        return type(self)(**copied, client=client)
+        made = type(self)(**copied, client=client)
+        if hasattr(self, "_metadata_request"):
+            made._metadata_request = copy.deepcopy(self._metadata_request)
+        return made
 
     def __getstate__(self):
         return {**super().__getstate__(), "client": None}
@@ -196,6 +202,10 @@ default=None
         validate_parameter_constraints(
             self._parameter_constraints, {"sync": self.sync}, type(self).__name__
         )
+        if self.client is not None and not isinstance(self.client, Client):
+            raise TypeError(
+                f"client must be a distributed.Client or None, got {self.client!r}."
+            )
         params = self.get_params(deep=False)
         del params["sync"], params["client"]
         if self.warm_start and self.__sklearn_is_fitted__():
@@ -291,12 +301,12 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
         ``batch_size="auto"`` means 4096 rows on all workers together for
         ``sync="step"``, and 200 on each for "epoch", or all rows where there are fewer.
     sync : {"step", "epoch"}, default="step"
-        After what the workers bring together what they have learned. "step": each
+        When the workers combine what they have learned. "step": each
         mini-batch is spread over all workers, whose gradients are added up; the network
         is the one that a single process would have trained on the same mini-batches.
         "epoch": each worker makes an epoch of its own over its rows, then weights are
         averaged by the number of rows, as are the optimiser's moments. That needs far
-        fewer messages; and partitions that are like each other, shuffled beforehand if
+        fewer messages, but partitions must resemble each other, shuffled beforehand if
         rows are sorted.
     client : distributed.Client, default=None
         Of the cluster; None for the one made last. It is not kept in files.
@@ -312,7 +322,7 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
 
     Notes
     -----
-    Means and deviations, categories, class weights are learned of all
+    Means, deviations, categories and class weights are learned from all
     partitions. With ``early_stopping=True`` validation data must be passed to `fit`.
     ``solver="lbfgs"`` takes ``sync="step"``, an evaluation of all rows a message. With
     `sync` "step" a fit depends on `random_state` and the partitions alone, up to

@@ -794,6 +794,8 @@ def convert_regressor(scope, operator, container):
 def _classes(scope, model):
     """Return the labels as ONNX has them: words, or int64."""
     classes = get_label_classes(scope, model)
+    if classes.dtype.kind == "u" and classes.max() > np.iinfo(np.int64).max:
+        raise ValueError("classes_ holds numbers beyond int64, the largest of ONNX.")
     return classes if classes.dtype.kind in "OU" else classes.astype(np.int64)
 
 

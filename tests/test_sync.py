@@ -32,7 +32,7 @@ from skbackprop._sync import Deal, EpochLearner, StepLearner
 from skbackprop.core.network import norms_of
 from skbackprop.core.samples import Samples
 from skbackprop.core.training import Training, epoch_of, mini_batches
-from skbackprop.dask import DaskBackpropClassifier, DaskBackpropRegressor
+from skbackprop.dask import DaskBackprop, DaskBackpropClassifier, DaskBackpropRegressor
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs are enough
@@ -105,6 +105,9 @@ class Here:
     def ask(self, *message):
         return [self._sent(shard, message) for shard in self.shards]
 
+    def close(self):
+        self.shards = []
+
     def total(self, *message):
         return reduce(operator.add, self.ask(*message))
 
@@ -134,8 +137,9 @@ def fitted(make, parts, groups=GROUPINGS[1], lost_at=(), validation=(), **params
     with (
         patch("skbackprop.dask.Shards", lambda client, parts: shards),
         patch("skbackprop.dask._partitions", lambda X, y, weight: None),
+        patch.object(DaskBackprop, "_get_client", lambda self: None),
     ):
-        net = DASK[make](**{**SMALL, "client": "none is needed", **params})
+        net = DASK[make](**{**SMALL, **params})
         return net.fit(None, None, None, *validation)
 
 
@@ -1144,6 +1148,7 @@ def test_warm_start_carries_on_from_the_last_network(sync):
     with (
         patch("skbackprop.dask.Shards", lambda client, parts: shards),
         patch("skbackprop.dask._partitions", lambda X, y, weight: None),
+        patch.object(DaskBackprop, "_get_client", lambda self: None),
     ):
         net.fit(None, None)
     assert len(net.history_) == 6
