@@ -484,6 +484,7 @@ def test_answers_are_not_computed_before_they_are_wanted(client, fitted):
         answers.compute()
 
 
+@pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler:UserWarning")
 def test_answers_need_no_cluster(fitted):
     with dask.config.set(scheduler="synchronous"):
         answers = fitted["three"].predict(spread(X)).compute()
