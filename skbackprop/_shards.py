@@ -314,7 +314,7 @@ class Shards:
                 "It may have run out of memory: see the logs of the workers, and make "
                 "partitions smaller. dask's setting "
                 f"distributed.scheduler.allowed-failures={allowed} says how many "
-                "losses are borne."
+                "losses are tolerated."
             ) from lost
 
     def _complete(self):
@@ -332,9 +332,11 @@ class Shards:
 
     def _seated(self, numbers):
         """Have partitions computed, and make shards of them where they lie."""
-        futures = self._computed(numbers)
+        workers = self._await_worker()
+        futures = self._computed(numbers, sorted(workers))
         counts = self.client.map(_count_rows, futures, numbers, pure=False)
         try:
+            self._settle(counts, workers)
             return self._seated_where(futures, counts, numbers)
         finally:
             # An error that is kept would keep them, and they the partitions.
@@ -366,16 +368,14 @@ class Shards:
             for future, address, held in made
         ]
 
-    def _computed(self, numbers):
+    def _computed(self, numbers, workers):
         """Have partitions computed on workers, as many on each.
 
         Those that are in the memory of a worker stay where they are.
         """
         parts = [self.parts[number] for number in numbers]
         if futures_of(parts):
-            self._await_worker()
             return self.client.compute(parts)
-        workers = sorted(self._await_worker())
         futures = []
         for worker, held in zip(workers, np.array_split(numbers, len(workers))):
             futures += self.client.compute(
@@ -404,8 +404,7 @@ class Shards:
                 raise WorkerLostError from error
 
     def _gathered(self, futures, numbers):
-        """Return the results of tasks, one a partition."""
-        self._settle(futures)
+        """Return the results of tasks, one a partition, that are settled."""
         gone = [
             number
             for number, future in zip(numbers, futures)
@@ -419,14 +418,16 @@ class Shards:
             )
         return [future.result() for future in futures]
 
-    def _settle(self, futures):
-        """Wait for tasks, as long as there is a worker that may do them."""
+    def _settle(self, futures, workers):
+        """Wait for tasks, as long as one of the workers they are meant for is there."""
         while True:
             try:
                 wait(futures, timeout=PATIENCE)
                 return
-            except TimeoutError:
-                self._await_worker()
+            except TimeoutError as error:
+                # Tasks that are left without any would not go to those that come.
+                if workers.keys().isdisjoint(self._await_worker()):
+                    raise WorkerLostError from error
             except CancelledError:
                 return  # as is seen from their status
 

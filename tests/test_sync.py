@@ -8,6 +8,7 @@ import copy
 import operator
 import pickle
 from functools import partial, reduce
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -27,7 +28,14 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._columns import ColumnEncoder
 from skbackprop._outline import Outline
 from skbackprop._scaling import Scales
-from skbackprop._shards import Failure, Shard, WorkerLostError, _joined, _unwrapped
+from skbackprop._shards import (
+    Failure,
+    Shard,
+    Shards,
+    WorkerLostError,
+    _joined,
+    _unwrapped,
+)
 from skbackprop._sync import Deal, EpochLearner, StepLearner
 from skbackprop.core.network import norms_of
 from skbackprop.core.samples import Samples
@@ -594,15 +602,19 @@ def test_dropout_differs_between_epochs_and_workers_and_from_none(sync):
 
 def learner_of(kind, sync_args, dropout=(0.5,)):
     """Return a learner of a shard of one partition, and its training."""
-    net = BackpropClassifier(**{**SMALL, "dropout": dropout})
-    training = net._prepare(X, TWO, None)
+    # A unit that is silent could be left out without a trace.
+    params = {"dropout": dropout, "activation": "logistic"}
+    net = BackpropClassifier(**{**SMALL, **params})
+    training = net._prepare(X.copy(), TWO, None)
     shard = Shard([3])
     shard.sizes, shard.samples = [N_ROWS], training.samples
     return kind(shard, training.objective, training.recipe, *sync_args), training
 
 
 def test_a_learner_draws_other_units_in_every_step():
-    learner, training = learner_of(StepLearner, [Deal(4, False, 0)])
+    learner, training = learner_of(StepLearner, [Deal(5, False, 0)])
+    learner.samples.X[...] = X[0]  # all rows are the same, but for what is left out
+    learner.samples.codes[...] = 1
     params = training.state.network.params.copy()
     losses = {learner(params, 0, step, 70)[0] for step in (0, 0, 1, 2)}
     losses |= {learner(params, 1, step, 70)[0] for step in (0, 1, 2)}
@@ -868,6 +880,11 @@ def test_the_order_of_categories_is_kept_where_partitions_agree():
     _, outline = outline_of(frame, (30, 40))
     assert_same_encoder(outline, frame)
     assert outline.levels[0].tolist() == ["mid", "low", "high", "unmet"]
+    # A partition of nothing but missing ones has no say, where dask knows of none.
+    nothing = frame[:9].assign(kind=pd.Categorical([None] * 9))
+    none = Outline.of(nothing, THREE[:9], None, "from_dtype", True)
+    for both in (outline + none, none + outline):
+        assert both.levels[0].tolist() == ["mid", "low", "high", "unmet"]
 
 
 @pytest.mark.parametrize("choice", [["kind"], [1, 5], ["kind", "flag", "count"]])
@@ -1135,6 +1152,39 @@ def test_divergence_is_told_as_one_process_tells_it():
         fitted(BackpropRegressor, partitions(X, NUMBERS), sync="epoch", **params)
 
 
+def test_who_is_gone_is_not_waited_for():
+    """A message to a worker that is gone may never be answered."""
+    shards, seat = Shards(None, []), SimpleNamespace(is_there=True)
+    waits = []
+
+    def answer(timeout):
+        waits.append(timeout)
+        if len(waits) < 3:
+            raise TimeoutError
+        return "answered"
+
+    assert shards._waited_for(seat, answer) == "answered"  # it may just be busy
+    assert len(waits) == 3
+    seat.is_there = False
+    waits.clear()
+    with pytest.raises(WorkerLostError):
+        shards._waited_for(seat, answer)
+    assert len(waits) == 1
+
+
+def test_errors_of_a_cluster_are_losses_if_it_notices_one(monkeypatch):
+    monkeypatch.setattr("skbackprop._shards.NOTICE", 0.05)
+    shards = Shards(None, [])
+
+    def fail(timeout):
+        raise OSError("broken pipe")
+
+    with pytest.raises(WorkerLostError):
+        shards._waited_for(SimpleNamespace(is_there=False), fail)
+    with pytest.raises(OSError, match="broken pipe"):
+        shards._waited_for(SimpleNamespace(is_there=True), fail)
+
+
 # -------------------------------------------------------------------- carrying on
 
 
@@ -1151,6 +1201,9 @@ def test_warm_start_carries_on_from_the_last_network(sync):
         patch.object(DaskBackprop, "_get_client", lambda self: None),
     ):
         net.fit(None, None)
+    told, reader, _ = shards.told[0]
+    assert told == "read"
+    assert not hasattr(reader, "_state")  # which is as large as the network
     assert len(net.history_) == 6
     assert net.n_iter_ == 3
     assert net.loss_curve_[3] < net.loss_curve_[0]
