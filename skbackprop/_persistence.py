@@ -159,7 +159,8 @@ def load(path, *, trusted=()):
     ImportError
         Where it is a skops file, and skops is not installed.
     ValueError
-        Where it is cut short, no such file, or one that this release can't read.
+        Where it is cut short, not a file of an estimator, or in a format that this
+        release can't read.
 
     Warns
     -----

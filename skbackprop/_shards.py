@@ -234,9 +234,12 @@ class Shards:
     def close(self):
         """Have the workers forget the shards."""
         seats, self.seats = self.seats, []
+        self._forget([seat.future for seat in seats])
+
+    def _forget(self, futures):
         # Actors are in cycles of references: let go of, they would stay for a while.
         if self.client.status == "running":
-            self.client.cancel([seat.future for seat in seats], force=True)
+            self.client.cancel(futures, force=True)
 
     def _persevere(self, ask, message):
         while True:
@@ -357,16 +360,18 @@ class Shards:
                 if not addresses:
                     raise WorkerLostError
                 by_worker[addresses[0]].append((number, future))
-        made = [(self._submit_shard(*pair), *pair) for pair in by_worker.items()]
-        return [
-            _Seat(
-                future,
-                self._made(future, address),
-                address,
-                [number for number, _ in held],
-            )
-            for future, address, held in made
+        made = [
+            (self._submit_shard(address, held), address, [number for number, _ in held])
+            for address, held in by_worker.items()
         ]
+        try:
+            return [
+                _Seat(future, self._made(future, address), address, numbers)
+                for future, address, numbers in made
+            ]
+        except WorkerLostError:
+            self._forget([future for future, *_ in made])
+            raise
 
     def _computed(self, numbers, workers):
         """Have partitions computed on workers, as many on each.

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import d2_pinball_score
@@ -45,7 +46,7 @@ from test_sync import (
 
 import skbackprop.dask
 from skbackprop import Activation, BackpropClassifier, BackpropRegressor
-from skbackprop._shards import Shards
+from skbackprop._shards import Shards, WorkerLostError
 from skbackprop._sync import Epochs, Steps
 from skbackprop.dask import DaskBackpropClassifier, DaskBackpropRegressor
 
@@ -418,6 +419,38 @@ def test_nothing_is_left_on_workers_by_a_fit_that_fails(client):
     assert eventually(lambda: actors(client) == [0, 0])
 
 
+def test_partitions_are_let_go_of_though_an_error_is_kept(client):
+    """As a notebook keeps the last one, and with it what was in hand."""
+    others = spread(THREE[:60], (20, 13, 0, 1, 25, 1))
+    with pytest.raises(ValueError, match="different numbers of rows") as kept:
+        classifier().fit(spread(X), without_sizes(others))
+    assert eventually(lambda: not any(client.has_what().values()))
+    assert kept.tb is not None
+
+
+def test_shards_are_let_go_of_where_one_can_not_be_made(client, monkeypatch):
+    real, calls = Shards._made, []
+
+    def made(self, future, address):
+        calls.append(real(self, future, address))
+        if len(calls) == 2:
+            raise WorkerLostError
+        return calls[-1]
+
+    run, found = Steps.run, []
+
+    def looking(epoch, rates):
+        found.append(actors(client))
+        return run(epoch, rates)
+
+    monkeypatch.setattr(Shards, "_made", made)
+    monkeypatch.setattr(Steps, "run", looking)
+    net = classifier().fit(spread(X), spread(THREE))
+    assert len(calls) == 2 + N_WORKERS
+    assert found == [[1, 1]] * 3
+    assert_same(plainly(BackpropClassifier, X, THREE), net)
+
+
 # --------------------------------------------------------------------- predictions
 
 
@@ -618,7 +651,7 @@ def test_parameters_are_those_of_the_plain_estimator_and_two_more(plain, make, y
         p.kind for p in list(signature(make).parameters.values())[:-2]
     ]
     assert make((3, 4)).hidden_layer_sizes == (3, 4)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=make.__name__ + r".*'no_such_parameter'"):
         make(no_such_parameter=1)
 
 
@@ -637,6 +670,18 @@ def test_parameters_can_be_set_cloned_and_shown(client):
         "DaskBackpropRegressor(hidden_layer_sizes=(3,), sync='epoch')"
     )
     assert "alpha=0.5" in repr(net)
+
+
+def test_clones_keep_what_was_requested_of_routing():
+    with config_context(enable_metadata_routing=True):
+        net = classifier().set_fit_request(sample_weight=True)
+        requests = clone(net).get_metadata_routing().fit.requests
+    assert requests["sample_weight"] is True
+
+
+def test_a_client_must_be_one(client):
+    with pytest.raises(TypeError, match="client must be a distributed.Client or None"):
+        classifier(client=client.scheduler.address).fit(spread(X), spread(THREE))
 
 
 def test_a_file_has_no_client(client):

@@ -286,6 +286,13 @@ def test_labels(names):
     check(classifier().fit(X, names[TWO]), X)
 
 
+def test_labels_beyond_int64_are_refused():
+    beyond = np.array([1, 2**63], np.uint64)
+    net = classifier().fit(X, beyond[TWO])
+    with pytest.raises(ValueError, match="beyond int64"):
+        to_onnx(net, X)
+
+
 def test_words_as_objects():
     check(classifier().fit(X, NAMES.astype(object)), X)
 

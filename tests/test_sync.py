@@ -501,6 +501,24 @@ def test_all_weight_may_lie_in_one_partition(sync):
         assert_same(expected, net, rtol=1e-9)
 
 
+def test_workers_whose_rows_weigh_nothing_do_not_count_in_the_average():
+    weight = np.zeros(N_ROWS)
+    weight[:33] = WEIGHT[:33] + 1.0
+    params = {"sync": "epoch", "standardize": False, "solver": "sgd", "alpha": 0.0}
+    rate = 1e-4
+    parts = partitions(X, NUMBERS, weight)
+    groups = [[0, 1], [3, 4, 5]]
+    net = fitted(
+        BackpropRegressor, parts, groups=groups, learning_rate_init=rate, **params
+    )
+    alone = partitions(X[:33], NUMBERS[:33], weight[:33], sizes=(20, 13))
+    # Weights are divided by their mean, to which rows without any belong.
+    params["learning_rate_init"] = rate * N_ROWS / 33
+    expected = fitted(BackpropRegressor, alone, groups=[[0, 1]], **params)
+    for mine, theirs in zip(net.coefs_, expected.coefs_):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-12)
+
+
 @pytest.mark.parametrize("sync", ["step", "epoch"])
 def test_early_stopping_puts_the_best_parameters_back(sync):
     val = X[:15], THREE[:15]
@@ -887,6 +905,21 @@ def test_the_order_of_categories_is_kept_where_partitions_agree():
         assert both.levels[0].tolist() == ["mid", "low", "high", "unmet"]
 
 
+def test_a_column_of_categories_is_one_in_every_partition():
+    others = FRAME.assign(kind=np.arange(N_ROWS) % 3)
+    one = Outline.of(FRAME[:30], THREE[:30], None, "from_dtype", True)
+    with pytest.raises(ValueError, match="differ in which columns are categories"):
+        one + Outline.of(others[30:], THREE[30:], None, "from_dtype", True)
+
+
+def test_categories_of_a_column_are_of_one_kind():
+    one = Outline.of(FRAME[:30], THREE[:30], None, ["kind"], True)
+    others = FRAME.assign(kind=pd.Categorical(np.arange(N_ROWS) % 3))
+    other = Outline.of(others[30:], THREE[30:], None, ["kind"], True)
+    with pytest.raises(ValueError, match="categories of different kinds .* words and"):
+        one + other
+
+
 @pytest.mark.parametrize("choice", [["kind"], [1, 5], ["kind", "flag", "count"]])
 def test_chosen_columns_are_categories(choice):
     frame = FRAME.assign(kind=NAMES.astype(object))
@@ -1056,6 +1089,17 @@ def test_constant_columns_are_left_at_their_scale():
     parts = [scales(data[i : i + 10], data[i : i + 10]) for i in (0, 10, 20)]
     total = reduce(operator.add, parts)
     np.testing.assert_array_equal(total.inputs.scale_, 1.0)
+
+
+@pytest.mark.parametrize("weight", [1e-6, 0.1, 1.0, 100.0])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e9 + 0.1, -7e-5])
+def test_constant_columns_stay_so_however_little_their_rows_weigh(value, weight):
+    """Means differ by rounding, and the sum of the weights bounds it no more."""
+    rows = np.full((60, 1), value)
+    weights = weight * np.random.default_rng(0).uniform(0.1, 1.0, 60)
+    parts = [scales(rows[s], rows[s], weights[s]) for s in bounds([7] * 8 + [4])]
+    total = reduce(operator.add, parts)
+    assert total.inputs.scale_ == total.targets.scale_ == 1.0
 
 
 def test_what_is_constant_in_parts_varies_between_them():
