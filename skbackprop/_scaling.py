@@ -142,7 +142,7 @@ def _rows_a_block(X, stays_sparse):
 
 
 def _narrow(X):
-    """Index a block by int32, the only one that scikit-learn 1.6 goes on to learn from."""
+    """Index a block by int32: scikit-learn 1.6 can carry on from nothing else."""
     if max(X.shape) > np.iinfo(np.int32).max:
         return X
     indices, indptr = (a.astype(np.int32, copy=False) for a in (X.indices, X.indptr))
