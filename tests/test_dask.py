@@ -680,7 +680,7 @@ def test_clones_keep_what_was_requested_of_routing():
 
 
 def test_a_client_must_be_one(client):
-    with pytest.raises(TypeError, match="client must be a distributed.Client or None"):
+    with pytest.raises(TypeError, match=r"client must be a distributed.Client or None"):
         classifier(client=client.scheduler.address).fit(spread(X), spread(THREE))
 
 
@@ -1000,12 +1000,12 @@ def undisturbed(_cluster):
     return of
 
 
-@pytest.mark.parametrize("n_killed", [1, N_WORKERS])
 @SYNCS
-def test_a_worker_may_be_lost_in_training(victims, undisturbed, params, n_killed):
+@pytest.mark.kills
+def test_a_worker_may_be_lost_in_training(victims, undisturbed, params):
     # One call a step, and one an epoch or an evaluation.
     call = 8 if params.get("sync") == "step" else 2
-    with killing(victims, "_by_messages", call, n_killed=n_killed):
+    with killing(victims, "_by_messages", call):
         net = classifier(**params).fit(*lazy())
     if params.get("sync") == "epoch":  # partitions may have come to lie otherwise
         assert len(net.history_) == 3
@@ -1015,6 +1015,14 @@ def test_a_worker_may_be_lost_in_training(victims, undisturbed, params, n_killed
     assert_same(undisturbed(params), net, rtol=rtol)
 
 
+@pytest.mark.kills
+def test_all_workers_may_be_lost_at_once(victims, undisturbed):
+    with killing(victims, "_by_messages", 8, n_killed=N_WORKERS):
+        net = classifier().fit(*lazy())
+    assert_same(undisturbed({}), net)
+
+
+@pytest.mark.kills
 def test_epochs_are_the_same_if_partitions_stay_together(victims):
     """With one partition a worker, whoever has it."""
     data = spread(X, (30, 40)), spread(THREE, (30, 40))
@@ -1025,6 +1033,7 @@ def test_epochs_are_the_same_if_partitions_stay_together(victims):
 
 
 @pytest.mark.parametrize("n_killed", [1, N_WORKERS])
+@pytest.mark.kills
 def test_persisted_partitions_are_computed_again(victims, undisturbed, n_killed):
     data = victims.persist(list(lazy()))
     wait(data)
@@ -1044,6 +1053,7 @@ def test_persisted_partitions_are_computed_again(victims, undisturbed, n_killed)
         ("_task", 6),  # measure
     ],
 )
+@pytest.mark.kills
 def test_a_worker_may_be_lost_before_training(victims, undisturbed, method, call):
     with killing(victims, method, call):
         net = classifier().fit(*lazy())
@@ -1051,6 +1061,7 @@ def test_a_worker_may_be_lost_before_training(victims, undisturbed, method, call
 
 
 @pytest.mark.parametrize("n_killed", [1, N_WORKERS])
+@pytest.mark.kills
 def test_workers_may_be_lost_while_they_compute_partitions(
     victims, undisturbed, tmp_path, n_killed
 ):
@@ -1074,6 +1085,7 @@ def test_workers_may_be_lost_while_they_compute_partitions(
     assert_same(undisturbed({}), net)
 
 
+@pytest.mark.kills
 def test_a_worker_may_be_lost_in_the_midst_of_a_step(victims, undisturbed, tmp_path):
     """It dies while it computes, and not between messages."""
     here, fuse = os.getpid(), tmp_path / "fuse"
@@ -1097,6 +1109,7 @@ def test_a_worker_may_be_lost_in_the_midst_of_a_step(victims, undisturbed, tmp_p
     assert_same(undisturbed({}), net)
 
 
+@pytest.mark.kills
 def test_workers_lost_again_and_again_end_the_training(victims):
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
@@ -1107,6 +1120,7 @@ def test_workers_lost_again_and_again_end_the_training(victims):
 
 
 @pytest.mark.parametrize("method", ["_computed", "_by_messages"])
+@pytest.mark.kills
 def test_partitions_that_can_not_be_computed_again_are_named(victims, method):
     """As data are that were sent to the cluster from here."""
     processes = victims.run(os.getpid)
@@ -1149,6 +1163,7 @@ def workers_without_nannies(n_workers):
                 process.wait()
 
 
+@pytest.mark.kills
 def test_workers_that_stay_dead_leave_their_partitions_to_the_others(
     undisturbed, monkeypatch
 ):

@@ -916,7 +916,7 @@ def test_categories_of_a_column_are_of_one_kind():
     one = Outline.of(FRAME[:30], THREE[:30], None, ["kind"], True)
     others = FRAME.assign(kind=pd.Categorical(np.arange(N_ROWS) % 3))
     other = Outline.of(others[30:], THREE[30:], None, ["kind"], True)
-    with pytest.raises(ValueError, match="categories of different kinds .* words and"):
+    with pytest.raises(ValueError, match=r"categories of different kinds .* words and"):
         one + other
 
 
