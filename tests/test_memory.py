@@ -170,6 +170,33 @@ def test_a_loss_of_the_classifier_allocates_nothing(
     assert_steady(epochs)
 
 
+def askew(array):
+    """Return a copy that begins one byte after where the machine wants it."""
+    copy = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype)
+    copy = copy.reshape(array.shape)
+    copy[:] = array
+    assert not copy.flags.aligned
+    return copy
+
+
+@SHUFFLE
+@pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
+@cut_short
+def test_arrays_that_are_not_aligned_are_copied_once(epochs, make, shuffle):
+    kind = "label indicator" if make is BackpropClassifier else "regression"
+    mine = WIDE, TARGETS[kind].astype(float), HEAVY
+    expected = train(make, mine[1], mine[0], mine[2], shuffle=shuffle)
+    epochs.clear()
+    X, y, weight = map(askew, mine)
+    net = train(make, y, X, weight, shuffle=shuffle)
+    assert_steady(epochs)
+    for array, before in zip((X, y, weight), mine, strict=True):
+        np.testing.assert_array_equal(array, before)
+    for W, W_expected in zip(net.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(W, W_expected)
+    np.testing.assert_array_equal(net.predict(X), expected.predict(WIDE))
+
+
 @WEIGHTS
 @SHUFFLE
 @pytest.mark.parametrize("fit", [classification, regression])

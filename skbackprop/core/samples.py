@@ -10,6 +10,15 @@ from .inputs import ready
 from .network import Workspace, blocks_of
 
 
+def aligned(array):
+    """Return an array, or None, as it is if its numbers lie where the machine wants them.
+
+    Those that came in a message, or lie in the middle of a file, may not. NumPy copies
+    all of them whenever it fetches some: once and for all is better.
+    """
+    return array if array is None else np.require(array, requirements=["ALIGNED"])
+
+
 @dataclass
 class Samples:
     """Inputs, targets and weights to learn from; never written to.
@@ -37,8 +46,11 @@ class Samples:
 
     def __post_init__(self):
         self.is_sparse = issparse(self.X)
+        if not self.is_sparse:
+            self.X = aligned(self.X)
+        self.codes, self.weight = aligned(self.codes), aligned(self.weight)
         # The few columns of a batch are fetched faster than its many rows.
-        self.targets = np.asfortranarray(self.targets)
+        self.targets = np.asfortranarray(aligned(self.targets))
 
     def __len__(self):
         return self.X.shape[0] if self.rows is None else len(self.rows)
