@@ -427,8 +427,7 @@ class DaskBackpropRegressor(RegressorMixin, DaskBackprop):
         ``batch_size="auto"`` means 4096 rows on all workers together for
         ``sync="step"``, and 200 on each for "epoch", or all rows where there are fewer.
     sync : {"step", "epoch"}, default="step"
-        After what the workers bring together what they have learned; see
-        `DaskBackpropClassifier`.
+        When the workers combine what they have learned; see `DaskBackpropClassifier`.
     client : distributed.Client, default=None
         Of the cluster; None for the one made last. It is not kept in files.
 
