@@ -11,9 +11,9 @@ from .network import Workspace, blocks_of
 
 
 def aligned(array):
-    """Return an array, or None, as it is if its numbers lie where the machine wants them.
+    """Return an array, or None, as it is if its numbers lie where NumPy wants them.
 
-    Those that came in a message, or lie in the middle of a file, may not. NumPy copies
+    Those that came in a message, or lie in the middle of a file, may not. It would copy
     all of them whenever it fetches some: once and for all is better.
     """
     return array if array is None else np.require(array, requirements=["ALIGNED"])
