@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import dask
 import numpy as np
-from distributed import CancelledError, futures_of, wait
+from distributed import CancelledError, wait
 from sklearn.utils.validation import check_array, column_or_1d
 
 from .core.samples import Samples
@@ -167,6 +167,9 @@ class Shards:
         Of the cluster.
     parts : list of Delayed
         Partitions, each a tuple of X, y and weight.
+    stay : bool, default=False
+        Leave partitions where they are, in the memory of workers; else each worker
+        computes as many.
 
     Attributes
     ----------
@@ -174,8 +177,8 @@ class Shards:
         Rows of each partition that has any, by its number.
     """
 
-    def __init__(self, client, parts):
-        self.client, self.parts = client, parts
+    def __init__(self, client, parts, stay=False):
+        self.client, self.parts, self.stay = client, parts, stay
         self.sizes = None
         self.seats, self.told = [], []
         self.n_losses = 0
@@ -374,13 +377,9 @@ class Shards:
             raise
 
     def _computed(self, numbers, workers):
-        """Have partitions computed on workers, as many on each.
-
-        Those that are in the memory of a worker stay where they are.
-        """
-        parts = [self.parts[number] for number in numbers]
-        if futures_of(parts):
-            return self.client.compute(parts)
+        """Have partitions computed on workers, as many on each, or where they are."""
+        if self.stay:
+            return self.client.compute([self.parts[number] for number in numbers])
         futures = []
         for worker, held in zip(workers, np.array_split(numbers, len(workers))):
             futures += self.client.compute(

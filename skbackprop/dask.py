@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 try:
     import dask
     import dask.array as da
-    from distributed import Client, default_client
+    from distributed import Client, default_client, futures_of
 except ImportError as error:
     raise ImportError(
         'skbackprop.dask needs dask.distributed: pip install "skbackprop[dask]".'
@@ -110,7 +110,9 @@ class DaskBackprop(BaseEstimator):
         plain = self._begin(early_stopping_on=X_val)
         validation = map(self._here, (X_val, y_val, sample_weight_val))
         parts = _partitions(X, y, sample_weight)
-        with closing(Shards(self._get_client(), parts)) as shards:
+        # In the partitions themselves futures can't be seen: dask has fused their tasks.
+        stay = bool(futures_of([X, y, sample_weight]))
+        with closing(Shards(self._get_client(), parts, stay)) as shards:
             samples, dtype = self._read(plain, shards)
             training = plain._plan(
                 samples, dtype, tuple(validation), carry_on=hasattr(plain, "_state")

@@ -297,7 +297,19 @@ def test_numbers_of_rows_need_not_be_known(client):
     assert net.score(columns, target) == expected.score(X, THREE)
 
 
-def test_persisted_collections_stay_where_they_are(client):
+@pytest.mark.parametrize("worker", range(N_WORKERS))
+def test_persisted_arrays_stay_where_they_are(client, worker):
+    address = sorted(client.nthreads())[worker]
+    data = client.persist([spread(X), spread(THREE)], workers=[address])
+    wait(data)
+    before = client.who_has(data)
+    assert set(before.values()) == {(address,)}
+    net = classifier().fit(*data)
+    assert_same(plainly(BackpropClassifier, X, THREE), net)
+    assert client.who_has(data) == before
+
+
+def test_persisted_frames_stay_where_they_are(client):
     table = pd.DataFrame(X, columns=list("abcde")).assign(y=THREE)
     frame = client.persist(spread_frame(table))
     wait(frame)
@@ -1113,7 +1125,7 @@ def test_a_worker_may_be_lost_in_the_midst_of_a_step(victims, undisturbed, tmp_p
 def test_workers_lost_again_and_again_end_the_training(victims):
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        killing(victims, "_by_messages", 2, 3),
+        killing(victims, "_by_messages", 2, 3, n_killed=N_WORKERS),
         pytest.raises(RuntimeError, match="2 times a worker was lost"),
     ):
         classifier().fit(*lazy())
