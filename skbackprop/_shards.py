@@ -325,7 +325,10 @@ class Shards:
 
     def _complete(self):
         """Make shards of partitions that have none, and tell them what they missed."""
-        self.seats = [seat for seat in self.seats if seat.is_there]
+        lost = [seat for seat in self.seats if not seat.is_there]
+        if lost:
+            self.seats = [seat for seat in self.seats if seat not in lost]
+            self._forget([seat.future for seat in lost])
         held = {number for seat in self.seats for number in seat.numbers}
         wanted = range(len(self.parts)) if self.sizes is None else self.sizes
         missing = [number for number in wanted if number not in held]

@@ -110,7 +110,7 @@ class DaskBackprop(BaseEstimator):
         plain = self._begin(early_stopping_on=X_val)
         validation = map(self._here, (X_val, y_val, sample_weight_val))
         parts = _partitions(X, y, sample_weight)
-        # In the partitions themselves futures can't be seen: dask has fused their tasks.
+        # In the partitions futures can't be seen any more: dask has fused their tasks.
         stay = bool(futures_of([X, y, sample_weight]))
         with closing(Shards(self._get_client(), parts, stay)) as shards:
             samples, dtype = self._read(plain, shards)

@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 from inspect import signature
 from time import monotonic, sleep
@@ -993,6 +994,11 @@ def killing(client, method, *calls, n_killed=1):
     assert len(called) >= max(calls)
 
 
+def keys_of_tasks(client):
+    """Return the keys of all tasks that the scheduler has in mind."""
+    return set(client.run_on_scheduler(lambda dask_scheduler: [*dask_scheduler.tasks]))
+
+
 def lazy():
     return spread(X), spread(THREE), spread(WEIGHT)
 
@@ -1119,6 +1125,18 @@ def test_a_worker_may_be_lost_in_the_midst_of_a_step(victims, undisturbed, tmp_p
     net = classifier(activation=Deadly()).fit(*lazy())
     assert not fuse.exists()
     assert_same(undisturbed({}), net)
+
+
+@pytest.mark.kills
+def test_of_a_shard_that_is_lost_nothing_remains(victims):
+    """Its tasks would wait for its worker, and keep partitions in memory."""
+    before = keys_of_tasks(victims)
+    with killing(victims, "_by_messages", 8):
+        classifier().fit(*lazy())
+    deadline = time.monotonic() + 10
+    while not keys_of_tasks(victims) <= before:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.kills

@@ -143,7 +143,7 @@ def fitted(make, parts, groups=GROUPINGS[1], lost_at=(), validation=(), **params
     """Fit a dask estimator to shards that lie here."""
     shards = Here(parts, groups, lost_at)
     with (
-        patch("skbackprop.dask.Shards", lambda client, parts: shards),
+        patch("skbackprop.dask.Shards", lambda client, parts, stay: shards),
         patch("skbackprop.dask._partitions", lambda X, y, weight: None),
         patch.object(DaskBackprop, "_get_client", lambda self: None),
     ):
@@ -1240,7 +1240,7 @@ def test_warm_start_carries_on_from_the_last_network(sync):
     before = net.to_local()
     shards = Here(parts, groups)
     with (
-        patch("skbackprop.dask.Shards", lambda client, parts: shards),
+        patch("skbackprop.dask.Shards", lambda client, parts, stay: shards),
         patch("skbackprop.dask._partitions", lambda X, y, weight: None),
         patch.object(DaskBackprop, "_get_client", lambda self: None),
     ):
