@@ -10,7 +10,7 @@ from .inputs import ready
 from .network import Workspace, blocks_of
 
 
-def aligned(array):
+def _aligned(array):
     """Return an array, or None, as it is if its numbers lie where NumPy wants them.
 
     Those that came in a message, or lie in the middle of a file, may not. It would copy
@@ -47,10 +47,10 @@ class Samples:
     def __post_init__(self):
         self.is_sparse = issparse(self.X)
         if not self.is_sparse:
-            self.X = aligned(self.X)
-        self.codes, self.weight = aligned(self.codes), aligned(self.weight)
+            self.X = _aligned(self.X)
+        self.codes, self.weight = _aligned(self.codes), _aligned(self.weight)
         # The few columns of a batch are fetched faster than its many rows.
-        self.targets = np.asfortranarray(aligned(self.targets))
+        self.targets = np.asfortranarray(_aligned(self.targets))
 
     def __len__(self):
         return self.X.shape[0] if self.rows is None else len(self.rows)
