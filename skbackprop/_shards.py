@@ -181,7 +181,6 @@ class Shards:
         self.client, self.parts, self.stay = client, parts, stay
         self.sizes = None
         self.seats, self.told = [], []
-        self.n_losses = 0
 
     @property
     def n_rows(self):
@@ -206,7 +205,7 @@ class Shards:
         Raises
         ------
         RuntimeError
-            Where workers are lost again and again, or none is left.
+            Where workers are lost at the same point again and again, or none is left.
         """
         return self._persevere(self._by_tasks, (method, *args))
 
@@ -245,12 +244,14 @@ class Shards:
             self.client.cancel(futures, force=True)
 
     def _persevere(self, ask, message):
+        n_losses = 0
         while True:
             try:
                 self._complete()
                 return ask(message)
             except WorkerLostError as lost:
-                self._bear(lost)
+                n_losses += 1
+                _bear(n_losses, lost)
 
     # ------------------------------------------------------------------ messages
 
@@ -309,19 +310,6 @@ class Shards:
         return True
 
     # -------------------------------------------------------------------- losses
-
-    def _bear(self, lost):
-        """Give up after too many losses."""
-        self.n_losses += 1
-        allowed = dask.config.get("distributed.scheduler.allowed-failures", 3)
-        if self.n_losses > allowed:
-            raise RuntimeError(
-                f"Training was given up, for {self.n_losses} times a worker was lost. "
-                "It may have run out of memory: see the logs of the workers, and make "
-                "partitions smaller. dask's setting "
-                f"distributed.scheduler.allowed-failures={allowed} says how many "
-                "losses are tolerated."
-            ) from lost
 
     def _complete(self):
         """Make shards of partitions that have none, and tell them what they missed."""
@@ -448,6 +436,19 @@ class Shards:
                 )
             time.sleep(0.1)
         return workers
+
+
+def _bear(n_losses, lost):
+    """Give up after too many losses."""
+    allowed = dask.config.get("distributed.scheduler.allowed-failures", 3)
+    if n_losses > allowed:
+        raise RuntimeError(
+            f"Training was given up, for {n_losses} times a worker was lost at the "
+            "same point. It may have run out of memory: see the logs of the workers, "
+            "and make partitions smaller. dask's setting "
+            f"distributed.scheduler.allowed-failures={allowed} says how many losses "
+            "are tolerated."
+        ) from lost
 
 
 def _unwrapped(answer):

@@ -105,7 +105,7 @@ class DaskBackprop(BaseEstimator):
             Where parameters or data do not fit each other, where training diverges, or
             where there is no client.
         RuntimeError
-            Where workers are lost again and again, or none is left.
+            Where workers are lost at the same point again and again, or none is left.
         """
         plain = self._begin(early_stopping_on=X_val)
         validation = map(self._here, (X_val, y_val, sample_weight_val))
@@ -333,9 +333,9 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
     are as many workers.
 
     A worker may be lost in the midst of training: its partitions are computed once
-    more, and the step or epoch in hand is done again. After more losses than dask's
-    setting "distributed.scheduler.allowed-failures" allows, and where partitions can't
-    be computed again, training ends with an error.
+    more, and the step or epoch in hand is done again. If the same one fails more often
+    than dask's setting "distributed.scheduler.allowed-failures" allows, or where
+    partitions can't be computed again, training ends with an error.
 
     References
     ----------

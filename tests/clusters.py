@@ -1,12 +1,21 @@
 """A small cluster of dask for tests: two workers, each a process with one thread."""
 
+import multiprocessing
 from contextlib import contextmanager
 from pathlib import Path
 
+import dask
 from distributed import Client, LocalCluster
+from distributed.utils import get_mp_context
 
 N_WORKERS = 2
 FOLDER_OF_TESTS = str(Path(__file__).parent)
+
+if "forkserver" in multiprocessing.get_all_start_methods():
+    # Workers are forked from a process that has imported what they need, which takes
+    # longer than most of the tests.
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    get_mp_context().set_forkserver_preload(["skbackprop.dask"])
 
 
 @contextmanager
