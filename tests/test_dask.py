@@ -1028,7 +1028,6 @@ def undisturbed(_cluster):
 
 
 @SYNCS
-@pytest.mark.kills
 def test_a_worker_may_be_lost_in_training(victims, undisturbed, params):
     # One call a step, and one an epoch or an evaluation.
     call = 8 if params.get("sync") == "step" else 2
@@ -1042,14 +1041,12 @@ def test_a_worker_may_be_lost_in_training(victims, undisturbed, params):
     assert_same(undisturbed(params), net, rtol=rtol)
 
 
-@pytest.mark.kills
 def test_all_workers_may_be_lost_at_once(victims, undisturbed):
     with killing(victims, "_by_messages", 8, n_killed=N_WORKERS):
         net = classifier().fit(*lazy())
     assert_same(undisturbed({}), net)
 
 
-@pytest.mark.kills
 def test_epochs_are_the_same_if_partitions_stay_together(victims):
     """With one partition a worker, whoever has it."""
     data = spread(X, (30, 40)), spread(THREE, (30, 40))
@@ -1060,7 +1057,6 @@ def test_epochs_are_the_same_if_partitions_stay_together(victims):
 
 
 @pytest.mark.parametrize("n_killed", [1, N_WORKERS])
-@pytest.mark.kills
 def test_persisted_partitions_are_computed_again(victims, undisturbed, n_killed):
     data = victims.persist(list(lazy()))
     wait(data)
@@ -1080,7 +1076,6 @@ def test_persisted_partitions_are_computed_again(victims, undisturbed, n_killed)
         ("_task", 6),  # measure
     ],
 )
-@pytest.mark.kills
 def test_a_worker_may_be_lost_before_training(victims, undisturbed, method, call):
     with killing(victims, method, call):
         net = classifier().fit(*lazy())
@@ -1088,7 +1083,6 @@ def test_a_worker_may_be_lost_before_training(victims, undisturbed, method, call
 
 
 @pytest.mark.parametrize("n_killed", [1, N_WORKERS])
-@pytest.mark.kills
 def test_workers_may_be_lost_while_they_compute_partitions(
     victims, undisturbed, tmp_path, n_killed
 ):
@@ -1112,7 +1106,6 @@ def test_workers_may_be_lost_while_they_compute_partitions(
     assert_same(undisturbed({}), net)
 
 
-@pytest.mark.kills
 def test_a_worker_may_be_lost_in_the_midst_of_a_step(victims, undisturbed, tmp_path):
     """It dies while it computes, and not between messages."""
     here, fuse = os.getpid(), tmp_path / "fuse"
@@ -1136,7 +1129,6 @@ def test_a_worker_may_be_lost_in_the_midst_of_a_step(victims, undisturbed, tmp_p
     assert_same(undisturbed({}), net)
 
 
-@pytest.mark.kills
 def test_of_a_shard_that_is_lost_nothing_remains(victims):
     """Its tasks would wait for its worker, and keep partitions in memory."""
     before = keys_of_tasks(victims)
@@ -1152,7 +1144,6 @@ def test_of_a_shard_that_is_lost_nothing_remains(victims):
         gc.enable()
 
 
-@pytest.mark.kills
 def test_workers_may_be_lost_now_and_then(victims, undisturbed):
     """More often than at the same point: who trains for days loses some."""
     kills = 2, 5, 8, 11
@@ -1163,7 +1154,6 @@ def test_workers_may_be_lost_now_and_then(victims, undisturbed):
     assert_same(undisturbed({}), net)
 
 
-@pytest.mark.kills
 def test_workers_lost_at_the_same_point_again_and_again_end_the_training(victims):
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
@@ -1175,7 +1165,6 @@ def test_workers_lost_at_the_same_point_again_and_again_end_the_training(victims
 
 
 @pytest.mark.parametrize("method", ["_computed", "_by_messages"])
-@pytest.mark.kills
 def test_partitions_that_can_not_be_computed_again_are_named(victims, method):
     """As data are that were sent to the cluster from here."""
     processes = victims.run(os.getpid)
@@ -1219,7 +1208,6 @@ def workers_without_nannies(n_workers):
                 process.wait()
 
 
-@pytest.mark.kills
 def test_workers_that_stay_dead_leave_their_partitions_to_the_others(
     undisturbed, monkeypatch
 ):
