@@ -201,14 +201,24 @@ def load(path, *, trusted=()):
     try:
         estimator = _checked(read(content))
     except Exception as error:  # of any kind, where pickles are not what they seem
-        what = "" if type(error) is ValueError else f"{type(error).__name__}: "
         raise ValueError(
-            f"path={str(path)!r} can't be loaded: {what}{error} (Allowed are whole "
+            f"path={str(path)!r} can't be loaded: {_reason(error)} (Allowed are whole "
             "files of pickle, joblib or skops, with a BackpropClassifier, a "
             "BackpropRegressor or an estimator of scikit-learn that holds one; of "
             "skops with no types but those that are named in trusted.)"
         ) from error
     return estimator
+
+
+def _reason(error):
+    """Say why a file can't be loaded."""
+    if type(error) is ValueError:
+        return str(error)
+    told = f"{type(error).__name__}: {error}"
+    # Of what is in it these tell; any other comes of bytes that are not what they seem.
+    if isinstance(error, (ImportError, AttributeError, TypeError)):
+        return told
+    return f"it is cut short, damaged or foreign ({told})."
 
 
 def _reader(content, trusted):
@@ -240,8 +250,11 @@ def _unpickled(content):
 
 
 def _checked(estimator):
-    if not isinstance(estimator, BaseEstimator) or not _holds_network(estimator):
-        raise ValueError(f"it holds a {type(estimator).__name__}.")
+    kind = type(estimator).__name__
+    if not isinstance(estimator, BaseEstimator):
+        raise ValueError(f"it holds a {kind}.")
+    if not _holds_network(estimator):
+        raise ValueError(f"it holds a {kind} without a network of this package.")
     return estimator
 
 

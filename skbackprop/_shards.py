@@ -407,9 +407,10 @@ class Shards:
         ]
         if gone:
             raise RuntimeError(
-                f"Partitions {gone} are lost with a worker, and can't be computed "
-                "again: their data were in its memory alone, as scattered data are. "
-                "What dask has read or computed itself can be computed again."
+                f"Partitions {gone} are lost, and can't be computed again: their data "
+                "were only in the memory of a worker that is gone, as scattered data "
+                "are, or have been cancelled. What dask has read or computed itself "
+                "can be computed again."
             )
         return [future.result() for future in futures]
 

@@ -477,7 +477,8 @@ class DaskBackpropRegressor(RegressorMixin, DaskBackprop):
 def _partitions(X, y, weight):
     """Pair the partitions of X, y and weights."""
     if isinstance(X, da.Array):
-        y, weight = (_cut_like(X, values) for values in (y, weight))
+        y = _cut_like(X, y, "y")
+        weight = _cut_like(X, weight, "sample_weight")
     named = {"X": X, "y": y, "sample_weight": weight}
     blocks = {
         name: _blocks(values, name)
@@ -487,8 +488,8 @@ def _partitions(X, y, weight):
     counts = {name: len(parts) for name, parts in blocks.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(
-            f"X, y and sample_weight must have the same partitions, got {counts} of "
-            "them. Repartition or rechunk them alike."
+            "X, y and sample_weight must have the same partitions, got different "
+            f"numbers of them: {counts}. Repartition or rechunk them alike."
         )
     weights = blocks.get("sample_weight", [None] * counts["X"])
     return [
@@ -500,31 +501,38 @@ def _part(X, y, weight):
     return X, y, weight
 
 
-def _cut_like(X, values):
+def _cut_like(X, values, name):
     """Cut a dask Array into the partitions of another, where both know their rows."""
     if not isinstance(values, da.Array) or values.chunks[0] == X.chunks[0]:
         return values
-    n_rows = sum(X.chunks[0])  # nan where they are not known
-    return (
-        values.rechunk({0: X.chunks[0]}) if n_rows == sum(values.chunks[0]) else values
-    )
+    n_rows, n_values = X.shape[0], values.shape[0]
+    if np.isnan([n_rows, n_values]).any():  # not known yet
+        return values
+    if n_rows != n_values:
+        raise ValueError(f"X has {n_rows} rows, and {name} has {n_values}.")
+    return values.rechunk({0: X.chunks[0]})
 
 
 def _blocks(values, name):
     """Return the partitions of a dask collection, all columns in each."""
     if not isinstance(values, da.Array) and not (
-        dask.is_dask_collection(values) and hasattr(values, "to_delayed")
+        dask.is_dask_collection(values) and hasattr(values, "simplify")
     ):
+        kind = type(values)
         raise TypeError(
-            f"{name} must be a dask Array, DataFrame or Series, got "
-            f"{type(values).__name__}. Data in memory are for the plain estimator: fit "
-            "that, or get it from this one with to_local()."
+            f"{name} must be a dask Array, DataFrame or Series, got {kind.__name__} of "
+            f"{kind.__module__}. Data in memory are for the plain estimator: fit "
+            "that or, to predict, get it from this one with to_local()."
         )
     if name == "X" and values.ndim != 2:
         raise ValueError(
             f"X must have 2 dimensions, rows and columns, got {values.ndim}."
         )
-    if isinstance(values, da.Array) and values.ndim == 2:
+    if not isinstance(values, da.Array):
+        # Columns that are not needed are not read. Optimised further, files would be
+        # read together where few of their columns are needed, as of y alone.
+        return values.simplify().to_delayed(optimize_graph=False)
+    if values.ndim == 2:
         values = values.rechunk({1: -1})
     return np.ravel(values.to_delayed()).tolist()
 

@@ -112,7 +112,9 @@ def to_onnx(model, X, *, target_opset=TARGET_OPSET, ir_version=None):
     X : {array-like, frame} of shape (n_samples, n_features)
         Samples like those to be predicted, which say what the inputs are called and
         what types they have; one row is enough. In a frame, a column with the dtype
-        "category" is of words or of float64, in which missing ones have a place.
+        "category" is of words or of float64, in which missing ones have a place, as is
+        one of pandas' "Int64" or "boolean". Of polars, whole numbers are float64 only
+        where `X` has gaps among them.
     target_opset : int, default=19
         Version of ONNX's operators to write, from 19 up to what the installed skl2onnx
         has been tested with.
@@ -283,10 +285,14 @@ def _tensor_type(values, name):
     from pandas.api.types import infer_dtype
 
     array = np.asarray(values)
+    nullable = getattr(values.dtype, "numpy_dtype", np.dtype(object))
+    if nullable.kind in "biuf":
+        # Any may be missing, and be nan, whatever the sample has.
+        array = np.zeros(0, nullable if nullable.kind == "f" else np.float64)
     is_category = str(values.dtype) == "category"
     levels = np.asarray(values.dtype.categories) if is_category else np.ravel(array)
     if is_category and levels.dtype.kind in "biuf":
-        # Any may be missing, and be nan, whatever the sample has.
+        # So may these.
         exact = np.abs(levels.astype(np.float64)).max(initial=0.0) < LARGEST_EXACT
         array = array.astype(np.float64) if exact else array
     if array.dtype.name in TENSOR_TYPES:
@@ -649,7 +655,9 @@ class Features:
         if words:
             raise ValueError(
                 f"The inputs {words} are words, but the network was fitted to numbers "
-                "there. Pass as X samples like those of the fit."
+                "there. Pass as X samples like those of the fit. Categories cannot be "
+                "exported behind a ColumnTransformer that leaves them as they are: "
+                "pass the network the frame itself, or use a OneHotEncoder."
             )
         single = all(tensor.dtype == np.float32 for tensor in tensors)
         dtype = np.float32 if single else np.float64

@@ -312,6 +312,23 @@ def test_persisted_arrays_stay_where_they_are(client, worker):
     assert client.who_has(data) == before
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # dask's use of pandas
+def test_files_of_which_few_columns_are_read_are_partitions_each(client, tmp_path):
+    """dask reads several together where it needs few columns, as for y alone."""
+    table = pd.DataFrame(X, columns=list("abcde")).assign(y=THREE, weight=WEIGHT)
+    table = table.assign(**{f"unused_{i}": 0.0 for i in range(50)})
+    dd.from_pandas(table, npartitions=7).to_parquet(tmp_path)
+    frame = dd.read_parquet(tmp_path)
+    features, y = frame[list("abcde")], frame["y"]
+    assert y.optimize().npartitions < y.npartitions == 7
+    net = classifier().fit(features, y, frame["weight"])
+    rows = [10] * 7
+    parts = spread(X, rows), spread(THREE, rows), spread(WEIGHT, rows)
+    assert_same(classifier().fit(*parts), net)
+    assert net.predict(features).npartitions == 7
+    assert net.score(features, y) == net.to_local().score(table[list("abcde")], THREE)
+
+
 def test_persisted_frames_stay_where_they_are(client):
     table = pd.DataFrame(X, columns=list("abcde")).assign(y=THREE)
     frame = client.persist(spread_frame(table))
@@ -890,11 +907,16 @@ def test_sparse_partitions_are_refused(client):
 
 def test_partitions_must_fit_together(client):
     frame = spread_frame(FRAME)
-    with pytest.raises(ValueError, match=r"same partitions, got {'X': 6, 'y': 2}"):
+    numbers = "different numbers of them: {'X': 6, 'y': 2}"
+    with pytest.raises(ValueError, match=f"same partitions, got {numbers}"):
         classifier().fit(frame, spread(THREE, (30, 40)))
     unknown = without_sizes(spread(THREE, (30, 40)))
     with pytest.raises(ValueError, match="same partitions"):
         classifier().fit(spread(X), unknown)
+    with pytest.raises(ValueError, match="X has 70 rows, and y has 69"):
+        classifier().fit(spread(X), spread(THREE[:-1], (30, 39)))
+    with pytest.raises(ValueError, match="X has 70 rows, and sample_weight has 30"):
+        classifier().fit(spread(X), spread(THREE), spread(WEIGHT[:30], (30,)))
     fewer = without_sizes(spread(THREE[:-1], (*SIZES[:-1], SIZES[-1] - 1)))
     words = "Partition 5 has different numbers of rows: {'X': 11, 'y': 10}"
     with pytest.raises(ValueError, match=words):

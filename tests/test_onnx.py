@@ -631,6 +631,20 @@ def test_nullable_numbers_of_pandas():
     assert types == ["tensor(double)"] * 4
 
 
+def test_nullable_numbers_have_a_place_for_gaps_whatever_the_sample_has():
+    table = frame().assign(
+        a=pd.array([1.5, None, 3.0] * 30, "Float32"),
+        b=pd.array([1, None, 3] * 30, "Int64"),
+        c=pd.array([True, None] * 45, "boolean"),
+        d=pd.array([1.5, 2.0, None] * 30, "Float64"),
+    )
+    net = classifier().fit(table, NAMES)
+    for sample in (table[:1], table[:3]):
+        exported = to_onnx(net, sample)
+        types = [single.type for single in session_of(exported).get_inputs()]
+        assert types == ["tensor(float)"] + ["tensor(double)"] * 3
+
+
 def check_nullable(net, table):
     exported = to_onnx(net, table)
     session = session_of(exported)

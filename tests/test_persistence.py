@@ -811,6 +811,9 @@ def test_a_file_cut_short_anywhere_is_refused(way, tmp_path):
     for end in {*range(0, n, step), *range(min(n, 40)), *range(n - 40, n)}:
         path.write_bytes(whole[:end])
         error_of(lambda: load(path), f"path={str(path)!r}", "Allowed are")
+    path.write_bytes(whole[:-1])
+    reason = "ended before" if way == "bz2" else "it is cut short, damaged or foreign"
+    error_of(lambda: load(path), reason)
     path.write_bytes(whole)
     load(path)
 
@@ -847,7 +850,10 @@ FOREIGN = {
     "an archive": (b"PK\x03\x04" + bytes(99), "BadZipFile"),
     "a number": (pickle.dumps(3), "it holds a int"),
     "a list": (pickle.dumps([classifier()]), "it holds a list"),
-    "no network": (pickle.dumps(LogisticRegression()), "it holds a LogisticRegression"),
+    "no network": (
+        pickle.dumps(LogisticRegression()),
+        "it holds a LogisticRegression without a network",
+    ),
     "a class": (pickle.dumps(BackpropClassifier), "it holds a type"),
     "a class from elsewhere": (
         b"\x80\x02cnowhere.at_all\nThing\n.",
