@@ -215,7 +215,8 @@ def _reason(error):
     if type(error) is ValueError:
         return str(error)
     told = f"{type(error).__name__}: {error}"
-    # Of what is in it these tell; any other comes of bytes that are not what they seem.
+    # These tell of what the file names; any other comes from bytes that are no file of
+    # an estimator.
     if isinstance(error, (ImportError, AttributeError, TypeError)):
         return told
     return f"it is cut short, damaged or foreign ({told})."

@@ -167,7 +167,7 @@ class Shards:
         Of the cluster.
     parts : list of Delayed
         Partitions, each a tuple of X, y and weight.
-    stay : bool, default=False
+    stay : bool
         Leave partitions where they are, in the memory of workers; else each worker
         computes as many.
 
@@ -177,7 +177,7 @@ class Shards:
         Rows of each partition that has any, by its number.
     """
 
-    def __init__(self, client, parts, stay=False):
+    def __init__(self, client, parts, stay):
         self.client, self.parts, self.stay = client, parts, stay
         self.sizes = None
         self.seats, self.told = [], []

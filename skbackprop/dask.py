@@ -519,10 +519,11 @@ def _blocks(values, name):
         dask.is_dask_collection(values) and hasattr(values, "simplify")
     ):
         kind = type(values)
+        package = kind.__module__.partition(".")[0]
         raise TypeError(
-            f"{name} must be a dask Array, DataFrame or Series, got {kind.__name__} of "
-            f"{kind.__module__}. Data in memory are for the plain estimator: fit "
-            "that or, to predict, get it from this one with to_local()."
+            f"{name} must be a dask Array, DataFrame or Series, got "
+            f"{package}.{kind.__name__}. Data in memory are for the plain estimator: "
+            "fit that or, to predict, get it from this one with to_local()."
         )
     if name == "X" and values.ndim != 2:
         raise ValueError(

@@ -6,7 +6,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager, suppress
 from inspect import signature
 from time import monotonic, sleep
@@ -113,7 +112,7 @@ def _cluster_to_hurt():
 def victims(_cluster_to_hurt):
     """Return a client whose workers may be killed; all are there again."""
     while not all_are_there(_cluster_to_hurt):
-        time.sleep(0.1)
+        sleep(0.1)
     with _cluster_to_hurt.as_current():
         yield _cluster_to_hurt
 
@@ -327,6 +326,21 @@ def test_files_of_which_few_columns_are_read_are_partitions_each(client, tmp_pat
     assert_same(classifier().fit(*parts), net)
     assert net.predict(features).npartitions == 7
     assert net.score(features, y) == net.to_local().score(table[list("abcde")], THREE)
+
+
+def test_columns_that_are_not_needed_are_not_read(client):
+    table = pd.DataFrame(X, columns=list("abcde")).assign(y=THREE, unused=0.0)
+
+    def read(rows, columns=None):
+        assert columns is not None
+        assert "unused" not in columns
+        return table[columns].iloc[rows]
+
+    frame = dd.from_map(read, bounds(SIZES), meta=table.iloc[:0])
+    features = frame[list("abcde")]
+    net = classifier().fit(features, frame["y"])
+    assert_same(plainly(BackpropClassifier, X, THREE), net)
+    net.predict(features).compute()
 
 
 def test_persisted_frames_stay_where_they_are(client):
@@ -874,18 +888,18 @@ def test_errors_of_what_makes_a_partition_come_back(client):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "targets", "name"),
+    ("inputs", "targets", "words"),
     [
-        (X, spread(THREE), "X"),
-        (pd.DataFrame(X), spread(THREE), "X"),
-        (csr_array(X), spread(THREE), "X"),
-        (X.tolist(), spread(THREE), "X"),
-        (spread(X), THREE, "y"),
-        (spread(X), None, "y"),
+        (X, spread(THREE), "X must be a dask .* got numpy.ndarray"),
+        (pd.DataFrame(X), spread(THREE), "X must be a dask .* got pandas.DataFrame"),
+        (csr_array(X), spread(THREE), "X must be a dask .* got scipy.csr_array"),
+        (X.tolist(), spread(THREE), "X must be a dask .* got builtins.list"),
+        (spread(X), THREE, "y must be a dask .* got numpy.ndarray"),
+        (spread(X), None, "y must be a dask .* got builtins.NoneType"),
     ],
 )
-def test_data_in_memory_are_refused(client, inputs, targets, name):
-    with pytest.raises(TypeError, match=f"{name} must be a dask Array, DataFrame"):
+def test_data_in_memory_are_refused(client, inputs, targets, words):
+    with pytest.raises(TypeError, match=words):
         classifier().fit(inputs, targets)
 
 
@@ -1158,10 +1172,10 @@ def test_of_a_shard_that_is_lost_nothing_remains(victims):
     try:
         with killing(victims, "_by_messages", 8):
             classifier().fit(*lazy())
-        deadline = time.monotonic() + 10
+        deadline = monotonic() + 10
         while not keys_of_tasks(victims) <= before:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+            assert monotonic() < deadline
+            sleep(0.1)
     finally:
         gc.enable()
 

@@ -643,6 +643,13 @@ def test_nullable_numbers_have_a_place_for_gaps_whatever_the_sample_has():
         exported = to_onnx(net, sample)
         types = [single.type for single in session_of(exported).get_inputs()]
         assert types == ["tensor(float)"] + ["tensor(double)"] * 3
+        columns = {
+            name: table[[name]].to_numpy(float, na_value=np.nan) for name in "bcd"
+        }
+        columns["a"] = table[["a"]].to_numpy(np.float32, na_value=np.nan)
+        labels, probabilities = session_of(exported).run(None, columns)
+        np.testing.assert_array_equal(labels, net.predict(table))
+        np.testing.assert_allclose(probabilities, net.predict_proba(table), atol=1e-5)
 
 
 def check_nullable(net, table):

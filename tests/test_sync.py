@@ -1198,7 +1198,7 @@ def test_divergence_is_told_as_one_process_tells_it():
 
 def test_who_is_gone_is_not_waited_for():
     """A message to a worker that is gone may never be answered."""
-    shards, seat = Shards(None, []), SimpleNamespace(is_there=True)
+    shards, seat = Shards(None, [], stay=False), SimpleNamespace(is_there=True)
     waits = []
 
     def answer(timeout):
@@ -1218,7 +1218,7 @@ def test_who_is_gone_is_not_waited_for():
 
 def test_errors_of_a_cluster_are_losses_if_it_notices_one(monkeypatch):
     monkeypatch.setattr("skbackprop._shards.NOTICE", 0.05)
-    shards = Shards(None, [])
+    shards = Shards(None, [], stay=False)
 
     def fail(timeout):
         raise OSError("broken pipe")
