@@ -16,8 +16,8 @@ from distributed import Client, LocalCluster
 from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier
-from skbackprop._shards import Shards
 from skbackprop.dask import DaskBackpropClassifier, _partitions
+from skbackprop.dask.shards import Shards
 
 from .results import markdown_row
 

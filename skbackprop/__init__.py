@@ -1,12 +1,12 @@
 """Neural networks for scikit-learn, around a back-propagation core in NumPy."""
 
-from ._callbacks import AfterEpoch, HistoryLogger
-from ._checkpoint import Checkpoint
-from ._classifier import BackpropClassifier
-from ._gradients import check_gradients
+from ._callbacks.checkpoint import Checkpoint
+from ._callbacks.epoch_callbacks import AfterEpoch, HistoryLogger
+from ._displays import GradientFlowDisplay, LossCurveDisplay, WeightsDisplay
+from ._estimators.classifier import BackpropClassifier
+from ._estimators.regressor import BackpropRegressor
+from ._gradient_check import check_gradients
 from ._persistence import SKOPS_TRUSTED, load
-from ._plotting import GradientFlowDisplay, LossCurveDisplay, WeightsDisplay
-from ._regressor import BackpropRegressor
 from .core.activations import Activation
 from .core.losses import Loss
 

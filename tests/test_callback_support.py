@@ -31,8 +31,8 @@ for name in [name for name in sys.modules if name.split(".")[0] == "skbackprop"]
     del sys.modules[name]
 sys.modules["sklearn.callback"] = None  # importing it fails as if it were not there
 import skbackprop
-from skbackprop._callback_support import CallbackSupportMixin
-assert CallbackSupportMixin.__module__ == "skbackprop._callback_support"
+from skbackprop._estimators.callback_support import CallbackSupportMixin
+assert CallbackSupportMixin.__module__ == "skbackprop._estimators.callback_support"
 """
 
 

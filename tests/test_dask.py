@@ -47,9 +47,9 @@ from test_sync import (
 
 import skbackprop.dask
 from skbackprop import Activation, BackpropClassifier, BackpropRegressor
-from skbackprop._shards import Shards, WorkerLostError
-from skbackprop._sync import Epochs, Steps
 from skbackprop.dask import DaskBackpropClassifier, DaskBackpropRegressor
+from skbackprop.dask.shards import Shards, WorkerLostError
+from skbackprop.dask.strategies import Epochs, Steps
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs are enough
@@ -804,7 +804,7 @@ def test_an_activation_of_ones_own_goes_to_the_workers(client):
 
 
 def test_what_workers_can_not_import_is_named(client, tmp_path, monkeypatch):
-    monkeypatch.setattr("skbackprop._shards.NOTICE", 0.5)  # all workers are well
+    monkeypatch.setattr("skbackprop.dask.shards.NOTICE", 0.5)  # all workers are well
     (tmp_path / "only_here.py").write_text(
         "import numpy as np\n\n\ndef cube(z):\n    return np.tanh(z)\n"
     )
@@ -1253,7 +1253,7 @@ def test_workers_that_stay_dead_leave_their_partitions_to_the_others(
         assert len(client.nthreads()) == 1
         assert_same(undisturbed({}), net)
         # And if the last one dies, too:
-        monkeypatch.setattr("skbackprop._shards.WITHOUT_WORKERS", 0.5)
+        monkeypatch.setattr("skbackprop.dask.shards.WITHOUT_WORKERS", 0.5)
         with (
             killing(client, "_by_messages", 3),
             pytest.raises(RuntimeError, match=r"no worker for 0\.5 seconds"),

@@ -129,7 +129,7 @@ def test_the_core_can_be_used_without_scikit_learn():
         package.__path__ = [{str(PACKAGE)!r}]
         for name in {sorted(p.stem for p in (PACKAGE / "core").glob("[a-z]*.py"))}:
             importlib.import_module(f"skbackprop.core.{{name}}")
-        assert "skbackprop._base" not in sys.modules
+        assert "skbackprop._estimators.base" not in sys.modules
 
         import numpy as np
         from skbackprop.core.activations import Identity, Tanh

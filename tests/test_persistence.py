@@ -45,8 +45,9 @@ from small_networks import (
 
 import skbackprop
 from skbackprop import BackpropClassifier, BackpropRegressor, load
-from skbackprop._columns import ColumnEncoder, find_categorical
-from skbackprop._persistence import FORMAT, FORMAT_KEY
+from skbackprop._data.columns import ColumnEncoder, find_categorical
+from skbackprop._estimators.pickling import FORMAT_KEY
+from skbackprop._persistence import FORMAT
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.initializers import INITIALIZERS
 from skbackprop.core.losses import LOSSES, Huber

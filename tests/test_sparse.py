@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from small_fits import Interrupting, cut_short
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop.core import sparse, stepper
+from skbackprop.core import sparse
 from skbackprop.core.inputs import BOUND
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.sparse import (
@@ -576,7 +576,7 @@ def test_memories_that_fade_do_not_end_subnormal(monkeypatch, kind, params):
     net = fade(kind, **params)
     assert n_subnormal(net) == 0
     assert (net._state.slots[:, 1] == 0.0).all()
-    monkeypatch.setattr(stepper, "FLUSH_EVERY", 10**9)
+    monkeypatch.setattr(updater, "FLUSH_EVERY", 10**9)
     unflushed = fade(kind, **params)
     assert n_subnormal(unflushed) > 0
     # Nothing else is different.

@@ -25,10 +25,15 @@ pytest.importorskip("distributed")
 import cloudpickle
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop._columns import ColumnEncoder
-from skbackprop._outline import Outline
-from skbackprop._scaling import Scales
-from skbackprop._shards import (
+from skbackprop._data.columns import ColumnEncoder
+from skbackprop._data.scaling import Scales
+from skbackprop.core.epochs import epoch_of
+from skbackprop.core.layout import norms_of
+from skbackprop.core.samples import Samples
+from skbackprop.core.training import Training, mini_batches
+from skbackprop.dask import DaskBackprop, DaskBackpropClassifier, DaskBackpropRegressor
+from skbackprop.dask.partition_summary import Outline
+from skbackprop.dask.shards import (
     Failure,
     Shard,
     Shards,
@@ -36,11 +41,7 @@ from skbackprop._shards import (
     _joined,
     _unwrapped,
 )
-from skbackprop._sync import Deal, EpochLearner, StepLearner
-from skbackprop.core.network import norms_of
-from skbackprop.core.samples import Samples
-from skbackprop.core.training import Training, epoch_of, mini_batches
-from skbackprop.dask import DaskBackprop, DaskBackpropClassifier, DaskBackpropRegressor
+from skbackprop.dask.strategies import Deal, EpochLearner, StepLearner
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs are enough
@@ -1217,7 +1218,7 @@ def test_who_is_gone_is_not_waited_for():
 
 
 def test_errors_of_a_cluster_are_losses_if_it_notices_one(monkeypatch):
-    monkeypatch.setattr("skbackprop._shards.NOTICE", 0.05)
+    monkeypatch.setattr("skbackprop.dask.shards.NOTICE", 0.05)
     shards = Shards(None, [], stay=False)
 
     def fail(timeout):

@@ -30,7 +30,7 @@ from small_networks import (
 )
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop.core.training import Watch
+from skbackprop.core.state import Watch
 
 TRAIN, VAL = slice(0, 60), slice(60, 90)
 WEIGHT_VAL = WEIGHT[VAL]

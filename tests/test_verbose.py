@@ -9,9 +9,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from small_networks import CODES, ESTIMATORS, NUMBERS, X, small
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop._messages import EpochPrinter, _duration
+from skbackprop._estimators.messages import EpochPrinter, _duration
 from skbackprop.core.optimizers import OPTIMIZERS
-from skbackprop.core.training import Epoch
+from skbackprop.core.state import Epoch
 
 #: scikit-learn's own.
 ITERATION = re.compile(r"^Iteration (\d+), loss = (\d+\.\d{8})", re.MULTILINE)

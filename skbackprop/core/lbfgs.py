@@ -6,7 +6,7 @@ from itertools import accumulate, count, pairwise
 import numpy as np
 from scipy.optimize import minimize
 
-from .network import BLOCK_ROWS, blocks_of, norms_of
+from .layout import BLOCK_ROWS, blocks_of, norms_of
 from .training import Outcome
 
 

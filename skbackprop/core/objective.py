@@ -13,7 +13,7 @@ of heavy samples weighs more than a batch of light ones.
 import numpy as np
 
 from .blas import asum, axpy, dot
-from .network import blocks_of
+from .layout import blocks_of
 
 
 class Objective:

@@ -7,7 +7,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .inputs import ready
-from .network import Workspace, blocks_of
+from .layout import blocks_of
+from .workspace import Workspace
 
 
 def _aligned(array):

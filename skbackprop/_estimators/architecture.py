@@ -10,18 +10,18 @@ import joblib
 import numpy as np
 from sklearn.utils import check_array
 
-from .core import initializers, schedules
-from .core.activations import (
+from ..core import initializers, schedules
+from ..core.activations import (
     ACTIVATIONS,
     OUTPUT_ACTIVATIONS,
     Activation,
     ActivationFromFunction,
     Softmax,
 )
-from .core.initializers import INITIALIZERS
-from .core.losses import LOSSES, Loss, LossFromFunction
-from .core.network import Network
-from .core.schedules import SCHEDULES, WarmUp
+from ..core.initializers import INITIALIZERS
+from ..core.losses import LOSSES, Loss, LossFromFunction
+from ..core.network import Network
+from ..core.schedules import SCHEDULES, WarmUp
 
 
 def did_you_mean(name, known):

@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from ._base import BaseBackprop
+from ._estimators.base import BaseBackprop
+from .core.layout import layer_views
 from .core.lbfgs import FullGradient
-from .core.network import layer_views
 
 #: Steps of the differences, from the best for smooth functions, near the cube root of
 #: the float64 epsilon, to ones that are hardly ever caught by a kink.

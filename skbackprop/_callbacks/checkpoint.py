@@ -7,9 +7,9 @@ from numbers import Integral
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from ._callback_support import EPOCH, without_callbacks
-from ._callbacks import EpochCallback
-from ._persistence import CHECKPOINT
+from .._estimators.callback_support import EPOCH, without_callbacks
+from .._persistence import CHECKPOINT
+from .epoch_callbacks import EpochCallback
 
 #: How a file begins; the number changes with what it holds. Its hash follows.
 FORMAT = CHECKPOINT + b" 1\n"

@@ -7,11 +7,11 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from ._columns import is_frame
-from ._threads import blas_threads
-from .core.inspect import hidden_activations, input_jacobian
-from .core.network import BLOCK_ROWS
-from .core.training import Epoch
+from .._data.columns import is_frame
+from ..core.inspection import hidden_activations, input_jacobian
+from ..core.layout import BLOCK_ROWS
+from ..core.state import Epoch
+from .threads import blas_threads
 
 
 def check_range(values, dtype, name):

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .inputs import ready
-from .network import BLOCK_ROWS, Workspace, blocks_of
+from .layout import BLOCK_ROWS, blocks_of
+from .workspace import Workspace
 
 
 def hidden_activations(network, X):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .blas import dot, scal
-from .network import layer_views
+from .layout import layer_views
 
 #: Parameters that are moved at a time: few enough for them, their gradient and the
 #: optimiser's memory of them to stay in the cache from one pass to the next.

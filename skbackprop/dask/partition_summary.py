@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_array, validate_data
 
-from ._columns import (
+from .._data.columns import (
     ColumnEncoder,
     column_of,
     find_categorical,

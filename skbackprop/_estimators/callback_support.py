@@ -5,7 +5,7 @@ It came with scikit-learn 1.9. Before, fits go without, and who sets callbacks i
 
 import sklearn
 
-from .core.training import Observer
+from ..core.training import Observer
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks

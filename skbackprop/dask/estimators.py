@@ -24,14 +24,14 @@ except ImportError as error:
         'skbackprop.dask needs dask.distributed: pip install "skbackprop[dask]".'
     ) from error
 
-from ._classifier import BackpropClassifier
-from ._columns import is_frame
-from ._outline import Outline
-from ._regressor import BackpropRegressor
-from ._shards import Shards, SpreadSamples
-from ._sync import LARGE_BATCH, Epochs, SpreadLossTerm, Steps
-from .core.lbfgs import lbfgs
-from .core.training import mini_batches
+from .._data.columns import is_frame
+from .._estimators.classifier import BackpropClassifier
+from .._estimators.regressor import BackpropRegressor
+from ..core.lbfgs import lbfgs
+from ..core.training import mini_batches
+from .partition_summary import Outline
+from .shards import Shards, SpreadSamples
+from .strategies import LARGE_BATCH, Epochs, SpreadLossTerm, Steps
 
 #: What passes over all samples, by how the workers learn together.
 WAYS = {"step": Steps, "epoch": Epochs}

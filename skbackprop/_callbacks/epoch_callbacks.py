@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ._base import BaseBackprop
-from ._callback_support import EPOCH
-from .core.training import Epoch
+from .._estimators.base import BaseBackprop
+from .._estimators.callback_support import EPOCH
+from ..core.state import Epoch
 
 
 class EpochCallback:

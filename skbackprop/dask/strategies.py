@@ -10,12 +10,14 @@ from itertools import repeat
 
 import numpy as np
 
-from ._threads import blas_threads
-from .core.dropout import with_dropout
-from .core.lbfgs import LossTerm
-from .core.network import BLOCK_ROWS, norms_of
-from .core.stepper import Stepper
-from .core.training import Training, TrainingState, epoch_of
+from .._estimators.threads import blas_threads
+from ..core.dropout import with_dropout
+from ..core.epochs import epoch_of
+from ..core.layout import BLOCK_ROWS, norms_of
+from ..core.lbfgs import LossTerm
+from ..core.state import TrainingState
+from ..core.training import Training
+from ..core.updater import Stepper
 
 #: Multiples of it lie evenly between whole numbers, wherever one begins or ends.
 GOLDEN_RATIO = (1 + 5**0.5) / 2

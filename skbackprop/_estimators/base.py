@@ -19,12 +19,21 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, check_X_y, validate_data
 
-from ._callback_support import CallbackSupportMixin, FitTask, with_callbacks
-from ._columns import ColumnEncoder, find_categorical, is_frame
-from ._fitted import FittedNetwork, check_range, without_duplicates
-from ._held_out import Judge, check_some_weight, split
-from ._messages import EpochPrinter, explain_end
-from ._parts import (
+from .._data.columns import ColumnEncoder, find_categorical, is_frame
+from .._data.scaling import Scales, with_scaled_targets
+from .._data.validation_split import check_some_weight, split
+from ..core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
+from ..core.config import Recipe
+from ..core.initializers import INITIALIZERS
+from ..core.layout import BLOCK_ROWS
+from ..core.lbfgs import lbfgs
+from ..core.objective import Objective
+from ..core.optimizers import OPTIMIZERS
+from ..core.samples import Samples
+from ..core.schedules import SCHEDULES
+from ..core.state import TrainingState, Watch
+from ..core.training import Training, mini_batches
+from .architecture import (
     build,
     check_unchanged,
     did_you_mean,
@@ -33,18 +42,12 @@ from ._parts import (
     make_schedule,
     set_start,
 )
-from ._persistence import PersistenceMixin
-from ._scaling import Scales, with_scaled_targets
-from ._threads import blas_threads
-from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
-from .core.initializers import INITIALIZERS
-from .core.lbfgs import lbfgs
-from .core.network import BLOCK_ROWS
-from .core.objective import Objective
-from .core.optimizers import OPTIMIZERS
-from .core.samples import Samples
-from .core.schedules import SCHEDULES
-from .core.training import Recipe, Training, TrainingState, Watch, mini_batches
+from .callback_support import CallbackSupportMixin, FitTask, with_callbacks
+from .fitted import FittedNetwork, check_range, without_duplicates
+from .messages import EpochPrinter, explain_end
+from .pickling import PersistenceMixin
+from .scoring import Judge
+from .threads import blas_threads
 
 #: What L-BFGS can't do, the value that asks nothing of it, and why.
 NOT_UNDER_LBFGS = (

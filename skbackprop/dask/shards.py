@@ -12,7 +12,7 @@ import numpy as np
 from distributed import CancelledError, wait
 from sklearn.utils.validation import check_array, column_or_1d
 
-from .core.samples import Samples
+from ..core.samples import Samples
 
 #: Seconds after which a worker that has not answered is looked after. It may just be
 #: busy: there is no limit to how long an answer takes.

@@ -1,56 +1,63 @@
-"""BackpropRegressor: one real number or several to be predicted."""
+"""BackpropClassifier: class labels in, labels and probabilities out."""
 
-from numbers import Real
+from itertools import chain
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import d2_pinball_score, r2_score
-from sklearn.utils._param_validation import Interval, StrOptions
+from scipy.sparse import csr_matrix, issparse
+from scipy.special import logit
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+    unique_labels,
+)
 from sklearn.utils.validation import column_or_1d
 
-from ._base import BaseBackprop, is_stochastic
-from ._fitted import check_range
-from .core.activations import Identity
-from .core.losses import Loss, Quantile, losses_for
+from .._data.class_weight import count_classes, is_weight, weigh_classes, weigh_samples
+from ..core.activations import Sigmoid, Softmax
+from ..core.inspection import weighted_inputs
+from ..core.losses import Loss, SquaredError, losses_for
+from .base import BaseBackprop, is_stochastic
+
+#: The shares of a class that outputs start at, at least and at most: nearer to 0 or 1
+#: the slope of a sigmoid is too small to learn from.
+SMALLEST_SHARE, LARGEST_SHARE = 0.01, 0.99
 
 
-class BackpropRegressor(RegressorMixin, BaseBackprop):
-    """Neural-network regressor, trained by back-propagation.
+class BackpropClassifier(ClassifierMixin, BaseBackprop):
+    """Neural-network classifier, trained by back-propagation.
 
-    A feed-forward network [1]_ [2]_ of fully connected layers, for one target
-    or several. It takes the parameters of
-    :class:`sklearn.neural_network.MLPRegressor`, and with ``standardize=False`` it
-    gives the same numbers.
+    A feed-forward network [1]_ [2]_ of fully connected layers, for two classes
+    or more and for several labels at a time. It takes the parameters of
+    :class:`sklearn.neural_network.MLPClassifier`, and with ``loss="log_loss"``
+    and ``standardize=False`` it gives the same numbers.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer. ``()`` is a single layer, from the inputs
-        straight to the outputs: the one-neuron network, and with "squared_error" and
-        ``standardize=False`` it is ridge regression.
+        straight to the outputs: the one-neuron network, and with ``loss="log_loss"``
+        and ``standardize=False`` it is logistic regression.
     activation : str, Activation, callable or sequence of these, default="relu"
         Activation of the hidden layers, or one for each of them: "identity",
         "sigmoid" (or "logistic", its second name), "tanh", "relu", "leaky_relu",
         "elu", "gelu", "silu", "softplus", an instance of a class derived
         from `skbackprop.Activation`, or a function of z that returns value and
         slope. The slope of "relu" at 0 is taken as 0.
-    loss : str, Loss or callable, default="squared_error"
-        "squared_error" (half of it, the quadratic cost ``1/(2n) sum (y -
-        a)^2``), "absolute_error", "huber" (quadratic within 1 of the target,
-        linear beyond), "quantile" (the pinball loss) or "poisson" (half the
-        deviance, for counts). Or an instance of a class derived from
-        `skbackprop.Loss`, or a function of targets and outputs that returns value
-        and gradient.
-    quantile : float or sequence of float, default=0.5
-        Which quantile is predicted with ``loss="quantile"``, between 0 and 1. Of a
-        sequence, in increasing order, all are predicted at once, a column each, and
-        never cross.
+    loss : {"squared_error", "log_loss"}, Loss or callable, default="squared_error"
+        "squared_error" is the quadratic cost ``1/(2n) sum ||y - a||^2``, with a
+        target of 1 for the output of the right class and 0 for the others;
+        "log_loss" the cross-entropy, which MLPClassifier minimises. Or an
+        instance of a class derived from `skbackprop.Loss`, or a function of targets
+        and outputs that returns value and gradient.
     output_activation : str, Activation or callable, default="auto"
         Activation of the output layer. "auto" follows the loss and the targets:
-        "exp" for "poisson", "increasing" for several quantiles, "identity" for all
-        others.
+        "softmax" for "log_loss" with three classes or more; "logistic", that is
+        sigmoid, elsewhere, one output a class or label and a single one for two
+        classes.
         Any other may be named that can serve the loss: those of `activation`,
         "softmax", "exp", and "increasing", whose outputs never get less from the
         first to the last.
@@ -59,10 +66,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         the training data, by their weights, and bounded smoothly: what is
         z without a bound is ``5 tanh(z / 5)``. Sparse inputs are not centred,
         constant ones not scaled, indicators of categories left alone. No copy of `X`
-        is made. The targets are centred and scaled too where outputs have no
-        bounds (with the output activation "identity", so not for "poisson"), which
-        `predict` undoes; losses are then in units of their standard deviation, as
-        is the 1 of "huber". Set it to False for the numbers of MLPRegressor.
+        is made. Set it to False for the numbers of
+        MLPClassifier.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Which features are categories, to be one-hot encoded: columns of a frame with
         the dtype "category" ("Categorical" or "Enum" in polars), none, or those named
@@ -70,9 +75,17 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         category that is missing or has not been met is none of those known. In a
         frame, or where features are named, missing numbers are replaced by the mean,
         and an indicator is added where there were any in the first fit.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        What the samples of each class count, times their `sample_weight`: a weight by
+        class, 1 for those left out; or "balanced" for weights inversely proportional
+        to how frequent the classes are, in all samples so far with `partial_fit`. With
+        a label indicator a list of dicts with the keys 0 and 1, one for each label;
+        a sample counts the product of them. Losses of validation data are weighted as
+        well, their scores are not.
     init : str or callable, default="auto"
-        How starting weights are drawn. "auto" is uniform as in MLPRegressor,
-        biases as well. "he_normal" [7]_, "he_uniform"
+        How starting weights are drawn. "auto" is uniform as in MLPClassifier,
+        biases as well, but for those of sigmoid outputs under the quadratic
+        cost, which start at the share of each class. "he_normal" [7]_, "he_uniform"
         [7]_, "glorot_normal" [8]_, "glorot_uniform" [8]_, "lecun_normal" [9]_,
         "orthogonal" [10]_ and a function of the random state, the inputs and the units
         of a layer, ``init(rng, fan_in, fan_out)``, have biases of zero;
@@ -117,8 +130,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         counted from the beginning of a `fit`, also with `warm_start`, and on through
         partial fits. All solvers but "lbfgs" follow it, which refuses any but
         "constant".
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=0.002
         The initial learning rate, the largest of "one_cycle". Not used by "lbfgs".
+        That of MLPClassifier is 0.001, with which many a table is not learned in
+        `max_iter` epochs.
     power_t : float, default=0.5
         Exponent of "invscaling".
     decay_rate : float, default=0.98
@@ -161,7 +176,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         which takes ``sample_weight=`` too where `fit` is given weights. `X` is
         an array, with categories encoded.
     validation_fraction : float, default=0.1
-        Share of the samples held out.
+        Share of the samples held out, stratified by class where there are
+        enough of each.
     beta_1 : float, default=0.9
         Decay of the first moment of "adam" and "adamw", in [0, 1).
     beta_2 : float, default=0.999
@@ -184,6 +200,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     Attributes
     ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; the numbers of the columns for a label indicator.
     coefs_ : tuple of ndarray of shape (fan_in, fan_out)
         Weights of each layer. They are views of the network's parameters:
         writing into one changes what is predicted.
@@ -229,15 +247,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     See Also
     --------
-    BackpropClassifier : The same for classes.
-    sklearn.neural_network.MLPRegressor : Its model.
+    BackpropRegressor : The same for real-valued targets.
+    sklearn.neural_network.MLPClassifier : Its model.
 
     Notes
     -----
-    With several targets and "squared_error" the loss shown is a mean over the
-    targets, while what is descended is the sum over them; MLPRegressor does the
-    same. "lbfgs" minimises the sum, where MLPRegressor hands SciPy a mean with
-    the gradient of a sum: there alone, with several targets, numbers differ.
     Sample weights count as repetitions: a mini-batch is divided by its number
     of rows times the mean weight of all samples, in `partial_fit` of all so far.
 
@@ -271,24 +285,22 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from skbackprop import BackpropRegressor
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> net = BackpropRegressor((5,), "tanh", solver="lbfgs", alpha=10.0, tol=0.01,
-    ...                         random_state=0).fit(X, y)
-    >>> net.predict(X[:3]).shape
-    (3,)
-    >>> bool(net.score(X, y) > 0.5)
+    >>> from sklearn.datasets import load_iris
+    >>> from skbackprop import BackpropClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = BackpropClassifier((10,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> net.predict(X[:3])
+    array([0, 0, 0])
+    >>> bool(net.score(X, y) > 0.95)
     True
     """
 
     _parameter_constraints: dict = {
         **BaseBackprop._parameter_constraints,
-        "loss": [StrOptions(losses_for("regression")), Loss, callable],
-        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "loss": [StrOptions(losses_for("classification")), Loss, callable],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
-    _default_output_activation = "identity"
-    _of_weighted_inputs = False
+    _default_output_activation = "logistic"
 
     def __init__(
         self,
@@ -296,10 +308,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         activation="relu",
         *,
         loss="squared_error",
-        quantile=0.5,
         output_activation="auto",
         standardize=True,
         categorical_features="from_dtype",
+        class_weight=None,
         init="auto",
         solver="adam",
         alpha=0.0001,
@@ -308,7 +320,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         dropout=0.0,
         batch_size="auto",
         learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate_init=0.002,
         power_t=0.5,
         decay_rate=0.98,
         warmup_steps=0,
@@ -369,11 +381,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             clip_norm=clip_norm,
             dtype=dtype,
         )
-        self.quantile = quantile
+        self.class_weight = class_weight
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Carry training on by one epoch over the given samples.
 
         Called K times with the same samples it comes to the same as `fit` with
@@ -383,20 +395,23 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The input data.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target values.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            The class labels, or a label indicator.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, zero or more.
+        classes : array-like of shape (n_classes,), default=None
+            All classes of all calls, ``np.arange(n_labels)`` for a label
+            indicator. Needed in the first call; not all need occur in `y`.
 
         Returns
         -------
         self : object
             The estimator, trained further.
         """
-        return self._partial_fit(X, y, sample_weight)
+        return self._partial_fit(X, y, sample_weight, classes)
 
     def predict(self, X):
-        """Predict the target values of each sample.
+        """Predict the class of each sample.
 
         Parameters
         ----------
@@ -405,141 +420,277 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            float32 where the network was fitted to float32, else float64.
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or a label indicator of int.
         """
-        outputs = self._outputs(X)
-        self._scales.restore(outputs)
-        single = outputs.shape[1] == 1 and not self._predicts_quantiles
-        return outputs.ravel() if single else outputs
+        scores = self.decision_function(X)
+        if self._target_kind == "multilabel":
+            labels = (scores > 0.0).astype(int)
+            return csr_matrix(labels) if self._sparse_labels else labels
+        if self._target_kind == "binary":
+            return self.classes_[(scores > 0.0).astype(int)]
+        return self.classes_[scores.argmax(axis=1)]
 
-    def score(self, X, y, sample_weight=None):
-        """Score predictions by R2, and several quantiles by their mean D2.
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Outputs that are not probabilities as they stand (sigmoids with the
+        quadratic cost) are divided by their sum over the classes.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The input data.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target values.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights.
 
         Returns
         -------
-        float
-            :func:`sklearn.metrics.r2_score`; where `quantile` is a sequence, the mean
-            over the quantiles of :func:`sklearn.metrics.d2_pinball_score`. At best 1.
+        ndarray of shape (n_samples, n_classes)
+            Columns ordered as `classes_`, strictly between 0 and 1. Rows sum to
+            one, but not those of a label indicator, where each column is the
+            probability of a label of its own.
         """
-        return self._score_of(y, self.predict(X), sample_weight)
+        probabilities = self._probabilities(self._outputs(X))
+        # No network is certain; and logarithms of these remain finite.
+        limits = np.finfo(probabilities.dtype)
+        return probabilities.clip(limits.tiny, 1.0 - limits.epsneg)
 
-    def _score_of(self, y, predicted, sample_weight):
-        if not self._predicts_quantiles:
-            return r2_score(y, predicted, sample_weight=sample_weight)
-        scores = [
-            d2_pinball_score(y, column, sample_weight=sample_weight, alpha=q)
-            for q, column in zip(self._architecture.loss.quantile, predicted.T)
-        ]
-        return float(np.mean(scores))
+    def _probabilities(self, outputs):
+        if self._target_kind == "multilabel":
+            return outputs
+        if self._target_kind == "binary":
+            positive = outputs.clip(0.0, 1.0)
+            return np.hstack([1.0 - positive, positive])
+        if isinstance(self._architecture.output_activation, Softmax):
+            return outputs
+        # Activations such as tanh reach below zero: lift their rows to zero.
+        outputs -= outputs.min(axis=1, keepdims=True).clip(max=0.0)
+        # Those of "exp" may be as large as numbers get, but not their sum.
+        np.minimum(outputs, np.finfo(outputs.dtype).max / outputs.shape[1], out=outputs)
+        totals = outputs.sum(axis=1, keepdims=True)
+        outputs[totals[:, 0] == 0.0] = 1.0
+        return outputs / outputs.sum(axis=1, keepdims=True)
+
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            ``log(predict_proba(X))``.
+        """
+        return np.log(self.predict_proba(X))
+
+    def decision_function(self, X):
+        """Compute how much speaks for each class.
+
+        With sigmoid and softmax outputs these are the logits: the weighted
+        inputs of the output layer, exact where probabilities have rounded to 0 or
+        1. With any other output activation they are the outputs, for a single
+        output and for labels less 0.5, where `predict` changes its mind.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_labels)
+            One number a sample for two classes, positive where `predict` says the
+            second; else one for each class, the largest where `predict` says so,
+            or for each label, positive where it is predicted.
+        """
+        X = self._check_inputs(X)
+        with self._threads(X):
+            if self._of_weighted_inputs:
+                scores = weighted_inputs(self._state.network, X)
+            else:
+                scores = self._state.network.predict(X)
+                if self._target_kind != "multiclass":
+                    scores -= 0.5
+        return scores.ravel() if self._target_kind == "binary" else scores
+
+    @property
+    def _of_weighted_inputs(self):
+        """Whether the weighted inputs of the output layer are what decides."""
+        # Not of activations derived from these, which may be one half elsewhere.
+        return type(self._architecture.output_activation) in (Sigmoid, Softmax)
+
+    # ------------------------------------------------------ labels and targets
+
+    def _start_outputs(self, network, samples):
+        """Start sigmoids under the quadratic cost at the share of each class.
+
+        From one half, where they would start, most of the many outputs of many classes
+        have to be pushed down first, for which the small slope at both ends of the
+        sigmoid takes much of the training.
+        """
+        architecture = self._architecture
+        if (
+            self.init == "auto"
+            and type(architecture.output_activation) is Sigmoid
+            and type(architecture.loss) is SquaredError
+        ):
+            counts = samples.measured(count_classes, len(self.classes_))
+            share = counts / counts.sum(axis=1, keepdims=True)
+            share = share[0] if self._target_kind == "multiclass" else share[:, 1]
+            share = share.clip(SMALLEST_SHARE, LARGEST_SHARE)
+            network.biases[-1][...] = logit(share)
+
+    def _learn_class_weight(self, samples, carry_on):
+        self._class_table = None
+        multilabel = self._target_kind == "multilabel"
+        n_classes = len(self.classes_)
+        counts = samples.measured(count_classes, n_classes)
+        self._class_counts = counts + (self._class_counts if carry_on else 0.0)
+        if self.class_weight is None:
+            return
+        self._check_class_weight(multilabel)
+        classes = np.arange(2) if multilabel else self.classes_
+        self._class_table = weigh_classes(
+            self.class_weight, classes, self._class_counts
+        )
+
+    def _weigh_classes(self, samples):
+        if self._class_table is None:
+            return samples
+        return samples.changed(weigh_samples, self._class_table)
+
+    def _check_class_weight(self, multilabel):
+        """Refuse what is not a dict of weights, or one for each label."""
+        if isinstance(self.class_weight, str):
+            return
+        n_dicts = len(self.classes_) if multilabel else 1
+        dicts = self.class_weight if multilabel else [self.class_weight]
+        fits = (
+            isinstance(dicts, list)
+            and len(dicts) == n_dicts
+            and all(isinstance(one, dict) for one in dicts)
+        )
+        if not fits or not all(map(is_weight, chain(*map(dict.values, dicts)))):
+            allowed = (
+                f"a list of {n_dicts} dicts with the keys 0 and 1, one for each label"
+                if multilabel
+                else "a dict by class"
+            )
+            raise ValueError(
+                f"class_weight={self.class_weight!r} does not fit y; allowed are "
+                f"'balanced', None and {allowed}, of finite weights of zero or more."
+            )
 
     def _loss_in_core(self):
-        if not isinstance(self.loss, str) or self.loss != "quantile":
-            if not isinstance(self.quantile, Real):
-                raise ValueError(
-                    f"quantile={self.quantile} needs loss='quantile', got "
-                    f"loss={self.loss!r}. Set that, or quantile to a number."
-                )
+        """Return the loss that stands for "log_loss" with these targets."""
+        if not isinstance(self.loss, str) or self.loss != "log_loss":
             return self.loss
-        return Quantile(self._quantile_in_core())
-
-    def _quantile_in_core(self):
-        """Return the quantile as a float, or several as a tuple of them."""
-        single = isinstance(self.quantile, Real)
-        try:
-            quantiles = np.asarray([self.quantile] if single else self.quantile, float)
-        except (TypeError, ValueError):
-            quantiles = np.empty(0)
-        wrong = quantiles.ndim != 1 or quantiles.size == 0
-        if wrong or not (np.diff([0.0, *quantiles, 1.0]) > 0.0).all():
-            raise ValueError(
-                f"quantile={self.quantile} must be a number between 0 and 1, or a "
-                "sequence of such numbers, each larger than the one before."
-            )
-        quantiles = tuple(quantiles.tolist())
-        return quantiles[0] if single else quantiles
-
-    def _frozen_parameters(self):
-        frozen = super()._frozen_parameters()
-        if isinstance(self.loss, str) and self.loss == "quantile":
-            frozen["quantile"] = self._quantile_in_core()
-        return frozen
-
-    @property
-    def _predicts_quantiles(self):
-        """Whether there is an output for each of several quantiles."""
-        loss = self._architecture.loss
-        return isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
-
-    def _check_output(self, architecture):
-        """Any output can be a prediction."""
+        if self._target_kind != "multiclass":
+            return "binary_log_loss"
+        softmax = type(self.output_activation) is Softmax or self.output_activation in (
+            "auto",
+            "softmax",
+        )
+        return "log_loss" if softmax else "binary_log_loss"
 
     def _n_averaged(self, n_outputs):
-        """Report the squared error as a mean over outputs, as MLPRegressor does.
+        return 1
 
-        What is descended is their sum all the same, there as here.
-        """
-        return n_outputs if self.loss == "squared_error" else 1
+    def _check_output(self, architecture):
+        """Refuse to sum to one over labels that do not exclude each other."""
+        softmax = isinstance(architecture.output_activation, Softmax)
+        if softmax and self._target_kind == "multilabel":
+            raise ValueError(
+                "output_activation='softmax' is for classes that exclude each other, "
+                "got a label indicator; allowed are 'auto' and the other names."
+            )
 
     def _encode(self, y, dtype, carry_on, incremental, classes):
-        """Turn target values into an array of one column an output."""
-        if issparse(y):
-            raise TypeError("y must be a dense array of numbers, got a sparse one.")
+        """Turn labels into targets: a 0 or 1 for each output."""
+        check_classification_targets(y)
+        if not carry_on:
+            self.__dict__.pop("classes_", None)
+        if incremental:
+            _check_partial_fit_first_call(self, classes)
         if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        check_range(y, dtype, "y")
-        # Rounded to `dtype` after they have been scaled, not before.
-        wide = np.result_type(y, dtype)
-        targets = np.ascontiguousarray(y, wide).reshape(len(y), -1)
-        loss = self._loss_in_core()
-        if isinstance(loss, Quantile) and isinstance(loss.quantile, tuple):
-            targets = self._repeated(targets, len(loss.quantile))
-        if carry_on and targets.shape[1] != self.n_outputs_:
+            y = column_or_1d(y.toarray() if issparse(y) else y, warn=True)
+        if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
             raise ValueError(
-                f"y must have {self.n_outputs_} outputs as before, got "
-                f"{targets.shape[1]}."
+                "Multioutput target data is not supported with label binarization. "
+                "Fit one classifier an output with sklearn.multioutput."
+                "MultiOutputClassifier; a label indicator of 0 and 1 is supported."
             )
-        return targets, None
+        if y.ndim == 2 and not np.isin(y.data if issparse(y) else y, (0, 1)).all():
+            raise ValueError(
+                "y must be 0 or 1 everywhere where it is a label indicator, got "
+                f"{np.unique(y.data if issparse(y) else y)}."
+            )
+        if not carry_on:
+            self._settle_classes(y, incremental)
+        if carry_on or incremental:
+            self._check_classes(y, must_be_all=not incremental)
+        return self._targets(y, dtype)
+
+    def _settle_classes(self, y, incremental):
+        """Settle, when the network is made, which classes there are."""
+        if not incremental:
+            self.classes_ = unique_labels(y)
+        n_classes = len(self.classes_)
+        if y.ndim == 1 and n_classes < 2:
+            raise ValueError(
+                f"y must have at least two classes, got one class: {self.classes_}. "
+                "Pass samples of every class, or all classes to partial_fit."
+            )
+        several = "multiclass" if n_classes > 2 else "binary"
+        self._target_kind = "multilabel" if y.ndim == 2 else several
+        self._sparse_labels = issparse(y)
+
+    def _check_classes(self, y, must_be_all):
+        """Check labels against the classes that were settled."""
+        multilabel = self._target_kind == "multilabel"
+        if multilabel != (y.ndim == 2):
+            raise ValueError(
+                f"y must be {'a label indicator' if multilabel else 'class labels'} "
+                f"as before, got an array of shape {y.shape}."
+            )
+        if multilabel and not np.array_equal(self.classes_, np.arange(y.shape[1])):
+            raise ValueError(
+                f"y has {y.shape[1]} columns, one a label, but classes are "
+                f"{self.classes_}; for a label indicator they must be "
+                f"np.arange({y.shape[1]}), here and in every call that carries on."
+            )
+        classes = unique_labels(y)
+        if must_be_all and set(classes) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in "
+                f"the previous call to fit. Previously got {self.classes_}, `y` has "
+                f"{classes}. Call fit with warm_start=False to start anew."
+            )
+        if np.setdiff1d(classes, self.classes_).size:
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes_}. 'y' has {classes}. Pass all classes to the first "
+                "call of partial_fit."
+            )
+
+    def _targets(self, y, dtype):
+        """Return the targets, and the code of each sample where there are codes."""
+        if self._target_kind == "multilabel":
+            return (y.toarray() if issparse(y) else y).astype(dtype), None
+        codes = np.searchsorted(self.classes_, y)
+        if self._target_kind == "binary":
+            return np.array([[0.0], [1.0]], dtype), codes
+        return np.eye(len(self.classes_), dtype=dtype), codes
 
     def _decode(self, samples):
-        """Turn targets back into what `y` was, for a scorer."""
-        targets = samples.targets
-        if targets.shape[1] == 1 or self._predicts_quantiles:
-            return targets[:, 0]
-        return targets
-
-    def _repeated(self, targets, n_quantiles):
-        """Return the target once for each of its quantiles."""
-        if targets.shape[1] != 1:
-            raise ValueError(
-                f"quantile={self.quantile} predicts several quantiles of one target, "
-                f"but y has {targets.shape[1]}. Pass a single quantile, or fit one "
-                "regressor a target with sklearn.multioutput.MultiOutputRegressor."
-            )
-        return np.repeat(targets, n_quantiles, axis=1)
-
-    @property
-    def _scales_targets(self):
-        """Whether outputs can be in any units: they have neither bounds nor an order.
-
-        Several quantiles of one target have an order, but the units in common.
-        """
-        f = self._architecture.output_activation
-        return isinstance(f, Identity) or self._predicts_quantiles
+        """Turn targets back into labels, for a scorer."""
+        if samples.codes is None:
+            return samples.targets.astype(int)
+        return self.classes_[samples.codes]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = self.loss == "poisson"
-        # Counts of several outputs work as well, but scikit-learn's check of
-        # this tag draws targets below zero even for positive-only estimators.
-        tags.target_tags.multi_output = not tags.target_tags.positive_only
+        tags.classifier_tags.multi_label = True
         return tags

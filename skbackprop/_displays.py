@@ -5,7 +5,7 @@ import math
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseBackprop
+from ._estimators.base import BaseBackprop
 
 #: Distance between images of weights, in pixels of theirs.
 GAP = 1

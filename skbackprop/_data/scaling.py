@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn.preprocessing import StandardScaler
 
-from .core.inputs import UNIT_SCALE, Standardized
+from ..core.inputs import UNIT_SCALE, Standardized
 
 #: Numbers that are looked at at a time: few enough to cost no memory to speak of.
 BLOCK_SIZE = 1 << 17

@@ -5,7 +5,7 @@ import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
-from .core.training import Observer
+from ..core.training import Observer
 
 
 class EpochPrinter(Observer):

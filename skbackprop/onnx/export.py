@@ -18,10 +18,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._classifier import BackpropClassifier
-from ._columns import is_frame
-from ._regressor import BackpropRegressor
-from .core.activations import (
+from .._data.columns import is_frame
+from .._estimators.classifier import BackpropClassifier
+from .._estimators.regressor import BackpropRegressor
+from ..core.activations import (
     ELU,
     GELU,
     OUTPUT_ACTIVATIONS,
@@ -37,7 +37,7 @@ from .core.activations import (
     Softplus,
     Tanh,
 )
-from .core.inputs import BOUND, AsIs
+from ..core.inputs import BOUND, AsIs
 
 try:
     import skl2onnx
