@@ -43,17 +43,20 @@ def cluster():
 
 
 def _forget(folder):
-    """Return a function after which a process can't import from this folder.
+    """Return a function that removes a folder and its subfolders from `sys.path`.
 
-    Processes take over `sys.path`. Without these entries workers have what is installed
-    alone, as on other machines.
+    Worker processes inherit `sys.path`. Without these entries the workers import only
+    installed packages, as on other machines.
     """
 
     def forget():
-        # A nested function goes to the workers as it is, and not by its name.
+        # A nested function is sent to the workers by value, not by name.
         import sys
+        from pathlib import Path
 
-        sys.path[:] = [entry for entry in sys.path if entry != folder]
+        sys.path[:] = [
+            entry for entry in sys.path if not Path(entry).is_relative_to(folder)
+        ]
 
     return forget
 
