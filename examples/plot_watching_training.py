@@ -21,8 +21,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from sklearn.datasets import load_digits
 
 from skbackprop import (
-    AfterEpoch,
     BackpropClassifier,
+    EpochEndCallback,
     GradientFlowDisplay,
     LossCurveDisplay,
     WeightsDisplay,
@@ -46,7 +46,7 @@ X_val, y_val = draw(400)
 # A look after some epochs
 # ------------------------
 #
-# :class:`~skbackprop.AfterEpoch` calls a function after each epoch of ``fit``. In it
+# :class:`~skbackprop.EpochEndCallback` calls a function after each epoch of ``fit``. In it
 # the network predicts as ever. This one paints the plane with the probability of one
 # class, at four moments; with the last of them it returns True, which ends the
 # training. (Callbacks take scikit-learn 1.9.)
@@ -74,7 +74,7 @@ net = BackpropClassifier(
     max_iter=1000,
     random_state=0,
 )
-net.set_callbacks(AfterEpoch(take_snapshot))
+net.set_callbacks(EpochEndCallback(take_snapshot))
 net.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 print(f"stopped after {net.n_iter_} epochs of at most {net.max_iter}")
 
@@ -131,7 +131,7 @@ for start in (0, 50, 100, 150):
 #
 # A function that returns True ends the training.
 
-net.set_callbacks(AfterEpoch(lambda net, epoch: epoch.validation_loss < 0.1))
+net.set_callbacks(EpochEndCallback(lambda net, epoch: epoch.validation_loss < 0.1))
 net.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 print(f"stopped after {net.n_iter_} epochs: ", end="")
 print(f"validation loss {net.validation_loss_curve_[-1]:.4f}")
@@ -176,5 +176,5 @@ digits = BackpropClassifier(
     max_iter=100,
     random_state=0,
 )
-digits.set_callbacks(AfterEpoch(draw_weights)).fit(X, y)
+digits.set_callbacks(EpochEndCallback(draw_weights)).fit(X, y)
 plt.show()

@@ -1,7 +1,7 @@
 """Neural networks for scikit-learn, around a back-propagation core in NumPy."""
 
 from ._callbacks.checkpoint import Checkpoint
-from ._callbacks.epoch_callbacks import AfterEpoch, HistoryLogger
+from ._callbacks.epoch_callbacks import EpochEndCallback, HistoryLogger
 from ._displays import GradientFlowDisplay, LossCurveDisplay, WeightsDisplay
 from ._estimators.classifier import BackpropClassifier
 from ._estimators.regressor import BackpropRegressor
@@ -15,10 +15,10 @@ __version__ = "0.1.0"
 __all__ = [
     "SKOPS_TRUSTED",
     "Activation",
-    "AfterEpoch",
     "BackpropClassifier",
     "BackpropRegressor",
     "Checkpoint",
+    "EpochEndCallback",
     "GradientFlowDisplay",
     "HistoryLogger",
     "Loss",

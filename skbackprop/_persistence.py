@@ -12,7 +12,7 @@ import joblib
 from sklearn.base import BaseEstimator
 
 from ._data.columns import ColumnEncoder
-from ._data.scaling import Scales
+from ._data.scaling import FittedScalers
 from ._estimators.architecture import Architecture, Fingerprint
 from ._estimators.pickling import PersistenceMixin
 from .core import initializers
@@ -21,11 +21,11 @@ from .core.activations import (
     OUTPUT_ACTIVATIONS,
     ActivationFromFunction,
 )
-from .core.inputs import AsIs, Standardized
+from .core.inputs import IdentityTransform, Standardized
 from .core.losses import LOSSES, LossFromFunction
 from .core.network import Network
 from .core.optimizers import OPTIMIZERS
-from .core.state import TrainingState, Watch
+from .core.state import ConvergenceMonitor, TrainingState
 
 #: How the file of a `Checkpoint` begins, which is none of these.
 CHECKPOINT = b"skbackprop checkpoint"
@@ -52,14 +52,14 @@ _TYPES = {
     ActivationFromFunction,
     LossFromFunction,
     Architecture,
-    AsIs,
+    IdentityTransform,
     ColumnEncoder,
     Fingerprint,
     Network,
-    Scales,
+    FittedScalers,
     Standardized,
     TrainingState,
-    Watch,
+    ConvergenceMonitor,
 }
 
 #: Names of the types of ours that a skops file of an estimator may contain, to be

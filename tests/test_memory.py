@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._estimators.threads import SMALL_PRODUCT, blas_threads
-from skbackprop.core import training
+from skbackprop.core import epochs, updater
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.layout import BLOCK_ROWS
 from skbackprop.core.losses import losses_for

@@ -171,8 +171,8 @@ LAYERS = {
     "objective": {"blas", "network"},
     "optimizers": {"blas"},
     "schedules": set(),
-    "stepper": {"blas", "network"},
-    "training": {"dropout", "network", "schedules", "sparse", "stepper"},
+    "updater": {"blas", "network"},
+    "training": {"dropout", "network", "schedules", "sparse", "updater"},
     "lbfgs": {"network", "training"},
 }
 

@@ -61,7 +61,7 @@ class Checkpoint(EpochCallback):
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from sklearn.datasets import load_iris
-    >>> from skbackprop import AfterEpoch, BackpropClassifier, Checkpoint
+    >>> from skbackprop import EpochEndCallback, BackpropClassifier, Checkpoint
     >>> X, y = load_iris(return_X_y=True)
     >>> def fail(net, epoch):
     ...     if net.n_iter_ == 20:
@@ -70,7 +70,7 @@ class Checkpoint(EpochCallback):
     ...     path = Path(folder) / "training.checkpoint"
     ...     net = BackpropClassifier(tol=1e-3, random_state=0)
     ...     try:
-    ...         net.set_callbacks(Checkpoint(path), AfterEpoch(fail)).fit(X, y)
+    ...         net.set_callbacks(Checkpoint(path), EpochEndCallback(fail)).fit(X, y)
     ...     except RuntimeError:
     ...         resumed = Checkpoint.resume(path, X, y)
     >>> unbroken = net.set_callbacks().fit(X, y)

@@ -7,7 +7,7 @@ import numpy as np
 
 from .._estimators.base import BaseBackprop
 from .._estimators.callback_support import EPOCH
-from ..core.state import Epoch
+from ..core.state import EpochRecord
 
 
 class EpochCallback:
@@ -38,10 +38,10 @@ class EpochCallback:
         raise NotImplementedError
 
 
-class AfterEpoch(EpochCallback):
+class EpochEndCallback(EpochCallback):
     """Call a function after each epoch of `fit`.
 
-    Set it with ``estimator.set_callbacks(AfterEpoch(function))``, which takes
+    Set it with ``estimator.set_callbacks(EpochEndCallback(function))``, which takes
     scikit-learn 1.9 or later.
 
     Parameters
@@ -71,10 +71,10 @@ class AfterEpoch(EpochCallback):
     Train until the loss is low enough:
 
     >>> from sklearn.datasets import load_iris
-    >>> from skbackprop import AfterEpoch, BackpropClassifier
+    >>> from skbackprop import EpochEndCallback, BackpropClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> net = BackpropClassifier(random_state=0)
-    >>> net = net.set_callbacks(AfterEpoch(lambda net, epoch: epoch.loss < 0.1))
+    >>> net = net.set_callbacks(EpochEndCallback(lambda net, epoch: epoch.loss < 0.1))
     >>> net.fit(X, y).loss_ < 0.1, net.loss_curve_[-2] < 0.1
     (True, False)
     """
@@ -146,7 +146,7 @@ class HistoryLogger(EpochCallback):
     """
 
     #: What stands in the first line.
-    columns = ("fit", "epoch", *Epoch._fields[:-1])
+    columns = ("fit", "epoch", *EpochRecord._fields[:-1])
 
     def __init__(self, path):
         self.path = Path(path)

@@ -28,12 +28,12 @@ def count_classes(samples, n_classes):
     ndarray of shape (1, n_classes), or of shape (n_labels, 2)
         With labels, of those without and of those with each.
     """
-    codes, weight = samples.picked(samples.codes), samples.picked(samples.weight)
+    codes, weight = samples.take(samples.codes), samples.take(samples.weight)
     if weight is None:
         weight = np.ones(len(samples))
     if codes is not None:
         return np.bincount(codes, weight, n_classes)[np.newaxis]
-    present = weight.astype(float) @ samples.picked(samples.targets)
+    present = weight.astype(float) @ samples.take(samples.targets)
     return np.column_stack([weight.sum(dtype=float) - present, present])
 
 

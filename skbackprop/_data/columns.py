@@ -8,7 +8,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _get_feature_names
 
 
-def is_frame(X):
+def is_dataframe(X):
     """Say whether `X` has columns with dtypes of their own, as of pandas or polars."""
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
@@ -36,7 +36,7 @@ def find_categorical(X, categorical_features):
     if categorical_features is None:
         return None
     if isinstance(categorical_features, str):  # "from_dtype"
-        is_categorical = _by_dtype(X) if is_frame(X) else np.zeros(0, bool)
+        is_categorical = _by_dtype(X) if is_dataframe(X) else np.zeros(0, bool)
     else:
         is_categorical = _by_choice(X, np.asarray(categorical_features))
     return is_categorical if is_categorical.any() else None
@@ -63,7 +63,7 @@ def _by_choice(X, chosen):
     if chosen.dtype.kind in "iu" and np.isin(chosen, np.arange(n_features)).all():
         is_categorical[chosen] = True
         return is_categorical
-    names = list(X.columns) if is_frame(X) else []
+    names = list(X.columns) if is_dataframe(X) else []
     if chosen.dtype.kind in "UO" and all(name in names for name in chosen):
         return np.isin(np.arange(n_features), [names.index(name) for name in chosen])
     columns = f"columns {names}" if names else f"{n_features} features without names"
@@ -116,10 +116,10 @@ class ColumnEncoder:
         levels, dtype = [], np.float64
         if self.is_categorical is not None:
             levels = _categories(X, np.flatnonzero(self.is_categorical))
-            dtype = np.float32 if is_single(X, ~self.is_categorical) else np.float64
+            dtype = np.float32 if is_float32(X, ~self.is_categorical) else np.float64
         self._make(X.shape[1], levels, dtype)
         self.names = _get_feature_names(X)
-        return only_numbers(self._fit_transform, X)
+        return encode_or_raise(self._fit_transform, X)
 
     def learn(self, means, has_gaps, levels=(), dtype="float64", names=None):
         """Learn from what is known of data, in the place of the data.
@@ -230,9 +230,9 @@ class ColumnEncoder:
 
     def transform(self, X):
         """Encode a frame like the one that was learned from; see `fit_transform`."""
-        return only_numbers(self._transform, X)
+        return encode_or_raise(self._transform, X)
 
-    def by_feature(self, X, derivatives):
+    def to_feature_gradients(self, X, derivatives):
         """Arrange derivatives by encoded columns as the features they came from.
 
         Parameters
@@ -265,7 +265,7 @@ def _categories(X, columns):
 
 def column_of(X, j):
     """Return a column of a frame or an array."""
-    return X[X.columns[j]] if is_frame(X) else np.asarray(X)[:, j]
+    return X[X.columns[j]] if is_dataframe(X) else np.asarray(X)[:, j]
 
 
 def levels_of(column):
@@ -286,7 +286,7 @@ def known_levels(levels):
 
 def _others(X):
     """Name the columns of a frame that are neither of numbers nor of categories."""
-    if not is_frame(X):
+    if not is_dataframe(X):
         return ""
     known = ("int", "uint", "float", "bool", "sparse", "categor", "enum")
     others = [
@@ -297,15 +297,15 @@ def _others(X):
     return f": {', '.join(others)}" if others else ""
 
 
-def is_single(X, is_number):
+def is_float32(X, is_number):
     """Say whether all numbers come in single precision."""
-    dtypes = list(X.dtypes) if is_frame(X) else [getattr(X, "dtype", None)]
+    dtypes = list(X.dtypes) if is_dataframe(X) else [getattr(X, "dtype", None)]
     if len(dtypes) == len(is_number):
         dtypes = [dtypes[j] for j in np.flatnonzero(is_number)]
     return bool(dtypes) and all(str(dtype).lower() == "float32" for dtype in dtypes)
 
 
-def only_numbers(encode, X):
+def encode_or_raise(encode, X):
     """Return what a frame is encoded as; where it can't be, say which columns."""
     try:
         encoded = encode(X)

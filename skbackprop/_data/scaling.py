@@ -17,7 +17,7 @@ FEWEST_ROWS = 16
 
 
 @dataclass(frozen=True)
-class Scales:
+class FittedScalers:
     """Means and deviations so far; learning more makes another one of these.
 
     Parameters
@@ -44,7 +44,7 @@ class Scales:
 
         Returns
         -------
-        Scales
+        FittedScalers
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Scales:
         n_rows = _rows_a_block(samples.X, stays_sparse=not inputs.with_mean)
         with np.errstate(all="ignore"):
             for X, weight in samples.raw_blocks(n_rows):
-                X = _narrow(X) if issparse(X) else X
+                X = downcast_indices(X) if issparse(X) else X
                 _learn(inputs, X.astype(np.float64, copy=False), weight)
             targets = _targets_learned(samples) if with_targets else None
         return cls(_checked(inputs, "X"), _checked(targets, "y"))
@@ -65,14 +65,16 @@ class Scales:
         with np.errstate(all="ignore"):
             inputs = _merged(self.inputs, other.inputs)
             targets = _merged(self.targets, other.targets)
-        return Scales(_checked(inputs, "X"), _checked(targets, "y"))
+        return FittedScalers(_checked(inputs, "X"), _checked(targets, "y"))
 
     # scikit-learn's own objects may mean something else to its next release.
     def __getstate__(self):
-        return {name: _noted(scaler) for name, scaler in vars(self).items()}
+        return {name: scaler_state(scaler) for name, scaler in vars(self).items()}
 
     def __setstate__(self, state):
-        vars(self).update({name: _made_anew(noted) for name, noted in state.items()})
+        vars(self).update(
+            {name: scaler_from_state(noted) for name, noted in state.items()}
+        )
 
     def standardized(self, is_scaled):
         """Return what the network does with its inputs.
@@ -103,7 +105,7 @@ class Scales:
             outputs *= self.targets.scale_
             outputs += self.targets.mean_
 
-    def change_of_units(self, before):
+    def output_rescaling(self, before):
         """Return factor and shift of outputs, from their units under other scales."""
         now, then = self.targets, before.targets
         # Targets that were all the same had no units yet.
@@ -118,7 +120,7 @@ def with_scaled_targets(samples, scales, dtype):
     return replace(samples, targets=scales.of_targets(samples.targets, dtype))
 
 
-def _noted(scaler):
+def scaler_state(scaler):
     """Return all that a fitted scaler goes by, in arrays and numbers."""
     if scaler is None:
         return None
@@ -126,7 +128,7 @@ def _noted(scaler):
     return {name: getattr(scaler, name) for name in names}
 
 
-def _made_anew(noted):
+def scaler_from_state(noted):
     if noted is None:
         return None
     scaler = StandardScaler()
@@ -141,7 +143,7 @@ def _rows_a_block(X, stays_sparse):
     return max(FEWEST_ROWS, BLOCK_SIZE // n_columns)
 
 
-def _narrow(X):
+def downcast_indices(X):
     """Index a block by int32: scikit-learn 1.6 can carry on from nothing else."""
     if max(X.shape) > np.iinfo(np.int32).max:
         return X
@@ -161,7 +163,7 @@ def _learn(scaler, values, weight):
 
 def _targets_learned(samples):
     targets = StandardScaler()
-    _learn(targets, *map(samples.picked, (samples.targets, samples.weight)))
+    _learn(targets, *map(samples.take, (samples.targets, samples.weight)))
     return targets
 
 

@@ -382,7 +382,7 @@ def dropout_rates(dropout, n_hidden):
     return tuple(map(float, rates)) if any(rates) else ()
 
 
-def set_start(network, coefs, intercepts):
+def set_initial_parameters(network, coefs, intercepts):
     """Set the starting weights and biases that a user has given.
 
     Parameters

@@ -19,11 +19,11 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, check_X_y, validate_data
 
-from .._data.columns import ColumnEncoder, find_categorical, is_frame
-from .._data.scaling import Scales, with_scaled_targets
+from .._data.columns import ColumnEncoder, find_categorical, is_dataframe
+from .._data.scaling import FittedScalers, with_scaled_targets
 from .._data.validation_split import check_some_weight, split
 from ..core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
-from ..core.config import Recipe
+from ..core.config import TrainingConfig
 from ..core.initializers import INITIALIZERS
 from ..core.layout import BLOCK_ROWS
 from ..core.lbfgs import lbfgs
@@ -31,7 +31,7 @@ from ..core.objective import Objective
 from ..core.optimizers import OPTIMIZERS
 from ..core.samples import Samples
 from ..core.schedules import SCHEDULES
-from ..core.state import TrainingState, Watch
+from ..core.state import ConvergenceMonitor, TrainingState
 from ..core.training import Training, mini_batches
 from .architecture import (
     build,
@@ -40,17 +40,17 @@ from .architecture import (
     dropout_rates,
     make_architecture,
     make_schedule,
-    set_start,
+    set_initial_parameters,
 )
-from .callback_support import CallbackSupportMixin, FitTask, with_callbacks
-from .fitted import FittedNetwork, check_range, without_duplicates
-from .messages import EpochPrinter, explain_end
+from .callback_support import CallbackSupportMixin, FitCallbackContext, with_callbacks
+from .fitted import FittedNetwork, check_range, sum_duplicates
+from .messages import EpochPrinter, warn_on_stop
 from .pickling import PersistenceMixin
-from .scoring import Judge
+from .scoring import ValidationScorer
 from .threads import blas_threads
 
 #: What L-BFGS can't do, the value that asks nothing of it, and why.
-NOT_UNDER_LBFGS = (
+LBFGS_UNSUPPORTED = (
     ("learning_rate", "constant", "searches for its step lengths"),
     ("warmup_steps", 0, "searches for its step lengths"),
     ("clip_norm", None, "needs the whole gradient"),
@@ -307,7 +307,7 @@ class BaseBackprop(
         return self._fit(X, y, sample_weight, validation, start, self.warm_start)
 
     def _fit(self, X, y, weight, validation, start, carry_on, resume=False):
-        task = FitTask(self, X, y, weight)
+        task = FitCallbackContext(self, X, y, weight)
         with _unchanged_on_error(self):
             task.begin()
             training = self._prepare(
@@ -397,13 +397,15 @@ class BaseBackprop(
         check_some_weight(samples, "trained on")
         if not resume:
             self._open(state, samples, carry_on, incremental)
-        if set_start(state.network, *start):
+        if set_initial_parameters(state.network, *start):
             state.optimizer = None  # its moments are those of other weights
         n_epochs = 1 if incremental else self.max_iter - state.n_epochs
-        recipe = self._recipe(params, len(samples), n_epochs)
-        training = self._make_training(state, samples, recipe)
+        config = self._recipe(params, len(samples), n_epochs)
+        training = self._make_training(state, samples, config)
         if held_out is not None:
-            training.validate = self._make_judge(training.objective, held_out)
+            training.validate = self._make_validation_scorer(
+                training.objective, held_out
+            )
         if resume:
             training.resumes = True
             _check_same_validation(training)
@@ -411,10 +413,10 @@ class BaseBackprop(
 
     def _open(self, state, samples, carry_on, incremental):
         """Take note of samples, unless training resumes on them."""
-        state.leave_early_stopping()
+        state.reset_early_stopping()
         if not incremental:
-            state.begin_fit()
-        state.note_weights(samples)
+            state.reset_fit_counters()
+        state.update_weight_totals(samples)
         self._scale(state.network, samples, carry_on)
         if not carry_on:
             self._start_outputs(state.network, samples)
@@ -445,7 +447,7 @@ class BaseBackprop(
             return self._state if resume else self._state.copy()
         self._architecture, self._fingerprints = architecture, fingerprints
         self._frozen = self._frozen_parameters()
-        self._scales = Scales()
+        self._scales = FittedScalers()
         rng = check_random_state(self.random_state)
         if self.random_state is None:
             # A stream of its own, which can be copied and pickled.
@@ -453,28 +455,28 @@ class BaseBackprop(
         network = architecture.network(n_inputs, self.n_outputs_, dtype, rng)
         return TrainingState(network, rng, split_rng=copy.deepcopy(rng))
 
-    def _make_training(self, state, samples, recipe):
-        state.remember_for(recipe.optimizer)
+    def _make_training(self, state, samples, config):
+        state.init_optimizer_state(config.optimizer)
         objective = Objective(
             state.network,
             self._architecture.loss,
-            0.0 if recipe.weight_decay else float(self.alpha),
+            0.0 if config.weight_decay else float(self.alpha),
             state.mean_weight,
             self._n_averaged(state.network.sizes[-1]),
             float(self.l1_alpha),
         )
         by_loss = isinstance(self.scoring, str) and self.scoring == "loss"
-        state.watch.accumulates = self.early_stopping and by_loss
+        state.monitor.accumulates = self.early_stopping and by_loss
         self._state = state
         self._publish()  # a scorer may want to look at the attributes
         samples = self._with_scaled_targets(samples)
-        return Training(state, objective, samples, recipe)
+        return Training(state, objective, samples, config)
 
-    def _make_judge(self, objective, held_out):
+    def _make_validation_scorer(self, objective, held_out):
         weighed = self._weigh_classes(held_out)
         check_some_weight(weighed, "of the validation data")
         scaled = self._with_scaled_targets(weighed)
-        return Judge(objective, scaled, self.scoring, self, held_out)
+        return ValidationScorer(objective, scaled, self.scoring, self, held_out)
 
     def _run(self, training, n_epochs, observers=(), method=None):
         """Train, and take over what has been learned.
@@ -484,15 +486,15 @@ class BaseBackprop(
         method = method or (lbfgs if self.solver == "lbfgs" else mini_batches)
         printers = (EpochPrinter(n_epochs),) if self.verbose else ()
         training.observers = (*printers, *observers)
-        network, batch_size = training.state.network, training.recipe.batch_size
+        network, batch_size = training.state.network, training.config.batch_size
         with blas_threads(network, min(batch_size, BLOCK_ROWS)):
             outcome = training.run(method)
         self._publish()
         if self.early_stopping:
             # Further epochs, without early stopping, watch a loss, not a score.
-            training.state.watch = Watch()
+            training.state.monitor = ConvergenceMonitor()
         if outcome.reason == "interrupted" or n_epochs is not None:
-            explain_end(self, outcome)
+            warn_on_stop(self, outcome)
         return outcome
 
     def _recipe(self, params, n_samples, n_epochs):
@@ -504,8 +506,8 @@ class BaseBackprop(
             optimizer = build(OPTIMIZERS[self.solver], params)
             schedule = make_schedule(params)
             decays_weights = optimizer.decays_weights
-            batch_size = self._rows_a_batch(n_samples)
-        return Recipe(
+            batch_size = self._get_batch_size(n_samples)
+        return TrainingConfig(
             optimizer=optimizer,
             schedule=schedule,
             weight_decay=float(self.alpha) if decays_weights else 0.0,
@@ -531,7 +533,7 @@ class BaseBackprop(
             "categorical_features": np.asarray(self.categorical_features).tolist(),
         }
 
-    def _rows_a_batch(self, n_samples):
+    def _get_batch_size(self, n_samples):
         if isinstance(self.batch_size, str):
             return min(200, n_samples)
         if self.batch_size > n_samples:
@@ -556,11 +558,11 @@ class BaseBackprop(
         )
         if learn:
             self.is_categorical_ = find_categorical(X, self.categorical_features)
-            encodes = is_frame(X) or self.is_categorical_ is not None
+            encodes = is_dataframe(X) or self.is_categorical_ is not None
             self._encoder = ColumnEncoder(self.is_categorical_) if encodes else None
         if self._encoder is None:
             X, y = validate_data(self, X, y, reset=learn, **checks)
-            return without_duplicates(X), y
+            return sum_duplicates(X), y
         X = self._check_columns(X, learn)
         encode = self._encoder.fit_transform if learn else self._encoder.transform
         return check_X_y(encode(X), y, estimator=self, **checks)
@@ -629,10 +631,10 @@ class BaseBackprop(
         if self._encoder is not None:
             is_scaled[self._encoder.n_numbers :] = False
         before = self._scales
-        self._scales = before + samples.measured(Scales.of, self._scales_targets)
+        self._scales = before + samples.measured(FittedScalers.of, self._scales_targets)
         network.inputs = self._scales.standardized(is_scaled)
         if carry_on and self._scales_targets:
-            network.change_units(*self._scales.change_of_units(before))
+            network.rescale_outputs(*self._scales.output_rescaling(before))
 
     def _with_scaled_targets(self, samples):
         dtype = self._state.network.dtype
@@ -641,7 +643,7 @@ class BaseBackprop(
     def _check_solver_settings(self):
         if self.solver != "lbfgs":
             return
-        for name, neutral, why in NOT_UNDER_LBFGS:
+        for name, neutral, why in LBFGS_UNSUPPORTED:
             value = getattr(self, name)
             if np.size(value) and np.any(np.asarray(value) != neutral):
                 raise ValueError(
@@ -672,8 +674,10 @@ class BaseBackprop(
         self.n_outputs_ = state.network.sizes[-1]
         self.out_activation_ = self._architecture.output_name
         self.loss_ = state.loss
-        self.best_loss_ = None if self.early_stopping else -state.watch.best
-        self.best_validation_score_ = state.watch.best if self.early_stopping else None
+        self.best_loss_ = None if self.early_stopping else -state.monitor.best
+        self.best_validation_score_ = (
+            state.monitor.best if self.early_stopping else None
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -46,7 +46,7 @@ except ModuleNotFoundError:
 EPOCH = "epoch"
 
 #: What scikit-learn's support of callbacks keeps among the attributes.
-KEPT = {
+CALLBACK_ATTRIBUTES = {
     "_skl_callbacks",
     "_skl_callbacks_to_teardown",
     "_callback_fit_ctx",
@@ -56,10 +56,10 @@ KEPT = {
 
 def without_callbacks(attributes):
     """Return the attributes of an estimator, but what its callbacks have put there."""
-    return {k: v for k, v in attributes.items() if k not in KEPT}
+    return {k: v for k, v in attributes.items() if k not in CALLBACK_ATTRIBUTES}
 
 
-class FitTask(Observer):
+class FitCallbackContext(Observer):
     """One call of `fit`, as it is told to callbacks, and its epochs.
 
     Parameters
@@ -76,7 +76,12 @@ class FitTask(Observer):
         self.epoch = None
         weighted = sample_weight is not None
         metadata = {"sample_weight": sample_weight} if weighted else None
-        self.told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self.callback_kwargs = {
+            "estimator": estimator,
+            "X": X,
+            "y": y,
+            "metadata": metadata,
+        }
 
     @property
     def observers(self):
@@ -86,25 +91,27 @@ class FitTask(Observer):
     def begin(self):
         """Tell that the fit begins."""
         if self.task is not None:
-            self.task.call_on_fit_task_begin(**self.told)
+            self.task.call_on_fit_task_begin(**self.callback_kwargs)
 
     def end(self):
         """Tell that the fit has ended."""
         if self.task is not None:
-            self.task.call_on_fit_task_end(**self.told, reconstruction_attributes={})
+            self.task.call_on_fit_task_end(
+                **self.callback_kwargs, reconstruction_attributes={}
+            )
 
     def begin_epoch(self):
         """Tell that an epoch begins, if that has not been told."""
         if self.epoch is None:
             self.epoch = self.task.subcontext(task_name=EPOCH)
-            self.epoch.call_on_fit_task_begin(**self.told)
+            self.epoch.call_on_fit_task_begin(**self.callback_kwargs)
 
     def end_epoch(self, n_epochs, record):
         """Tell that an epoch has ended; say whether a callback wants to stop."""
         self.estimator._publish()  # callbacks may look at the attributes
         ended, self.epoch = self.epoch, None
         return ended.call_on_fit_task_end(
-            **self.told, reconstruction_attributes=self._fitted_so_far
+            **self.callback_kwargs, reconstruction_attributes=self._fitted_so_far
         )
 
     def _fitted_so_far(self):

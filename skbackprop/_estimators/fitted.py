@@ -7,10 +7,10 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from .._data.columns import is_frame
+from .._data.columns import is_dataframe
 from ..core.inspection import hidden_activations, input_jacobian
 from ..core.layout import BLOCK_ROWS
-from ..core.state import Epoch
+from ..core.state import EpochRecord
 from .threads import blas_threads
 
 
@@ -28,7 +28,7 @@ def check_range(values, dtype, name):
         )
 
 
-def without_duplicates(X):
+def sum_duplicates(X):
     """Return `X`, a sparse one with each entry in one piece."""
     if issparse(X) and not X.has_canonical_format:
         X = X.copy()
@@ -91,7 +91,7 @@ class FittedNetwork:
         """What was recorded of each epoch, a `pandas.DataFrame`."""
         import pandas as pd
 
-        *columns, _ = Epoch._fields
+        *columns, _ = EpochRecord._fields
         records = [record for *record, _ in self._trained.history]
         history = pd.DataFrame(records, columns=columns, dtype=float)
         history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
@@ -158,7 +158,7 @@ class FittedNetwork:
             jacobian = input_jacobian(self._state.network, X, self._of_weighted_inputs)
         jacobian *= self._output_scale()
         if self._encoder is not None:
-            jacobian = self._encoder.by_feature(given, jacobian)
+            jacobian = self._encoder.to_feature_gradients(given, jacobian)
         return jacobian[:, :, 0] if jacobian.shape[2] == 1 else jacobian
 
     def _output_scale(self):
@@ -178,12 +178,12 @@ class FittedNetwork:
             X = validate_data(
                 self, X, accept_sparse="csr", dtype="numeric", reset=False
             )
-            return without_duplicates(X)
+            return sum_duplicates(X)
         return self._encoder.transform(self._check_columns(X, learn=False))
 
     def _check_columns(self, X, learn):
         """Check names and number of the columns that are to be encoded."""
-        if not is_frame(X):
+        if not is_dataframe(X):
             # Lists would become arrays of strings, and what is missing a word.
             X = check_array(
                 X if hasattr(X, "dtype") else np.asarray(X, object),

@@ -56,14 +56,14 @@ def _duration(seconds):
     return f"{hours} h {minutes:02d} min"
 
 
-def explain_end(estimator, outcome):
+def warn_on_stop(estimator, outcome):
     """Warn, or print, why the training of an estimator ended.
 
     Parameters
     ----------
     estimator : BaseBackprop
         Trained.
-    outcome : Outcome
+    outcome : StopReason
         Of its training.
     """
     scaling = "" if estimator.standardize else ", or scale the data: standardize=True"

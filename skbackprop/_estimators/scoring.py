@@ -8,7 +8,7 @@ from sklearn.metrics import get_scorer
 from ..core.layout import BLOCK_ROWS
 
 
-class Judge:
+class ValidationScorer:
     """Measures loss and score of held-out samples, whenever it is called.
 
     Parameters
@@ -33,7 +33,7 @@ class Judge:
         if by_loss:
             return
         # A scorer wants arrays; the loss takes the rows from where they are.
-        self.copied = given.copied()
+        self.copied = given.materialize()
         self.y = estimator._decode(self.copied)
         self.estimator = copy.copy(estimator)
         # The held-out rows are an array, and encoded: do not look for names in it.

@@ -15,7 +15,7 @@ SMALL_PRODUCT = 10_000_000
 LIBRARIES_OF_SCIPY = ("scipy.libs/*", "scipy/.dylibs/*")
 
 
-class _SingleThread:
+class SingleThreadLimit:
     """Keeps BLAS libraries to one thread while at least one fit or prediction asks.
 
     The number of threads is a setting of the process: each on its own, two fits
@@ -32,7 +32,7 @@ class _SingleThread:
         with self.lock:
             if self.n_users == 0:
                 self.limit = self.libraries.limit(limits=1, user_api="blas")
-                self._let_go()
+                self.release_limits()
             self.n_users += 1
         try:
             yield
@@ -41,9 +41,9 @@ class _SingleThread:
                 self.n_users -= 1
                 if self.n_users == 0:
                     self.limit.restore_original_limits()
-                    self._let_go()
+                    self.release_limits()
 
-    def _let_go(self):
+    def release_limits(self):
         # Since threadpoolctl 3.8 no other thread can undo what this one has set,
         # until a limit of this thread's goes out of its `with`.
         with self.libraries.limit():
@@ -69,8 +69,8 @@ def _found_libraries():
     ]
     others = [path for path in paths if path not in of_scipy]
     return (
-        _SingleThread(controller.select(filepath=of_scipy)),
-        _SingleThread(controller.select(filepath=others)),
+        SingleThreadLimit(controller.select(filepath=of_scipy)),
+        SingleThreadLimit(controller.select(filepath=others)),
     )
 
 

@@ -25,7 +25,7 @@ Gradient descent by hand, the exclusive or by a network of sigmoids:
 >>> work = objective.workspace(samples, n_rows=4)
 >>> samples.slice(slice(0, 4), work)
 >>> for epoch in range(3000):
-...     cost = objective.descend(work, n_rows=4)  # forward, then backward
+...     cost = objective.loss_and_gradient(work, n_rows=4)  # forward, then backward
 ...     network.params -= 5.0 * work.grad
 >>> network.predict(X).round().ravel()
 array([0., 1., 1., 0.])

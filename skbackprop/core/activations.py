@@ -16,12 +16,12 @@ _INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 #: Below so many values one call of SciPy's expit takes less time than four vectorised
 #: ones of NumPy's.
-FEW = 800
+SMALL_ARRAY_SIZE = 800
 
 
 def _sigmoid(z, out):
     """Write ``1 / (1 + exp(-z))`` into `out`."""
-    if z.size < FEW:
+    if z.size < SMALL_ARRAY_SIZE:
         expit(z, out=out)
         return
     np.negative(z, out=out)
@@ -33,8 +33,8 @@ def _sigmoid(z, out):
 
 #: Never written to; enough for the layers of all but large networks.
 _ZEROS = {char: np.zeros(1 << 16, char) for char in "fd"}
-for _zeros_of_a_kind in _ZEROS.values():
-    _zeros_of_a_kind.flags.writeable = False
+for _zero_buffer in _ZEROS.values():
+    _zero_buffer.flags.writeable = False
 
 
 def _zeros(z):
@@ -125,7 +125,7 @@ class Identity(Activation):
     def backward(self, delta, a, z, scratch):
         pass
 
-    def change_units(self, W, b, factor, shift):
+    def rescale_outputs(self, W, b, factor, shift):
         """Have outputs become ``factor * a + shift``, by weights and biases."""
         W *= factor
         b *= factor
@@ -287,7 +287,7 @@ class Exp(Activation):
         delta *= a
 
 
-class Increasing(Activation):
+class CumulativeSoftplus(Activation):
     """``f(z)_1 = z_1`` and ``f(z)_k = f(z)_{k-1} + unit log(1 + exp(z_k))``.
 
     Outputs never get less from left to right, so that several quantiles of one
@@ -310,7 +310,7 @@ class Increasing(Activation):
         delta[:, 1:] *= scratch[:, 1:]
         delta[:, 1:] *= self.unit
 
-    def change_units(self, W, b, factor, shift):
+    def rescale_outputs(self, W, b, factor, shift):
         """Have outputs become ``factor * a + shift``, the same factor for all."""
         self.unit *= float(factor[0])
         W[:, 0] *= factor[0]
@@ -355,5 +355,5 @@ OUTPUT_ACTIVATIONS = {
     **ACTIVATIONS,
     "softmax": Softmax,
     "exp": Exp,
-    "increasing": Increasing,
+    "increasing": CumulativeSoftplus,
 }

@@ -5,7 +5,7 @@ import numpy as np
 from .activations import Activation
 
 
-class DroppedOut(Activation):
+class DropoutActivation(Activation):
     """An activation whose units fall silent at random, a new choice every batch.
 
     Those that stay are divided by their share, so that nothing needs to change
@@ -76,7 +76,9 @@ def with_dropout(network, rates, rng, n_rows):
     *hidden, output = network.activations
     return (
         *(
-            DroppedOut(f, rate, rng, (n_rows, n_units), network.dtype) if rate else f
+            DropoutActivation(f, rate, rng, (n_rows, n_units), network.dtype)
+            if rate
+            else f
             for f, rate, n_units in zip(hidden, rates, network.sizes[1:])
         ),
         output,

@@ -3,14 +3,14 @@
 import numpy as np
 
 from .dropout import with_dropout
-from .layout import blocks_of, norms_of
-from .sparse import TouchedRows
-from .updater import Stepper
+from .layout import norms, row_blocks
+from .sparse import LazySparseSGD
+from .updater import ParameterUpdater
 
 
-def epoch_of(training):
+def make_epoch(training):
     """Make what passes over samples that lie here."""
-    kind = _TouchedRowsEpoch if _may_skip_rows(training) else MiniBatchEpoch
+    kind = LazySparseEpoch if _may_skip_rows(training) else MiniBatchEpoch
     return kind(training)
 
 
@@ -20,13 +20,13 @@ def _may_skip_rows(training):
     What has a memory moves them all the same, as an L1 penalty does, and the norms
     that are limited are those of all.
     """
-    recipe = training.recipe
+    config = training.config
     centers = training.state.network.inputs.centers
     stays_sparse = training.samples.is_sparse and not centers
     needs_all = (
-        recipe.optimizer.slots
-        or recipe.clip_norm is not None
-        or recipe.max_norm is not None
+        config.optimizer.slots
+        or config.clip_norm is not None
+        or config.max_norm is not None
         or training.objective.l1_alpha
     )
     return stays_sparse and not needs_all
@@ -45,34 +45,34 @@ class MiniBatchEpoch:
     n_steps : int
         So many mini-batches there are.
     gradient_norms : tuple of float
-        Of the last mini-batch, as `Epoch` has them.
+        Of the last mini-batch, as `EpochRecord` has them.
     """
 
     def __init__(self, training):
         self.state, self.objective = training.state, training.objective
-        self.samples, self.recipe = training.samples, training.recipe
-        n, size = len(self.samples), self.recipe.batch_size
+        self.samples, self.config = training.samples, training.config
+        n, size = len(self.samples), self.config.batch_size
         self.n_steps = -(-n // size)
         self.work = self.objective.workspace(
             self.samples, size, self._activations(size)
         )
-        self.last_work = self.work.leading(n % size or size)
+        self.last_work = self.work.head(n % size or size)
         self.gradients = [dW.reshape(-1) for dW in self.work.dW]
-        self.stepper = self._make_stepper(training)
+        self.updater = self._make_stepper(training)
         if self.state.order is None or self.state.order.size != n:
             self.state.order = np.arange(n)
 
     def _make_stepper(self, training):
-        return Stepper(training, self.work.grad)
+        return ParameterUpdater(training, self.work.grad)
 
     def _activations(self, n_rows):
-        if not self.recipe.dropout:
+        if not self.config.dropout:
             return None
         if self.state.dropout_rng is None:
             seed = self.state.rng.randint(np.iinfo(np.int32).max)
             self.state.dropout_rng = np.random.Generator(np.random.SFC64(seed))
         return with_dropout(
-            self.state.network, self.recipe.dropout, self.state.dropout_rng, n_rows
+            self.state.network, self.config.dropout, self.state.dropout_rng, n_rows
         )
 
     def run(self, rates):
@@ -88,47 +88,49 @@ class MiniBatchEpoch:
         float
             The mean loss met on the way, as it is reported.
         """
-        recipe, samples = self.recipe, self.samples
-        if recipe.shuffle:
+        config, samples = self.config, self.samples
+        if config.shuffle:
             self.state.rng.shuffle(self.state.order)
-            order = samples.located(self.state.order)
+            order = samples.to_row_indices(self.state.order)
         loss_sum = penalty_sum = 0.0
         n_samples = len(samples)
-        batches = blocks_of(n_samples, recipe.batch_size)
+        batches = row_blocks(n_samples, config.batch_size)
         for rows, rate in zip(batches, rates):
             n_rows = rows.stop - rows.start
-            work = self.work if n_rows == recipe.batch_size else self.last_work
-            if recipe.shuffle:
+            work = self.work if n_rows == config.batch_size else self.last_work
+            if config.shuffle:
                 samples.gather(order[rows], work)
             else:
                 samples.slice(rows, work)
             loss_sum += n_rows * self._descend(work, n_rows)
             if rows.stop == n_samples:  # the step will spend the gradient
-                self._note_gradients()
+                self._record_gradient_norms()
             penalty_sum += n_rows * self._step(work, n_rows, rate)
-        return self.objective.reported(loss_sum / n_samples, penalty_sum / n_samples)
+        return self.objective.display_loss(
+            loss_sum / n_samples, penalty_sum / n_samples
+        )
 
     def _descend(self, work, n_rows):
-        return self.objective.descend(work, n_rows)
+        return self.objective.loss_and_gradient(work, n_rows)
 
-    def _note_gradients(self):
-        self.gradient_norms = norms_of(self.gradients)
+    def _record_gradient_norms(self):
+        self.gradient_norms = norms(self.gradients)
 
     def _step(self, work, n_rows, rate):
         """Move the parameters; return the penalty that they had."""
-        return self.stepper.step(n_rows, rate)
+        return self.updater.step(n_rows, rate)
 
 
-class _TouchedRowsEpoch(MiniBatchEpoch):
+class LazySparseEpoch(MiniBatchEpoch):
     """The same where only the touched rows of the first weights need work."""
 
     def _make_stepper(self, training):
-        return Stepper(
+        return ParameterUpdater(
             training, self.work.grad, first=self.state.network.weights[0].size
         )
 
     def run(self, rates):
-        self.first = TouchedRows(self.state.network.weights[0])
+        self.first = LazySparseSGD(self.state.network.weights[0])
         try:
             loss = super().run(rates)
             self.gradient_norms = (self.first.gradient_norm, *self.gradient_norms)
@@ -136,13 +138,15 @@ class _TouchedRowsEpoch(MiniBatchEpoch):
         finally:
             self.first.settle(self.first.scale)
 
-    def _note_gradients(self):
-        self.first.notes_gradient = True  # it is computed in the step that follows
-        self.gradient_norms = norms_of(self.gradients[1:])
+    def _record_gradient_norms(self):
+        self.first.records_gradient_norm = (
+            True  # it is computed in the step that follows
+        )
+        self.gradient_norms = norms(self.gradients[1:])
 
     def _descend(self, work, n_rows):
         work.x = work.x * self.first.scale
-        return self.objective.propagate(work, n_rows)
+        return self.objective.hidden_gradients(work, n_rows)
 
     def _step(self, work, n_rows, rate):
         penalty = super()._step(work, n_rows, rate)

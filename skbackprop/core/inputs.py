@@ -18,12 +18,12 @@ BOUND = 5.0
 UNIT_SCALE = 1.0 / (BOUND * math.atanh(1.0 / BOUND))
 
 
-class AsIs:
+class IdentityTransform:
     """Inputs as they come, in the dtype of the network."""
 
     centers = False
 
-    def settled(self, given, dtype):
+    def with_dtype(self, given, dtype):
         """Return the same for inputs given in one dtype and wanted in another."""
         return self
 
@@ -51,7 +51,7 @@ class AsIs:
         """Make sparse rows ready, in this dtype; return them."""
         return raw.astype(dtype, copy=False)
 
-    def slopes(self, x):
+    def derivative(self, x):
         """Return the derivative of each ready input in `x` by its raw one."""
         return np.ones_like(x)
 
@@ -80,7 +80,7 @@ class Standardized:
         """Whether a zero may become another number, so that sparse rows fill up."""
         return self.center is not None
 
-    def settled(self, given, dtype):
+    def with_dtype(self, given, dtype):
         """Return the same for inputs given in one dtype and wanted in another."""
         settled = copy.copy(self)
         # Tiny deviations have factors beyond float32.
@@ -92,7 +92,7 @@ class Standardized:
         return settled
 
     def dense(self, raw, out):
-        """Make dense rows ready in `out`, and return it; see `AsIs.dense`."""
+        """Make dense rows ready in `out`, and return it; see `IdentityTransform.dense`."""
         with np.errstate(over="ignore"):  # what overflows is at the bound
             if self.centers:
                 np.subtract(raw, self.center, out=out, casting="same_kind")
@@ -111,12 +111,12 @@ class Standardized:
         entries = entries.astype(dtype, copy=False)
         return csr_array((entries, raw.indices, raw.indptr), raw.shape)
 
-    def slopes(self, x):
+    def derivative(self, x):
         """Return the derivative of each ready input in `x` by its raw one."""
         return (1.0 - np.square(x / BOUND)) * (BOUND * self.factor)
 
 
-def ready(raw, out, inputs):
+def transform_batch(raw, out, inputs):
     """Make rows ready, dense or sparse as they are wanted.
 
     Parameters
@@ -125,7 +125,7 @@ def ready(raw, out, inputs):
         Rows of numbers.
     out : ndarray of the same shape
         Where dense rows may go.
-    inputs : AsIs or Standardized
+    inputs : IdentityTransform or Standardized
         What is to be done with them, settled for these dtypes.
 
     Returns

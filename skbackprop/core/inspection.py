@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from .inputs import ready
-from .layout import BLOCK_ROWS, blocks_of
+from .inputs import transform_batch
+from .layout import BLOCK_ROWS, row_blocks
 from .workspace import Workspace
 
 
@@ -69,10 +69,10 @@ def input_jacobian(network, X, of_weighted_inputs):
     n_samples, n_outputs = X.shape[0], network.sizes[-1]
     jacobian = np.empty((n_samples, network.sizes[0], n_outputs), network.dtype)
     work = Workspace(network, min(n_samples, BLOCK_ROWS), issparse(X), X.dtype)
-    for rows in blocks_of(n_samples, work.n_rows):
-        batch = work.leading(rows.stop - rows.start)
-        x = ready(X[rows], batch.fetched.x, work.inputs)
-        slopes = work.inputs.slopes(x.toarray() if batch.is_sparse else x)
+    for rows in row_blocks(n_samples, work.n_rows):
+        batch = work.head(rows.stop - rows.start)
+        x = transform_batch(X[rows], batch.fetched.x, work.inputs)
+        slopes = work.inputs.derivative(x.toarray() if batch.is_sparse else x)
         for k in range(n_outputs):
             gradient = _input_gradient(network, x, batch, k, of_weighted_inputs)
             np.multiply(slopes, gradient, out=jacobian[rows, :, k])

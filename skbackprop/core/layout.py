@@ -11,7 +11,7 @@ from .blas import norm
 BLOCK_ROWS = 1024
 
 
-def blocks_of(n_rows, size):
+def row_blocks(n_rows, size):
     """Yield slices of at most `size` that cover ``range(n_rows)`` in order."""
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
@@ -44,6 +44,6 @@ def layer_views(flat, sizes):
     )
 
 
-def norms_of(vectors):
+def norms(vectors):
     """Return the norms of vectors, such as the gradients of the layers' weights."""
     return tuple([norm(v) for v in vectors])

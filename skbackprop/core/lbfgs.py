@@ -6,8 +6,8 @@ from itertools import accumulate, count, pairwise
 import numpy as np
 from scipy.optimize import minimize
 
-from .layout import BLOCK_ROWS, blocks_of, norms_of
-from .training import Outcome
+from .layout import BLOCK_ROWS, norms, row_blocks
+from .training import StopReason
 
 
 def lbfgs(training, loss_term=None):
@@ -21,14 +21,14 @@ def lbfgs(training, loss_term=None):
     training : Training
         See `Training.run`.
     loss_term : callable, default=None
-        Returns the loss term of C and its gradient, like `LossTerm`; None for samples
+        Returns the loss term of C and its gradient, like `FullBatchLoss`; None for samples
         that lie here.
 
     Returns
     -------
-    Outcome
+    StopReason
     """
-    recipe, network = training.recipe, training.state.network
+    config, network = training.config, training.state.network
     full = FullGradient(training, loss_term)
     accepted = network.params.astype(np.float64)
     evaluations = count()
@@ -41,7 +41,7 @@ def lbfgs(training, loss_term=None):
 
     def end_iteration(intermediate_result):
         accepted[...] = network.params[...] = intermediate_result.x
-        loss = full.reported(intermediate_result.fun)
+        loss = full.display_loss(intermediate_result.fun)
         try:
             training.end_epoch(loss, math.nan, full.gradient_norms)
         except StopIteration as error:  # which would have a meaning for SciPy
@@ -57,25 +57,25 @@ def lbfgs(training, loss_term=None):
             method="L-BFGS-B",
             callback=end_iteration,
             options={
-                "maxiter": recipe.max_iter,
-                "maxfun": recipe.max_fun,
-                "gtol": recipe.tol,
+                "maxiter": config.max_iter,
+                "maxfun": config.max_fun,
+                "gtol": config.tol,
             },
         )
     except KeyboardInterrupt:
         network.params[...] = accepted
         raise
     network.params[...] = result.x
-    training.state.loss = full.reported(result.fun)
+    training.state.loss = full.display_loss(result.fun)
     if result.status == 0 or training.stopped_early:
-        return Outcome("converged")
+        return StopReason("converged")
     if training.stopped:
-        return Outcome("stopped")
+        return StopReason("stopped")
     reason = "max_iter" if result.status == 1 else "failed"
-    return Outcome(reason, f"(status={result.status}):\n{result.message}\n")
+    return StopReason(reason, f"(status={result.status}):\n{result.message}\n")
 
 
-class LossTerm:
+class FullBatchLoss:
     """The loss term of C and its gradient, summed over blocks of samples.
 
     Parameters
@@ -104,10 +104,10 @@ class LossTerm:
         gradient : ndarray of shape (n_params,), float64
         """
         loss, gradient = 0.0, np.zeros(self.work.grad.size)
-        for rows in blocks_of(len(self.samples), self.work.n_rows):
-            block = self.work.leading(rows.stop - rows.start)
+        for rows in row_blocks(len(self.samples), self.work.n_rows):
+            block = self.work.head(rows.stop - rows.start)
             self.samples.slice(rows, block)
-            loss += self.objective.descend(block, n)
+            loss += self.objective.loss_and_gradient(block, n)
             gradient += block.grad
         return loss, gradient
 
@@ -121,22 +121,22 @@ class FullGradient:
 
     def __init__(self, training, loss_term=None):
         self.objective, self.samples = training.objective, training.samples
-        self.loss_term = loss_term or LossTerm(self.objective, self.samples)
+        self.loss_term = loss_term or FullBatchLoss(self.objective, self.samples)
         self.network = training.state.network
         ends = accumulate((W.size for W in self.network.weights), initial=0)
         self.layers = [slice(*bounds) for bounds in pairwise(ends)]
 
-    def reported(self, cost):
+    def display_loss(self, cost):
         """Return a cost at the present parameters as it is reported."""
         penalty = self.objective.penalty(len(self.samples))
-        return self.objective.reported(cost - penalty, penalty)
+        return self.objective.display_loss(cost - penalty, penalty)
 
     def __call__(self, params):
         """Return C and its gradient, an array of float64, at these parameters."""
         self.network.params[...] = params
         n = len(self.samples)
         loss, total = self.loss_term(n)
-        self.gradient_norms = norms_of([total[layer] for layer in self.layers])
+        self.gradient_norms = norms([total[layer] for layer in self.layers])
         n_weights = self.network.n_weights
         weights = self.network.params[:n_weights]
         scratch = np.empty_like(total[:n_weights])

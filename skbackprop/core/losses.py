@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import huber, xlogy
 
-from .activations import Exp, Identity, Increasing, Sigmoid, Softmax
+from .activations import CumulativeSoftplus, Exp, Identity, Sigmoid, Softmax
 
 #: The smallest normal numbers of either precision.
 _TINY = {char: np.finfo(char).tiny for char in "fd"}
@@ -272,7 +272,7 @@ class Quantile(Loss):
         return isinstance(self.quantile, float)
 
     def accepts(self, activation):
-        return self._is_single or isinstance(activation, Increasing)
+        return self._is_single or isinstance(activation, CumulativeSoftplus)
 
     def value(self, y, a, z, out):
         # (1 - q) r above the target, -q r below it: their maximum.

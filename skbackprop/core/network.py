@@ -19,8 +19,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .blas import add_to_rows
-from .inputs import AsIs, ready
-from .layout import BLOCK_ROWS, blocks_of, layer_views
+from .inputs import IdentityTransform, transform_batch
+from .layout import BLOCK_ROWS, layer_views, row_blocks
 from .sparse import sparse_dot, sparse_gradient
 from .workspace import ForwardBuffers
 
@@ -45,7 +45,7 @@ class Network:
         W and b of each layer: views of `params`.
     n_weights : int
         ``params[:n_weights]`` are the weights.
-    inputs : AsIs or Standardized
+    inputs : IdentityTransform or Standardized
         What is done with the inputs before they reach the first layer.
     """
 
@@ -54,7 +54,7 @@ class Network:
         self.activations = tuple(activations)
         self.n_weights = sum(i * o for i, o in pairwise(self.sizes))
         self.params = np.zeros(self.n_weights + sum(self.sizes[1:]), dtype)
-        self.inputs = AsIs()
+        self.inputs = IdentityTransform()
         self._view_params()
 
     def _view_params(self):
@@ -90,7 +90,7 @@ class Network:
             W[...] = rule.weights(rng, *W.shape)
             b[...] = rule.biases(rng, *W.shape)
 
-    def change_units(self, factor, shift):
+    def rescale_outputs(self, factor, shift):
         """Have outputs become ``factor * a + shift``.
 
         Van Hasselt et al., "Learning values across many orders of magnitude"
@@ -103,7 +103,7 @@ class Network:
             For each output.
         """
         W, b = self.weights[-1], self.biases[-1]
-        self.activations[-1].change_units(W, b, factor, shift)
+        self.activations[-1].rescale_outputs(W, b, factor, shift)
 
     def forward(self, x, batch):
         """Compute the activations of every layer for one batch of rows.
@@ -221,9 +221,9 @@ class Network:
         """
         n_rows = min(X.shape[0], BLOCK_ROWS)
         buffers = ForwardBuffers(self, n_rows, issparse(X))
-        inputs = self.inputs.settled(X.dtype, self.dtype)
+        inputs = self.inputs.with_dtype(X.dtype, self.dtype)
         x = np.empty((n_rows, 0 if buffers.is_sparse else self.sizes[0]), self.dtype)
-        for rows in blocks_of(X.shape[0], n_rows):
-            batch = buffers.leading(rows.stop - rows.start)
-            self.forward(ready(X[rows], x[: batch.n_rows], inputs), batch)
+        for rows in row_blocks(X.shape[0], n_rows):
+            batch = buffers.head(rows.stop - rows.start)
+            self.forward(transform_batch(X[rows], x[: batch.n_rows], inputs), batch)
             yield rows, batch

@@ -13,7 +13,7 @@ of heavy samples weighs more than a batch of light ones.
 import numpy as np
 
 from .blas import asum, axpy, dot
-from .layout import blocks_of
+from .layout import row_blocks
 
 
 class Objective:
@@ -43,7 +43,7 @@ class Objective:
         self.n_averaged = n_averaged
         # The slope of the activation and the slope of the loss may cancel.
         cancels = loss.canonical is type(network.activations[-1])
-        self._output_error = self._simple_error if cancels else self._error
+        self._output_error = self._canonical_error if cancels else self._error
 
     def _error(self, work, a, z, delta):
         """Write delta = dC/da * f'(z), equation (BP1)."""
@@ -51,7 +51,7 @@ class Objective:
         f = self.network.activations[-1]
         f.backward(delta, a, z, work.scratch[-1])
 
-    def _simple_error(self, work, a, z, delta):
+    def _canonical_error(self, work, a, z, delta):
         """Write delta = a - y, which (BP1) comes to for a canonical pair."""
         np.subtract(a, work.y, out=delta)
 
@@ -64,7 +64,7 @@ class Objective:
         scratch = work.delta[-1]  # free until the error is written
         return self.loss.total(work.y, a, work.z[-1], scratch, work.weight)
 
-    def descend(self, work, n_rows):
+    def loss_and_gradient(self, work, n_rows):
         """Evaluate the loss term of C for the batch in hand, and its gradient.
 
         Parameters
@@ -79,11 +79,11 @@ class Objective:
         float
             The loss term of C.
         """
-        cost = self.propagate(work, n_rows)
+        cost = self.hidden_gradients(work, n_rows)
         self.network.input_gradient(work)
         return cost
 
-    def propagate(self, work, n_rows):
+    def hidden_gradients(self, work, n_rows):
         """Do as `descend` does, but leave the gradient of the first weights."""
         scale = 1.0 / (n_rows * self.mean_weight)
         a = self.network.forward(work.x, work)
@@ -146,7 +146,7 @@ class Objective:
             penalty += self.l1_alpha * asum(W)
         return penalty / (n_rows * self.mean_weight)
 
-    def reported(self, loss_term, penalty_term):
+    def display_loss(self, loss_term, penalty_term):
         """Return C as it is shown to the user and watched for improvement."""
         return loss_term / self.n_averaged + penalty_term
 
@@ -166,8 +166,8 @@ class Objective:
             The mean over samples, as it is reported.
         """
         total = 0.0
-        for rows in blocks_of(len(samples), work.n_rows):
-            block = work.leading(rows.stop - rows.start)
+        for rows in row_blocks(len(samples), work.n_rows):
+            block = work.head(rows.stop - rows.start)
             samples.slice(rows, block)
             total += self._loss_sum(block, self.network.forward(block.x, block))
-        return self.reported(total / (len(samples) * samples.mean_weight), 0.0)
+        return self.display_loss(total / (len(samples) * samples.mean_weight), 0.0)

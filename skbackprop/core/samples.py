@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .inputs import ready
-from .layout import blocks_of
+from .inputs import transform_batch
+from .layout import row_blocks
 from .workspace import Workspace
 
 
@@ -89,7 +89,7 @@ class Samples:
         """Mean of the sample weights, 1 where there are none."""
         if self.weight is None:
             return 1.0
-        return float(self.picked(self.weight).mean(dtype=np.float64))
+        return float(self.take(self.weight).mean(dtype=np.float64))
 
     def subset(self, rows):
         """Return the samples with these row numbers, without copying them."""
@@ -110,30 +110,30 @@ class Samples:
         weight : ndarray of shape (n_block,) or None
             Their weights.
         """
-        for block in blocks_of(len(self), n_rows):
+        for block in row_blocks(len(self), n_rows):
             rows = block if self.rows is None else self.rows[block]
             yield self.X[rows], None if self.weight is None else self.weight[rows]
 
-    def picked(self, array):
+    def take(self, array):
         """Return the rows of an array, or of None, that belong to these samples."""
         return array if array is None or self.rows is None else array[self.rows]
 
-    def copied(self):
+    def materialize(self):
         """Return a copy of these samples alone, where they are a subset."""
         if self.rows is None:
             return self
         return Samples(
             self.X[self.rows],
-            self.targets if self.codes is not None else self.picked(self.targets),
-            self.picked(self.codes),
-            self.picked(self.weight),
+            self.targets if self.codes is not None else self.take(self.targets),
+            self.take(self.codes),
+            self.take(self.weight),
         )
 
     def workspace(self, network, n_rows, activations=None):
         """Make the buffers for batches of at most `n_rows`; see `Workspace`."""
         return Workspace(network, n_rows, self.is_sparse, self.X.dtype, activations)
 
-    def located(self, order):
+    def to_row_indices(self, order):
         """Return the numbers that these samples have in `X`, in this order."""
         return order if self.rows is None else self.rows.take(order)
 
@@ -149,7 +149,7 @@ class Samples:
         """
         raw, x, y, weight, codes = work.fetched
         if self.is_sparse:
-            work.x = ready(self.X[rows], x, work.inputs)
+            work.x = transform_batch(self.X[rows], x, work.inputs)
         else:
             # mode="clip" spares NumPy a buffer that mode="raise" needs.
             self.X.take(rows, axis=0, out=raw, mode="clip")
@@ -175,7 +175,7 @@ class Samples:
             self.gather(self.rows[rows], work)
             return
         _, x, y, _, _ = work.fetched
-        work.x = ready(self.X[rows], x, work.inputs)
+        work.x = transform_batch(self.X[rows], x, work.inputs)
         if self.codes is not None:
             self.targets.T.take(self.codes[rows], axis=1, out=y.T, mode="clip")
             work.y = y

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 
-class Course(NamedTuple):
+class ScheduleState(NamedTuple):
     """Where training stands as an epoch begins.
 
     Parameters
@@ -60,14 +60,14 @@ class Schedule:
 
     learning_rate_init: float
     #: Whether the plan is for `max_iter` epochs, all of which are to be gone through.
-    is_planned: ClassVar[bool] = False
+    has_fixed_length: ClassVar[bool] = False
 
-    def rates(self, course):
+    def rates(self, state):
         """Return the learning rates of the coming epoch.
 
         Parameters
         ----------
-        course : Course
+        state : ScheduleState
             Where training stands.
 
         Returns
@@ -77,7 +77,7 @@ class Schedule:
         """
         raise NotImplementedError
 
-    def ends(self, n_plateaus):
+    def should_stop(self, n_plateaus):
         """Say whether the last plateau ends the training.
 
         Parameters
@@ -96,7 +96,7 @@ class Schedule:
 class Constant(Schedule):
     """The initial rate throughout."""
 
-    def rates(self, course):
+    def rates(self, state):
         return self.learning_rate_init
 
 
@@ -114,8 +114,8 @@ class InvScaling(Schedule):
 
     power_t: float
 
-    def rates(self, course):
-        return self.learning_rate_init / (course.n_seen + 1) ** self.power_t
+    def rates(self, state):
+        return self.learning_rate_init / (state.n_seen + 1) ** self.power_t
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ class Adaptive(Schedule):
 
     smallest: ClassVar[float] = 1e-6
 
-    def rates(self, course):
-        return self._after(course.n_plateaus)
+    def rates(self, state):
+        return self._after(state.n_plateaus)
 
     def _after(self, n_plateaus):
         rate = self.learning_rate_init
@@ -140,7 +140,7 @@ class Adaptive(Schedule):
             rate /= 5.0
         return rate
 
-    def ends(self, n_plateaus):
+    def should_stop(self, n_plateaus):
         return self._after(n_plateaus - 1) <= self.smallest
 
 
@@ -158,8 +158,8 @@ class Exponential(Schedule):
 
     decay_rate: float
 
-    def rates(self, course):
-        epochs = course.epoch + np.arange(course.n_steps) / course.n_steps
+    def rates(self, state):
+        epochs = state.epoch + np.arange(state.n_steps) / state.n_steps
         return self.learning_rate_init * self.decay_rate**epochs
 
 
@@ -171,10 +171,10 @@ class Cosine(Schedule):
     training goes on beyond `max_iter`.
     """
 
-    is_planned: ClassVar[bool] = True
+    has_fixed_length: ClassVar[bool] = True
 
-    def rates(self, course):
-        return self.learning_rate_init * _half_cosine(course.progress)
+    def rates(self, state):
+        return self.learning_rate_init * _half_cosine(state.progress)
 
 
 @dataclass(frozen=True)
@@ -186,13 +186,13 @@ class OneCycle(Schedule):
     another over the rest.
     """
 
-    is_planned: ClassVar[bool] = True
+    has_fixed_length: ClassVar[bool] = True
     rise: ClassVar[float] = 0.3
     first: ClassVar[float] = 1 / 25
     last: ClassVar[float] = 1e-4 / 25
 
-    def rates(self, course):
-        progress = course.progress
+    def rates(self, state):
+        progress = state.progress
         up = 1.0 - (1.0 - self.first) * _half_cosine(progress / self.rise)
         down = (progress - self.rise) / (1.0 - self.rise)
         down = self.last + (1.0 - self.last) * _half_cosine(down)
@@ -219,9 +219,9 @@ class FromFunction(Schedule):
 
     function: Callable
 
-    def rates(self, course):
-        steps = range(course.step, course.step + course.n_steps)
-        rates = [self._rate(course.epoch, step) for step in steps]
+    def rates(self, state):
+        steps = range(state.step, state.step + state.n_steps)
+        rates = [self._rate(state.epoch, step) for step in steps]
         return np.array(rates)
 
     def _rate(self, epoch, step):
@@ -256,19 +256,19 @@ class WarmUp:
     warmup_steps: int
 
     @property
-    def is_planned(self):
+    def has_fixed_length(self):
         """Whether the schedule is planned for `max_iter` epochs."""
-        return self.schedule.is_planned
+        return self.schedule.has_fixed_length
 
-    def rates(self, course):
+    def rates(self, state):
         """Return the learning rates of the coming epoch; see `Schedule.rates`."""
-        steps = course.step + 1 + np.arange(course.n_steps)
+        steps = state.step + 1 + np.arange(state.n_steps)
         share = np.minimum(steps / self.warmup_steps, 1.0)
-        return self.schedule.rates(course) * share
+        return self.schedule.rates(state) * share
 
-    def ends(self, n_plateaus):
+    def should_stop(self, n_plateaus):
         """Say whether the last plateau ends the training; see `Schedule.ends`."""
-        return self.schedule.ends(n_plateaus)
+        return self.schedule.should_stop(n_plateaus)
 
 
 #: Schedules by the names that estimators take.

@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 from .blas import dot, norm, scal
 
 #: A smaller scale is multiplied out, so that dividing by it stays exact enough.
-SMALLEST_SCALE = 1e-3
+MIN_SCALE = 1e-3
 
 
 def sparse_dot(x, W, out):
@@ -14,7 +14,7 @@ def sparse_dot(x, W, out):
     out[...] = x @ W
 
 
-def touched_rows(x, delta):
+def nonzero_gradient_rows(x, delta):
     """Compute the rows of ``x.T @ delta`` that are not zero.
 
     Parameters
@@ -41,7 +41,7 @@ def sparse_gradient(x, delta, out):
     if x.shape[1] < x.nnz:
         out[...] = x.T @ delta
         return
-    touched, rows = touched_rows(x, delta)
+    touched, rows = nonzero_gradient_rows(x, delta)
     out.fill(0.0)
     out[touched] = rows
 
@@ -51,7 +51,7 @@ def _sum_of_squares(matrix):
     return dot(flat, flat) if flat.size else 0.0
 
 
-class TouchedRows:
+class LazySparseSGD:
     """Plain gradient descent on the first weights, at the cost of the touched rows.
 
     An L2 penalty shrinks all of W in every step. So W is kept as ``scale V``:
@@ -69,7 +69,7 @@ class TouchedRows:
         What V is to be multiplied with.
     squares : float
         Sum of the squares of V.
-    notes_gradient : bool
+    records_gradient_norm : bool
         Whether the norm of the gradient of the steps to come is wanted.
     gradient_norm : float
         That norm, without the penalty.
@@ -77,7 +77,7 @@ class TouchedRows:
 
     def __init__(self, W):
         self.V = W
-        self.notes_gradient = False
+        self.records_gradient_norm = False
         self.settle(1.0)
 
     def settle(self, scale):
@@ -106,13 +106,13 @@ class TouchedRows:
         shrinkage : float
             What the penalty leaves of the weights.
         """
-        touched, rows = touched_rows(x, delta)
-        if self.notes_gradient:
+        touched, rows = nonzero_gradient_rows(x, delta)
+        if self.records_gradient_norm:
             flat = rows.reshape(-1)
             self.gradient_norm = norm(flat) / self.scale if flat.size else 0.0
         rows *= rate / self.scale
         self.scale *= shrinkage
-        if self.scale < SMALLEST_SCALE:
+        if self.scale < MIN_SCALE:
             self.settle(self.scale)
         moved = self.V[touched]
         self.squares -= _sum_of_squares(moved)

@@ -10,7 +10,7 @@ import numpy as np
 from .network import Network
 
 
-class Epoch(NamedTuple):
+class EpochRecord(NamedTuple):
     """What is recorded of one epoch, or of one iteration of L-BFGS.
 
     `gradient_norms` are those of the weights of each layer, without the penalty: of
@@ -26,7 +26,7 @@ class Epoch(NamedTuple):
 
 
 @dataclass
-class Watch:
+class ConvergenceMonitor:
     """Looks whether training still improves.
 
     Parameters
@@ -38,19 +38,21 @@ class Watch:
         The largest merit met, a score or a loss with its sign changed.
     mark : float
         What an improvement is measured against.
-    n_stalled : int
+    n_epochs_without_improvement : int
         Epochs since the last that was better than the mark by `tol`.
     """
 
     accumulates: bool = False
     best: float = -math.inf
     mark: float = -math.inf
-    n_stalled: int = 0
+    n_epochs_without_improvement: int = 0
 
-    def improves(self, merit, tol):
+    def update(self, merit, tol):
         """Take note of the merit of an epoch; say whether it is the best yet."""
         counts = merit >= self.mark + tol
-        self.n_stalled = 0 if counts else self.n_stalled + 1
+        self.n_epochs_without_improvement = (
+            0 if counts else self.n_epochs_without_improvement + 1
+        )
         is_best = merit > self.best
         if is_best:
             self.best = merit
@@ -88,13 +90,13 @@ class TrainingState:
         Samples seen so far, counted anew in every epoch.
     order : ndarray of int of shape (n_samples,)
         In which order the last epoch took the rows.
-    history : list of Epoch
+    history : list of EpochRecord
         A record of each epoch since the network was made.
     n_epochs : int
         Epochs of this fit, and of the partial fits since.
     n_plateaus : int
         How often in this fit there was no more improvement.
-    watch : Watch
+    monitor : ConvergenceMonitor
         Looks for it.
     loss : float
         The last loss; nan before there is one.
@@ -117,7 +119,7 @@ class TrainingState:
     history: list = field(default_factory=list)
     n_epochs: int = 0
     n_plateaus: int = 0
-    watch: Watch = field(default_factory=Watch)
+    monitor: ConvergenceMonitor = field(default_factory=ConvergenceMonitor)
     loss: float = math.nan
     best_params: np.ndarray | None = None
 
@@ -131,7 +133,7 @@ class TrainingState:
             slots=self.slots.copy(),
             order=None if self.order is None else self.order.copy(),
             history=self.history.copy(),
-            watch=replace(self.watch),
+            monitor=replace(self.monitor),
             best_params=None if self.best_params is None else self.best_params.copy(),
         )
 
@@ -141,23 +143,25 @@ class TrainingState:
         return {**vars(self), "history": np.array(records, float)}
 
     def __setstate__(self, state):
-        n_numbers = len(Epoch._fields) - 1
+        n_numbers = len(EpochRecord._fields) - 1
         records = state["history"].tolist()
-        history = [Epoch(*row[:n_numbers], tuple(row[n_numbers:])) for row in records]
+        history = [
+            EpochRecord(*row[:n_numbers], tuple(row[n_numbers:])) for row in records
+        ]
         vars(self).update({**state, "history": history})
 
-    def begin_fit(self):
+    def reset_fit_counters(self):
         """Count epochs, steps and samples anew; keep what has been learned."""
         self.n_epochs = self.n_plateaus = self.n_steps = self.n_rows = 0
         self.weight_sum = 0.0
-        self.watch = Watch()
+        self.monitor = ConvergenceMonitor()
 
-    def leave_early_stopping(self):
+    def reset_early_stopping(self):
         """Watch a loss again, where this is a copy from its midst."""
         if self.best_params is not None:
-            self.best_params, self.watch = None, Watch()
+            self.best_params, self.monitor = None, ConvergenceMonitor()
 
-    def note_weights(self, samples):
+    def update_weight_totals(self, samples):
         """Take note of the weights of samples.
 
         Chunks that are learned one after another weigh what their samples do, as
@@ -172,7 +176,7 @@ class TrainingState:
         """The mean weight of all samples of this fit and the partial fits since."""
         return self.weight_sum / self.n_rows
 
-    def remember_for(self, optimizer):
+    def init_optimizer_state(self, optimizer):
         """Make the memory of an optimiser, unless it is there from before.
 
         Another optimiser, or other settings of the same, could not make sense of

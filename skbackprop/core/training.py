@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .config import Recipe
-from .epochs import epoch_of
-from .schedules import Course
-from .state import Epoch, TrainingState
+from .config import TrainingConfig
+from .epochs import make_epoch
+from .schedules import ScheduleState
+from .state import EpochRecord, TrainingState
 
 
 class Observer:
@@ -25,7 +25,7 @@ class Observer:
         return False
 
 
-class Outcome(NamedTuple):
+class StopReason(NamedTuple):
     """Why training ended.
 
     "converged", "planned" for all epochs of a plan, "max_iter", "stopped" by an
@@ -48,7 +48,7 @@ class Training:
         What is minimised.
     samples : Samples
         What is learned from.
-    recipe : Recipe
+    config : TrainingConfig
         How.
     validate : callable, default=None
         Returns the loss and the score of held-out samples, to be recorded, and
@@ -64,7 +64,7 @@ class Training:
     state: TrainingState
     objective: Any
     samples: Any
-    recipe: Recipe
+    config: TrainingConfig
     validate: Callable | None = None
     resumes: bool = False
     observers: tuple = ()
@@ -80,7 +80,7 @@ class Training:
 
         Returns
         -------
-        Outcome
+        StopReason
 
         Raises
         ------
@@ -93,7 +93,7 @@ class Training:
             try:
                 outcome = method(self)
             except KeyboardInterrupt:
-                outcome = Outcome("interrupted")
+                outcome = StopReason("interrupted")
         if self.state.best_params is not None:
             self.state.network.params[...] = self.state.best_params
             self.state.best_params = None
@@ -115,12 +115,14 @@ class Training:
         state.loss = loss
         now = perf_counter()
         seconds = now - self._clock
-        record = Epoch(loss, validation_loss, score, rate, seconds, gradient_norms)
+        record = EpochRecord(
+            loss, validation_loss, score, rate, seconds, gradient_norms
+        )
         self._clock = now
         state.history.append(record)
-        watched = score if self.recipe.early_stopping else -loss
-        better = state.watch.improves(watched, self.recipe.tol)
-        if better and self.recipe.early_stopping:
+        watched = score if self.config.early_stopping else -loss
+        better = state.monitor.update(watched, self.config.tol)
+        if better and self.config.early_stopping:
             state.best_params = state.network.params.copy()
         for observer in self.observers:
             self.stopped |= observer.end_epoch(state.n_epochs, record)
@@ -128,23 +130,26 @@ class Training:
     @property
     def stalled(self):
         """Whether there was no improvement for longer than is borne."""
-        return self.state.watch.n_stalled > self.recipe.n_iter_no_change
+        return (
+            self.state.monitor.n_epochs_without_improvement
+            > self.config.n_iter_no_change
+        )
 
     @property
     def stopped_early(self):
         """Whether the held-out samples say that it is enough."""
-        return self.recipe.early_stopping and self.stalled
+        return self.config.early_stopping and self.stalled
 
-    def course(self, n_steps):
+    def schedule_state(self, n_steps):
         """Return where training stands, for the schedule of the coming steps."""
         state = self.state
-        return Course(
+        return ScheduleState(
             epoch=state.n_epochs,
             step=state.n_steps,
             n_steps=n_steps,
             n_seen=state.n_seen,
             n_plateaus=state.n_plateaus,
-            max_iter=self.recipe.planned_epochs,
+            max_iter=self.config.planned_epochs,
         )
 
     def _check_finite(self, loss):
@@ -156,7 +161,7 @@ class Training:
         ):
             return
         # L-BFGS has neither a rate to lower nor a gradient that may be clipped.
-        stochastic = self.recipe.optimizer is not None
+        stochastic = self.config.optimizer is not None
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may"
             " contain large values and need to be preprocessed. Training diverged"
@@ -184,36 +189,36 @@ def mini_batches(training, epoch=None):
 
     Returns
     -------
-    Outcome
+    StopReason
     """
-    state, schedule = training.state, training.recipe.schedule
+    state, schedule = training.state, training.config.schedule
     if epoch is None:
-        epoch = epoch_of(training)
+        epoch = make_epoch(training)
     if training.resumes and _has_converged(training):
-        return Outcome("converged")
-    for _ in range(training.recipe.max_iter):
+        return StopReason("converged")
+    for _ in range(training.config.max_iter):
         training.begin_epoch()
-        course = training.course(epoch.n_steps)
-        rates = schedule.rates(course)
+        position = training.schedule_state(epoch.n_steps)
+        rates = schedule.rates(position)
         # Python's numbers: NumPy's would turn float32 arithmetic into float64.
         is_array = isinstance(rates, np.ndarray)
-        rates = rates.tolist() if is_array else [rates] * course.n_steps
+        rates = rates.tolist() if is_array else [rates] * epoch.n_steps
         loss = epoch.run(rates)
         state.n_seen += len(training.samples)
         training.end_epoch(loss, rates[-1], epoch.gradient_norms)
         if _has_converged(training):
-            return Outcome("converged")
+            return StopReason("converged")
         if training.stopped:
-            return Outcome("stopped")
-    return Outcome("planned" if schedule.is_planned else "max_iter")
+            return StopReason("stopped")
+    return StopReason("planned" if schedule.has_fixed_length else "max_iter")
 
 
 def _has_converged(training):
     """Take note if there is no more improvement; say whether it is the end."""
-    state, schedule = training.state, training.recipe.schedule
-    goes_on = schedule.is_planned and not training.recipe.early_stopping
+    state, schedule = training.state, training.config.schedule
+    goes_on = schedule.has_fixed_length and not training.config.early_stopping
     if not training.stalled or goes_on:
         return False
     state.n_plateaus += 1
-    state.watch.n_stalled = 0
-    return schedule.ends(state.n_plateaus)
+    state.monitor.n_epochs_without_improvement = 0
+    return schedule.should_stop(state.n_plateaus)

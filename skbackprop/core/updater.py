@@ -27,13 +27,13 @@ class _Part(NamedTuple):
     weight_grad: np.ndarray
 
 
-class Stepper:
+class ParameterUpdater:
     """Moves the parameters of a network by their gradient, again and again.
 
     Parameters
     ----------
     training : Training
-        Whose recipe, objective and state say how.
+        Whose config, objective and state say how.
     grad : ndarray of shape (n_params,)
         Where the gradient of the loss stands before each step, which spends it.
     first : int, default=0
@@ -41,7 +41,7 @@ class Stepper:
     """
 
     def __init__(self, training, grad, first=0):
-        self.state, self.recipe = training.state, training.recipe
+        self.state, self.config = training.state, training.config
         self.objective = training.objective
         self.grad = grad
         self.dW, self.db = layer_views(grad, self.state.network.sizes)
@@ -84,7 +84,7 @@ class Stepper:
         """
         self.state.n_updates += 1
         self.state.n_steps += 1
-        penalty, clip_norm = 0.0, self.recipe.clip_norm
+        penalty, clip_norm = 0.0, self.config.clip_norm
         for part in self.parts:
             penalty += self._penalize(part, n_rows)
             if clip_norm is None:
@@ -93,8 +93,8 @@ class Stepper:
             _clip(self.grad, clip_norm)
             for part in self.parts:
                 self._move(part, rate)
-        if self.recipe.max_norm is not None:
-            self._limit_norms(self.recipe.max_norm)
+        if self.config.max_norm is not None:
+            self._limit_norms(self.config.max_norm)
         if self.state.n_updates % FLUSH_EVERY == 0:
             self._flush_subnormals()
         return penalty
@@ -106,10 +106,10 @@ class Stepper:
         return self.objective.penalize(part.weights, part.weight_grad, n_rows, scratch)
 
     def _move(self, part, rate):
-        if self.recipe.weight_decay and part.weights.size:
-            scal(1.0 - rate * self.recipe.weight_decay, part.weights)
+        if self.config.weight_decay and part.weights.size:
+            scal(1.0 - rate * self.config.weight_decay, part.weights)
         params, grad, slots, scratch, _, _ = part
-        self.recipe.optimizer.step(
+        self.config.optimizer.step(
             params, grad, slots, scratch, rate, self.state.n_updates
         )
 

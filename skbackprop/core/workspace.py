@@ -9,16 +9,16 @@ import numpy as np
 from .layout import layer_views
 
 
-def order_of(buffer):
+def memory_order(buffer):
     """Say whether a contiguous array lies row by row, "C", or column by column, "F"."""
     return "C" if buffer.flags.c_contiguous else "F"
 
 
-def first_rows(buffer, n_rows):
+def head_rows(buffer, n_rows):
     """Return a buffer for fewer rows in the memory of this one, as contiguous."""
     shape = (n_rows, buffer.shape[1])
-    flat = buffer.reshape(-1, order=order_of(buffer))
-    return flat[: math.prod(shape)].reshape(shape, order=order_of(buffer))
+    flat = buffer.reshape(-1, order=memory_order(buffer))
+    return flat[: math.prod(shape)].reshape(shape, order=memory_order(buffer))
 
 
 class ForwardBuffers:
@@ -63,19 +63,19 @@ class ForwardBuffers:
         self.a.append(np.empty_like(outputs, order="F"))
         self.ones = np.ones(n_rows, network.dtype)
 
-    def leading(self, n_rows):
+    def head(self, n_rows):
         """Return buffers for `n_rows` rows in the memory of these, as views."""
         if n_rows == self.n_rows:
             return self
         short = copy.copy(self)
         short.n_rows = n_rows
-        short.z = [first_rows(z, n_rows) for z in self.z]
-        short.a = [first_rows(a, n_rows) for a in self.a]
+        short.z = [head_rows(z, n_rows) for z in self.z]
+        short.a = [head_rows(a, n_rows) for a in self.a]
         short.ones = self.ones[:n_rows]
         return short
 
 
-class Fetched(NamedTuple):
+class BatchBuffers(NamedTuple):
     """What the rows of a batch are fetched into.
 
     Parameters
@@ -98,14 +98,14 @@ class Fetched(NamedTuple):
     weight: np.ndarray
     codes: np.ndarray
 
-    def leading(self, n_rows):
+    def head(self, n_rows):
         """Return the same buffers for `n_rows` rows, as views."""
         raw, x, y, weight, codes = self
         first = raw[:n_rows]
-        return Fetched(
+        return BatchBuffers(
             first,
             first if x is raw else x[:n_rows],
-            first_rows(y, n_rows),
+            head_rows(y, n_rows),
             weight[:n_rows],
             codes[:n_rows],
         )
@@ -129,9 +129,9 @@ class Workspace(ForwardBuffers):
         Their targets.
     weight : ndarray of shape (n_rows,) or None
         Their sample weights.
-    inputs : AsIs or Standardized
+    inputs : IdentityTransform or Standardized
         That of the network, settled for inputs of this dtype.
-    fetched : Fetched
+    fetched : BatchBuffers
         What those are fetched into. They may be views of the user's arrays
         instead, never written to.
     delta : list of ndarray of shape (n_rows, n_units)
@@ -150,10 +150,10 @@ class Workspace(ForwardBuffers):
         super().__init__(network, n_rows, is_sparse, activations)
         dtype = network.dtype
         self.x = self.y = self.weight = None
-        self.inputs = network.inputs.settled(input_dtype, dtype)
+        self.inputs = network.inputs.with_dtype(input_dtype, dtype)
         n_fetched = 0 if self.is_sparse else network.sizes[0]
         x = np.empty((n_rows, n_fetched), dtype)
-        self.fetched = Fetched(
+        self.fetched = BatchBuffers(
             raw=x if input_dtype == dtype else np.empty_like(x, input_dtype),
             x=x,
             y=np.empty((n_rows, network.sizes[-1]), dtype, order="F"),
@@ -163,19 +163,19 @@ class Workspace(ForwardBuffers):
         self.delta = [np.empty_like(a) for a in self.a]
         widest = np.empty(n_rows * max(network.sizes[1:]), dtype)
         self.scratch = [
-            widest[: a.size].reshape(a.shape, order=order_of(a)) for a in self.a
+            widest[: a.size].reshape(a.shape, order=memory_order(a)) for a in self.a
         ]
         self.row_scale = np.empty((n_rows, 1), dtype)
         self.grad = np.empty_like(network.params)
         self.dW, self.db = layer_views(self.grad, network.sizes)
 
-    def leading(self, n_rows):
+    def head(self, n_rows):
         """Return buffers for `n_rows` rows in the memory of these, as views."""
         if n_rows == self.n_rows:
             return self
-        short = super().leading(n_rows)
-        short.delta = [first_rows(delta, n_rows) for delta in self.delta]
-        short.scratch = [first_rows(scratch, n_rows) for scratch in self.scratch]
-        short.fetched = self.fetched.leading(n_rows)
+        short = super().head(n_rows)
+        short.delta = [head_rows(delta, n_rows) for delta in self.delta]
+        short.scratch = [head_rows(scratch, n_rows) for scratch in self.scratch]
+        short.fetched = self.fetched.head(n_rows)
         short.row_scale = self.row_scale[:n_rows]
         return short

@@ -24,17 +24,17 @@ except ImportError as error:
         'skbackprop.dask needs dask.distributed: pip install "skbackprop[dask]".'
     ) from error
 
-from .._data.columns import is_frame
+from .._data.columns import is_dataframe
 from .._estimators.classifier import BackpropClassifier
 from .._estimators.regressor import BackpropRegressor
 from ..core.lbfgs import lbfgs
 from ..core.training import mini_batches
-from .partition_summary import Outline
-from .shards import Shards, SpreadSamples
-from .strategies import LARGE_BATCH, Epochs, SpreadLossTerm, Steps
+from .partition_summary import PartitionSummary
+from .shards import DistributedSamples, Shards
+from .strategies import LARGE_BATCH, DistributedLoss, ParameterAveraging, SynchronousSGD
 
 #: What passes over all samples, by how the workers learn together.
-WAYS = {"step": Steps, "epoch": Epochs}
+SYNC_STRATEGIES = {"step": SynchronousSGD, "epoch": ParameterAveraging}
 
 
 def _constructor_like(plain):
@@ -62,7 +62,7 @@ def _constructor_like(plain):
 class DaskBackprop(BaseEstimator):
     """Base of both estimators, around a plain one that is trained on a cluster."""
 
-    _parameter_constraints: dict = {"sync": [StrOptions(set(WAYS))]}
+    _parameter_constraints: dict = {"sync": [StrOptions(set(SYNC_STRATEGIES))]}
 
     def fit(
         self,
@@ -233,7 +233,7 @@ default=None
         carry_on = plain._carries_on(wanted=True)
         has_labels = isinstance(plain, ClassifierMixin)
         outline = shards.total(
-            "outline", Outline.of, plain.categorical_features, has_labels
+            "outline", PartitionSummary.of, plain.categorical_features, has_labels
         )
         if not carry_on:
             outline.settle(plain)
@@ -243,17 +243,19 @@ default=None
         reader = copy.copy(plain)
         vars(reader).pop("_state", None)  # as large as the network
         shards.tell("read", reader, dtype)
-        return SpreadSamples(shards, targets), dtype
+        return DistributedSamples(shards, targets), dtype
 
     def _method(self, training, shards):
         """Say how the cost is minimised, on all workers."""
         if self.solver == "lbfgs":
-            return partial(lbfgs, loss_term=SpreadLossTerm(training, shards))
+            return partial(lbfgs, loss_term=DistributedLoss(training, shards))
         if self.sync == "step" and isinstance(self.batch_size, str):  # "auto"
             n_rows = min(LARGE_BATCH, len(training.samples))
-            training.recipe = replace(training.recipe, batch_size=n_rows)
+            training.config = replace(training.config, batch_size=n_rows)
         seed = training.state.rng.randint(np.iinfo(np.int32).max)
-        return partial(mini_batches, epoch=WAYS[self.sync](training, shards, seed))
+        return partial(
+            mini_batches, epoch=SYNC_STRATEGIES[self.sync](training, shards, seed)
+        )
 
     def _here(self, values):
         """Bring a dask collection to this process; leave anything else as it is."""
@@ -281,7 +283,7 @@ default=None
         like = getattr(self._plain, method)(_one_row(X))
         plain = dask.delayed(self._plain, traverse=False)
         answers = [dask.delayed(_call)(plain, method, block, like) for block in blocks]
-        sizes = [np.nan] * len(blocks) if is_frame(X) else X.chunks[0]
+        sizes = [np.nan] * len(blocks) if is_dataframe(X) else X.chunks[0]
         return da.concatenate(
             [
                 da.from_delayed(answer, (size, *like.shape[1:]), meta=like[:0])
@@ -540,7 +542,7 @@ def _blocks(values, name):
 
 def _one_row(X):
     """Return a row like those of a dask collection."""
-    if is_frame(X):
+    if is_dataframe(X):
         return X._meta_nonempty[:1]
     return np.zeros((1, X.shape[1]), X.dtype)
 

@@ -12,17 +12,17 @@ from sklearn.utils.validation import check_array, validate_data
 from .._data.columns import (
     ColumnEncoder,
     column_of,
+    encode_or_raise,
     find_categorical,
-    is_frame,
-    is_single,
+    is_dataframe,
+    is_float32,
     known_levels,
     levels_of,
-    only_numbers,
 )
 
 
 @dataclass(frozen=True)
-class Outline:
+class PartitionSummary:
     """Of some partitions; the sum of two is that of all their partitions.
 
     Parameters
@@ -33,7 +33,7 @@ class Outline:
         Of the numbers in X, once encoded.
     is_categorical : ndarray of bool of shape (n_features,) or None
         Which features are categories.
-    numbers : Numbers or None
+    numbers : NumericSummary or None
         Of the other features; None where X needs no encoding.
     levels : list of ndarray
         The categories of each that is one.
@@ -66,7 +66,7 @@ class Outline:
 
         Returns
         -------
-        Outline
+        PartitionSummary
         """
         if issparse(X) or issparse(y):
             raise ValueError(
@@ -75,15 +75,15 @@ class Outline:
             )
         is_categorical = find_categorical(X, categorical_features)
         numbers, levels = None, []
-        dtype = np.result_type(X.dtype) if not is_frame(X) else None
-        if is_frame(X) or is_categorical is not None:
+        dtype = np.result_type(X.dtype) if not is_dataframe(X) else None
+        if is_dataframe(X) or is_categorical is not None:
             is_number = np.ones(X.shape[1], bool)
             if is_categorical is not None:
                 is_number &= ~is_categorical
                 columns = np.flatnonzero(is_categorical)
                 levels = [levels_of(column_of(X, j)) for j in columns]
-            dtype = np.dtype("float32" if is_single(X, is_number) else "float64")
-            numbers = Numbers.of(X, np.flatnonzero(is_number))
+            dtype = np.dtype("float32" if is_float32(X, is_number) else "float64")
+            numbers = NumericSummary.of(X, np.flatnonzero(is_number))
         y = check_array(
             y, ensure_2d=False, dtype=None if has_labels else "numeric", input_name="y"
         )
@@ -107,12 +107,12 @@ class Outline:
                 "same dtypes, or name the columns in categorical_features."
             )
         both = np.concatenate([self.targets, other.targets])
-        return Outline(
+        return PartitionSummary(
             self.sample,
             np.result_type(self.dtype, other.dtype),
             self.is_categorical,
             None if self.numbers is None else self.numbers + other.numbers,
-            [_united(*pair) for pair in zip(self.levels, other.levels)],
+            [merge_categories(*pair) for pair in zip(self.levels, other.levels)],
             self.has_labels,
             np.unique(both) if self.has_labels else _extremes(both),
         )
@@ -136,7 +136,7 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumericSummary:
     """Of some features that are numbers: how many there are, and what they sum to.
 
     Parameters
@@ -162,14 +162,14 @@ class Numbers:
             rows = [column.to_numpy(float, na_value=np.nan) for column in found]
             return np.reshape(rows, (len(columns), len(X))).T
 
-        values = only_numbers(numbers_in, X)
+        values = encode_or_raise(numbers_in, X)
         is_there = ~np.isnan(values)
         sums = np.where(is_there, values, 0.0).sum(axis=0)
         return cls(is_there.sum(axis=0), sums, ~is_there.all(axis=0))
 
     def __add__(self, other):
         """Return what is known of both."""
-        return Numbers(
+        return NumericSummary(
             self.counts + other.counts,
             self.sums + other.sums,
             self.has_gaps | other.has_gaps,
@@ -181,7 +181,7 @@ class Numbers:
         return self.sums / np.maximum(self.counts, 1)
 
 
-def _united(one, other):
+def merge_categories(one, other):
     """Return the levels of both, in their order where it is the same."""
     if np.array_equal(one, other):
         return one

@@ -16,13 +16,13 @@ from ..core.samples import Samples
 
 #: Seconds after which a worker that has not answered is looked after. It may just be
 #: busy: there is no limit to how long an answer takes.
-PATIENCE = 2.0
+POLL_INTERVAL = 2.0
 
 #: Seconds that the cluster is given to notice that a worker is gone.
-NOTICE = 10.0
+LOSS_TIMEOUT = 10.0
 
 #: Seconds that the cluster is given to have a worker again, if all are gone.
-WITHOUT_WORKERS = 60.0
+NO_WORKER_TIMEOUT = 60.0
 
 
 class WorkerLostError(Exception):
@@ -121,7 +121,7 @@ def _joined(parts):
     return Samples(join("X"), targets, join("codes"), join("weight"))
 
 
-class _Seat:
+class ShardHandle:
     """A shard as it is seen from afar."""
 
     def __init__(self, future, actor, address, numbers):
@@ -290,7 +290,7 @@ class Shards:
     def _waited_for(self, seat, result):
         while True:
             try:
-                return result(timeout=PATIENCE)
+                return result(timeout=POLL_INTERVAL)
             except TimeoutError as error:
                 # A message to an actor that is gone may never be answered.
                 if not seat.is_there:
@@ -302,7 +302,7 @@ class Shards:
 
     def _notices_loss(self, seats):
         """Wait a while for the cluster to notice that a worker is gone."""
-        deadline = time.monotonic() + NOTICE
+        deadline = time.monotonic() + LOSS_TIMEOUT
         while all(seat.is_there for seat in seats):
             if time.monotonic() > deadline:
                 return False
@@ -360,7 +360,7 @@ class Shards:
         ]
         try:
             return [
-                _Seat(future, self._made(future, address), address, numbers)
+                ShardHandle(future, self._made(future, address), address, numbers)
                 for future, address, numbers in made
             ]
         except WorkerLostError:
@@ -390,7 +390,7 @@ class Shards:
         """Wait for a shard, as long as its worker is there."""
         while True:
             try:
-                return future.result(timeout=PATIENCE)
+                return future.result(timeout=POLL_INTERVAL)
             except TimeoutError as error:
                 # A task for a worker that is gone would wait for ever.
                 if address not in self.client.nthreads():
@@ -418,7 +418,7 @@ class Shards:
         """Wait for tasks, as long as one of the workers they are meant for is there."""
         while True:
             try:
-                wait(futures, timeout=PATIENCE)
+                wait(futures, timeout=POLL_INTERVAL)
                 return
             except TimeoutError as error:
                 # Tasks that are left without any would not go to those that come.
@@ -429,11 +429,11 @@ class Shards:
 
     def _await_worker(self):
         """Return the addresses of all workers, of one at least."""
-        deadline = time.monotonic() + WITHOUT_WORKERS
+        deadline = time.monotonic() + NO_WORKER_TIMEOUT
         while not (workers := self.client.nthreads()):
             if time.monotonic() > deadline:
                 raise RuntimeError(
-                    f"The cluster has had no worker for {WITHOUT_WORKERS:g} seconds."
+                    f"The cluster has had no worker for {NO_WORKER_TIMEOUT:g} seconds."
                 )
             time.sleep(0.1)
         return workers
@@ -458,7 +458,7 @@ def _unwrapped(answer):
     return answer
 
 
-class SpreadSamples:
+class DistributedSamples:
     """Samples that lie on the workers, where whatever is asked of them is found out.
 
     Parameters

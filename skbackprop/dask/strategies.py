@@ -12,12 +12,12 @@ import numpy as np
 
 from .._estimators.threads import blas_threads
 from ..core.dropout import with_dropout
-from ..core.epochs import epoch_of
-from ..core.layout import BLOCK_ROWS, norms_of
-from ..core.lbfgs import LossTerm
+from ..core.epochs import make_epoch
+from ..core.layout import BLOCK_ROWS, norms
+from ..core.lbfgs import FullBatchLoss
 from ..core.state import TrainingState
 from ..core.training import Training
-from ..core.updater import Stepper
+from ..core.updater import ParameterUpdater
 
 #: Multiples of it lie evenly between whole numbers, wherever one begins or ends.
 GOLDEN_RATIO = (1 + 5**0.5) / 2
@@ -28,7 +28,7 @@ LARGE_BATCH = 4096
 
 
 @dataclass(frozen=True)
-class Deal:
+class BatchAssignment:
     """How the rows of all partitions are dealt out to the steps of an epoch.
 
     Every step takes its share of every partition. Which rows it takes depends on the
@@ -67,7 +67,7 @@ class Deal:
         ends = np.arange(self.n_steps + 1) * size / self.n_steps - shift
         return np.diff(np.ceil(ends).astype(int))
 
-    def dealt(self, sizes, epoch):
+    def rows_by_step(self, sizes, epoch):
         """Return the rows of some partitions, in the order of the steps.
 
         Parameters
@@ -98,7 +98,7 @@ class Deal:
         return np.random.RandomState([self.seed, epoch, number]).permutation(size)
 
 
-class StepLearner:
+class StepWorker:
     """Answers with the gradient of its share of a mini-batch.
 
     Parameters
@@ -107,21 +107,21 @@ class StepLearner:
         Whose rows.
     objective : Objective
         What is minimised; copied.
-    recipe : Recipe
+    config : TrainingConfig
         How to train.
-    deal : Deal
+    assignment : BatchAssignment
         Which rows are whose.
     """
 
-    def __init__(self, shard, objective, recipe, deal):
-        self.objective, self.deal = copy.deepcopy(objective), deal
+    def __init__(self, shard, objective, config, assignment):
+        self.objective, self.assignment = copy.deepcopy(objective), assignment
         self.network, self.samples = self.objective.network, shard.samples
         self.sizes = dict(zip(shard.numbers, shard.sizes))
-        counts = [deal.counts(*pair) for pair in self.sizes.items()]
+        counts = [assignment.counts(*pair) for pair in self.sizes.items()]
         n_rows = int(np.sum(counts, axis=0).max())
         self.rng, activations = np.random.Generator(np.random.SFC64()), None
-        if recipe.dropout:
-            activations = with_dropout(self.network, recipe.dropout, self.rng, n_rows)
+        if config.dropout:
+            activations = with_dropout(self.network, config.dropout, self.rng, n_rows)
         self.work = self.objective.workspace(self.samples, n_rows, activations)
         self.epoch = None
 
@@ -145,20 +145,23 @@ class StepLearner:
             Its gradient. It is overwritten by the next.
         """
         if epoch != self.epoch:
-            self.rows, self.epoch = self.deal.dealt(self.sizes, epoch), epoch
+            self.rows, self.epoch = (
+                self.assignment.rows_by_step(self.sizes, epoch),
+                epoch,
+            )
         rows = self.rows[step]
         if not rows.size:
             return 0.0, np.zeros_like(params)
-        work = self.work.leading(rows.size)
+        work = self.work.head(rows.size)
         self.network.params[...] = params
-        seed = [self.deal.seed, epoch, step, *self.sizes]
+        seed = [self.assignment.seed, epoch, step, *self.sizes]
         self.rng.bit_generator.state = np.random.SFC64(seed).state
         with blas_threads(self.network, rows.size):
             self.samples.gather(rows, work)
-            return self.objective.descend(work, n_rows), work.grad
+            return self.objective.loss_and_gradient(work, n_rows), work.grad
 
 
-class Steps:
+class SynchronousSGD:
     """A pass over all samples in which all workers take every step together.
 
     Each sends the gradient of its rows of the mini-batch; their sum is the gradient of
@@ -178,15 +181,15 @@ class Steps:
     def __init__(self, training, shards, seed):
         self.state, self.objective = training.state, training.objective
         self.shards = shards
-        recipe = training.recipe
-        self.n_steps = -(-len(training.samples) // recipe.batch_size)
-        deal = Deal(self.n_steps, recipe.shuffle, seed)
-        counts = [deal.counts(*pair) for pair in shards.sizes.items()]
+        config = training.config
+        self.n_steps = -(-len(training.samples) // config.batch_size)
+        assignment = BatchAssignment(self.n_steps, config.shuffle, seed)
+        counts = [assignment.counts(*pair) for pair in shards.sizes.items()]
         self.n_rows = np.sum(counts, axis=0).tolist()
-        shards.tell("make_learner", StepLearner, self.objective, recipe, deal)
+        shards.tell("make_learner", StepWorker, self.objective, config, assignment)
         self.grad = np.empty_like(self.state.network.params)
-        self.stepper = Stepper(training, self.grad)
-        self.gradients = [dW.reshape(-1) for dW in self.stepper.dW]
+        self.updater = ParameterUpdater(training, self.grad)
+        self.gradients = [dW.reshape(-1) for dW in self.updater.dW]
 
     def run(self, rates):
         """Step once for every mini-batch; see `MiniBatchEpoch.run`."""
@@ -195,10 +198,10 @@ class Steps:
             if not n_rows:
                 continue
             loss_sum += n_rows * self._descend(step, n_rows)
-            self.gradient_norms = norms_of(self.gradients)
-            penalty_sum += n_rows * self.stepper.step(n_rows, rate)
+            self.gradient_norms = norms(self.gradients)
+            penalty_sum += n_rows * self.updater.step(n_rows, rate)
         n = sum(self.n_rows)
-        return self.objective.reported(loss_sum / n, penalty_sum / n)
+        return self.objective.display_loss(loss_sum / n, penalty_sum / n)
 
     def _descend(self, step, n_rows):
         params, epoch = self.state.network.params, self.state.n_epochs
@@ -210,26 +213,26 @@ class Steps:
         return sum(losses)
 
 
-class EpochLearner:
+class EpochWorker:
     """Answers with what it has made of the parameters in an epoch of its own.
 
     Parameters
     ----------
-    shard, objective, recipe
-        As in `StepLearner`.
+    shard, objective, config
+        As in `StepWorker`.
     seed : int
         Where shuffles and dropout come from.
     """
 
-    def __init__(self, shard, objective, recipe, seed):
+    def __init__(self, shard, objective, config, seed):
         objective, samples = copy.deepcopy(objective), shard.samples
         self.seed = [seed, *shard.numbers]
         rng = np.random.RandomState()
         self.state = TrainingState(objective.network, rng, split_rng=rng)
-        self.state.remember_for(recipe.optimizer)
-        batch_size = min(recipe.batch_size, len(samples))
-        recipe = replace(recipe, batch_size=batch_size)
-        self.epoch = epoch_of(Training(self.state, objective, samples, recipe))
+        self.state.init_optimizer_state(config.optimizer)
+        batch_size = min(config.batch_size, len(samples))
+        config = replace(config, batch_size=batch_size)
+        self.epoch = make_epoch(Training(self.state, objective, samples, config))
         self.threads = blas_threads, objective.network, batch_size
         # Rows without weight have nothing to say about the parameters.
         self.n_rows = len(samples) if samples.mean_weight else 0
@@ -259,7 +262,7 @@ class EpochLearner:
         params, slots : ndarray
             What they have become. They are overwritten by the next epoch.
         gradient_norms : tuple of float
-            As `Epoch` has them.
+            As `EpochRecord` has them.
         """
         state = self.state
         state.network.params[...], state.slots[...] = params, slots
@@ -281,7 +284,7 @@ class EpochLearner:
             state.dropout_rng.bit_generator.state = np.random.SFC64(seed).state
 
 
-class Epochs:
+class ParameterAveraging:
     """A pass over all samples in which each worker takes the steps of its own rows.
 
     Then parameters, and what the optimiser remembers, are averaged by the number of
@@ -291,14 +294,14 @@ class Epochs:
     Parameters
     ----------
     training, shards, seed
-        As in `Steps`.
+        As in `SynchronousSGD`.
     """
 
     def __init__(self, training, shards, seed):
         self.state, self.shards = training.state, shards
-        self.batch_size = training.recipe.batch_size
-        objective, recipe = training.objective, training.recipe
-        shards.tell("make_learner", EpochLearner, objective, recipe, seed)
+        self.batch_size = training.config.batch_size
+        objective, config = training.objective, training.config
+        shards.tell("make_learner", EpochWorker, objective, config, seed)
 
     @property
     def n_steps(self):
@@ -327,41 +330,41 @@ def _average(arrays, shares, out):
         out += share * array
 
 
-class GradientLearner:
+class GradientWorker:
     """Answers with the gradient of all its rows.
 
     Parameters
     ----------
     shard, objective
-        As in `StepLearner`.
+        As in `StepWorker`.
     """
 
     def __init__(self, shard, objective):
         self.objective = copy.deepcopy(objective)
         self.network = self.objective.network
-        self.loss_term = LossTerm(self.objective, shard.samples)
+        self.loss_term = FullBatchLoss(self.objective, shard.samples)
 
     def __call__(self, params, n):
-        """Return what its rows contribute to C and its gradient; see `LossTerm`."""
+        """Return what its rows contribute to C and its gradient; see `FullBatchLoss`."""
         self.network.params[...] = params
         with blas_threads(self.network, BLOCK_ROWS):
             return self.loss_term(n)
 
 
-class SpreadLossTerm:
+class DistributedLoss:
     """The loss term of C and its gradient, over the samples of all workers.
 
     Parameters
     ----------
     training, shards
-        As in `Steps`.
+        As in `SynchronousSGD`.
     """
 
     def __init__(self, training, shards):
         self.network, self.shards = training.state.network, shards
-        shards.tell("make_learner", GradientLearner, training.objective)
+        shards.tell("make_learner", GradientWorker, training.objective)
 
     def __call__(self, n):
-        """Return both; see `LossTerm`."""
+        """Return both; see `FullBatchLoss`."""
         losses, gradients = zip(*self.shards.ask_learners(self.network.params, n))
         return sum(losses), np.sum(gradients, axis=0)

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._data.columns import is_frame
+from .._data.columns import is_dataframe
 from .._estimators.classifier import BackpropClassifier
 from .._estimators.regressor import BackpropRegressor
 from ..core.activations import (
@@ -26,9 +26,9 @@ from ..core.activations import (
     GELU,
     OUTPUT_ACTIVATIONS,
     ActivationFromFunction,
+    CumulativeSoftplus,
     Exp,
     Identity,
-    Increasing,
     LeakyReLU,
     ReLU,
     Sigmoid,
@@ -37,7 +37,7 @@ from ..core.activations import (
     Softplus,
     Tanh,
 )
-from ..core.inputs import BOUND, AsIs
+from ..core.inputs import BOUND, IdentityTransform
 
 try:
     import skl2onnx
@@ -187,12 +187,12 @@ def to_onnx(model, X, *, target_opset=TARGET_OPSET, ir_version=None):
             "X is sparse, but the inputs of an ONNX graph are dense. Pass a few of its "
             "rows, X[:1].toarray(), and feed the graph with such."
         )
-    X = X if is_frame(X) or hasattr(X, "dtype") else np.asarray(X)
+    X = X if is_dataframe(X) or hasattr(X, "dtype") else np.asarray(X)
     validate_data(model, X, reset=False, skip_check_array=True)
     _check_opset(target_opset)
     types = _initial_types(X)
     if _takes_one_array(exported) and _are_to_be_joined(types):
-        joined = JoinedColumns(X.shape[1])
+        joined = ConcatColumns(X.shape[1])
         exported = Pipeline([("joined", joined), *exported.steps])
     graph = skl2onnx.to_onnx(
         exported,
@@ -272,7 +272,7 @@ def _ir_version(ir_version, target_opset):
 
 def _initial_types(X):
     """Name the inputs of the graph, and their types, after samples."""
-    if not is_frame(X):
+    if not is_dataframe(X):
         return [("X", _tensor_type(X, "X")([None, X.shape[1]]))]
     return [
         (str(name), _tensor_type(X[name], f"X[{name!r}]")([None, 1]))
@@ -310,7 +310,7 @@ def _tensor_type(values, name):
     )
 
 
-class JoinedColumns(BaseEstimator):
+class ConcatColumns(BaseEstimator):
     """What a pipeline begins with where a scaler, say, wants one array of floats.
 
     Columns apart, and whole numbers, would go on in single precision, or not at all.
@@ -595,7 +595,7 @@ FORMULAS = {
     Softplus: lambda f, z: softplus(z),
     Softmax: lambda f, z: z.apply("Softmax", attributes={"axis": 1}),
     Exp: lambda f, z: exp(z),
-    Increasing: lambda f, z: increasing(z, f.unit),
+    CumulativeSoftplus: lambda f, z: increasing(z, f.unit),
 }
 
 
@@ -624,7 +624,7 @@ class Features:
         Where they come in.
     variables : list of skl2onnx.common._topology.Variable
         The inputs of an operator.
-    model : BackpropClassifier, BackpropRegressor or JoinedColumns
+    model : BackpropClassifier, BackpropRegressor or ConcatColumns
         Which has learned how many there are.
     """
 
@@ -706,9 +706,9 @@ def _imputed(numbers, imputer):
 
 def _ready(raw, inputs, dtype):
     """Return inputs as they come to the first layer; see `core.inputs`."""
-    if isinstance(inputs, AsIs):
+    if isinstance(inputs, IdentityTransform):
         return raw.astype(dtype)
-    inputs = inputs.settled(raw.dtype, dtype)
+    inputs = inputs.with_dtype(raw.dtype, dtype)
     x = raw
     if inputs.centers:
         # The difference of large numbers, as dates are, is exact in theirs.
@@ -839,7 +839,7 @@ def _type_of_outputs(operator):
 
 
 def convert_columns(scope, operator, container):
-    """Add the nodes of `JoinedColumns`, as skl2onnx asks for them."""
+    """Add the nodes of `ConcatColumns`, as skl2onnx asks for them."""
     model, (joined,) = operator.raw_operator, operator.outputs
     graph = Graph(scope, container)
     features = Features(graph, operator.inputs, model)
@@ -847,7 +847,7 @@ def convert_columns(scope, operator, container):
 
 
 def parse_columns(scope, model, inputs, custom_parsers=None):
-    """Declare what `JoinedColumns` puts out, whose type the next steps go by."""
+    """Declare what `ConcatColumns` puts out, whose type the next steps go by."""
     single = all(isinstance(v.type, FloatTensorType) for v in inputs)
     kind = FloatTensorType if single else DoubleTensorType
     operator = scope.declare_local_operator("SkbackpropJoinedColumns", model)
@@ -877,7 +877,7 @@ skl2onnx.update_registered_converter(
     BackpropRegressor, "SkbackpropRegressor", regressor_types, convert_regressor
 )
 skl2onnx.update_registered_converter(
-    JoinedColumns,
+    ConcatColumns,
     "SkbackpropJoinedColumns",
     columns_types,
     convert_columns,

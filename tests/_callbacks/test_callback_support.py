@@ -55,7 +55,7 @@ def test_without_callbacks_in_scikit_learn_fits_are_the_same_and_setting_some_fa
                 assert np.array_equal(mine, theirs)
             assert net.set_callbacks() is net
             try:
-                net.set_callbacks(skbackprop.AfterEpoch(print))
+                net.set_callbacks(skbackprop.EpochEndCallback(print))
             except RuntimeError as error:
                 print(error)
             assert np.isfinite(net.fit(X, y).predict_proba(X)).all()
@@ -72,7 +72,7 @@ def test_an_estimator_without_callbacks_can_be_told_so(make, y):
     assert estimator.fit(X, y).n_iter_ > 1
 
 
-@pytest.mark.parametrize("name", ["AfterEpoch", "HistoryLogger", "Checkpoint"])
+@pytest.mark.parametrize("name", ["EpochEndCallback", "HistoryLogger", "Checkpoint"])
 def test_callbacks_can_be_imported_with_every_scikit_learn(name):
     assert name in skbackprop.__all__
     assert getattr(skbackprop, name).__doc__

@@ -41,7 +41,7 @@ pytest.importorskip("sklearn.callback")
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.callback._callback_context import CallbackContext, get_context_path
 
-from skbackprop import AfterEpoch, BackpropClassifier, HistoryLogger
+from skbackprop import BackpropClassifier, EpochEndCallback, HistoryLogger
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.training import Observer, mini_batches
 
@@ -142,7 +142,7 @@ def after(n_epochs, action):
         done.append(True)
         return action(estimator)
 
-    return AfterEpoch(act)
+    return EpochEndCallback(act)
 
 
 def fail(*_, **__):
@@ -349,7 +349,9 @@ def test_looking_at_a_training_does_not_change_it(data, params):
         net.predict(data), net.score(data, CODES), net.history_
 
     net = small(BackpropClassifier, **params)
-    looked = clone(net).set_callbacks(Snapshots(data), AfterEpoch(look), Callback())
+    looked = clone(net).set_callbacks(
+        Snapshots(data), EpochEndCallback(look), Callback()
+    )
     looked.fit(data, CODES)
     assert_same_network(looked, net.fit(data, CODES))
     assert looked.loss_curve_ == net.loss_curve_
@@ -431,7 +433,7 @@ def test_stopping_in_early_stopping_puts_the_best_weights_back(solver):
     net = small(BackpropClassifier, early_stopping=True, **params)
     # Nothing can be learned here that the held-out samples agree with.
     noise = np.random.default_rng(0).permutation(CODES)
-    net.set_callbacks(AfterEpoch(keep)).fit(X, noise)
+    net.set_callbacks(EpochEndCallback(keep)).fit(X, noise)
     best = int(np.argmax(net.validation_scores_))
     assert net.n_iter_ == 12
     assert best < 11
@@ -578,7 +580,7 @@ def test_interrupting_in_a_hook_keeps_the_epochs_so_far(make, y, solver):
     assert last.log[-1] == (TEARDOWN, *FIT)
 
 
-# --------------------------------------------------------------- AfterEpoch
+# --------------------------------------------------------------- EpochEndCallback
 
 
 @pytest.mark.parametrize("validates", [False, True])
@@ -598,7 +600,7 @@ def test_after_each_epoch_a_function_sees_the_estimator_of_the_moment(
         seen[-1] += (estimator.loss_, estimator.t_, estimator.gradient_norms_[-1])
         epochs.append(epoch)
 
-    estimator = small(make, **params).set_callbacks(AfterEpoch(look))
+    estimator = small(make, **params).set_callbacks(EpochEndCallback(look))
     estimator.fit(X, y, **passed)
     assert [n_iter for n_iter, *_ in seen] == [1, 2, 3, 4, 5]
     for n_epochs, losses, outputs, loss, t, norms in seen:
@@ -622,7 +624,7 @@ def test_after_each_epoch_a_function_sees_the_estimator_of_the_moment(
 @pytest.mark.parametrize("function", [3, None, "loss"])
 def test_after_each_epoch_something_must_be_callable(function):
     error_of(
-        lambda: AfterEpoch(function),
+        lambda: EpochEndCallback(function),
         "function",
         "callable",
         repr(function),
@@ -632,7 +634,9 @@ def test_after_each_epoch_something_must_be_callable(function):
 
 def test_after_each_epoch_not_at_the_end_of_a_fit_or_of_other_tasks():
     calls = []
-    net = classifier().set_callbacks(AfterEpoch(lambda net, epoch: calls.append(net)))
+    net = classifier().set_callbacks(
+        EpochEndCallback(lambda net, epoch: calls.append(net))
+    )
     net.fit(X, CODES)
     assert len(calls) == net.n_iter_
     assert {id(told) for told in calls} == {id(net)}
@@ -753,7 +757,7 @@ def test_a_fitted_estimator_with_callbacks_can_be_copied(way, make, tmp_path):
     assert_same_network(copied.fit(X, CODES), net)
 
 
-@pytest.mark.parametrize("wrong", [3, print, AfterEpoch])
+@pytest.mark.parametrize("wrong", [3, print, EpochEndCallback])
 def test_what_is_no_callback_can_not_be_set(wrong):
     error_of(lambda: classifier().set_callbacks(wrong), "callbacks", error=TypeError)
 
@@ -809,7 +813,7 @@ def test_the_file_is_whole_after_every_epoch(tmp_path):
         assert float(rows[-1]["loss"]) == epoch.loss
         assert int(rows[-1]["epoch"]) == net.n_iter_
 
-    net = classifier().set_callbacks(HistoryLogger(path), AfterEpoch(read))
+    net = classifier().set_callbacks(HistoryLogger(path), EpochEndCallback(read))
     net.fit(X, CODES)
     assert n_rows == list(range(1, net.n_iter_ + 1))
 
@@ -890,7 +894,7 @@ def test_partial_fit_trains_an_epoch_whatever_has_stalled_before(first, then):
 
 def test_a_copy_from_the_midst_of_early_stopping_watches_a_loss():
     copies = []
-    keep = AfterEpoch(lambda net, epoch: copies.append(copy.deepcopy(net)))
+    keep = EpochEndCallback(lambda net, epoch: copies.append(copy.deepcopy(net)))
     net = classifier(early_stopping=True, scoring="accuracy").set_callbacks(keep)
     net.fit(X, CODES)
     kept = copies[3].set_params(early_stopping=False).partial_fit(X, CODES)
@@ -902,21 +906,21 @@ def test_a_copy_from_the_midst_of_early_stopping_watches_a_loss():
 
 @pytest.mark.parametrize("answer", ["text", 1, 3.0, np.zeros(2)], ids=str)
 def test_a_function_that_answers_neither_yes_nor_no_is_refused(answer):
-    net = classifier().set_callbacks(AfterEpoch(lambda net, epoch: answer))
+    net = classifier().set_callbacks(EpochEndCallback(lambda net, epoch: answer))
     with pytest.raises(TypeError, match="function must return True, False or None"):
         net.fit(X, CODES)
 
 
 @pytest.mark.parametrize("answer", [None, False, np.False_], ids=repr)
 def test_a_function_that_says_no_has_no_effect(answer):
-    net = classifier().set_callbacks(AfterEpoch(lambda net, epoch: answer))
+    net = classifier().set_callbacks(EpochEndCallback(lambda net, epoch: answer))
     assert_same_network(net.fit(X, CODES), classifier().fit(X, CODES))
 
 
 @pytest.mark.parametrize("kind", ["function", "logger"])
 def test_a_pipeline_is_refused_which_has_no_epochs(kind, tmp_path):
     callback = (
-        AfterEpoch(lambda net, epoch: None)
+        EpochEndCallback(lambda net, epoch: None)
         if kind == "function"
         else HistoryLogger(tmp_path / "history.csv")
     )
@@ -936,7 +940,7 @@ def test_an_empty_file_gets_names_of_columns(tmp_path):
 
 @EITHER
 def test_an_error_that_means_something_to_scipy_is_an_error(solver):
-    callback = AfterEpoch(lambda net, epoch: next(iter(())))
+    callback = EpochEndCallback(lambda net, epoch: next(iter(())))
     net = classifier(solver=solver, tol=1e-9).set_callbacks(callback)
     with pytest.raises((StopIteration, RuntimeError), match=r"StopIteration|^$"):
         net.fit(X, CODES)

@@ -41,7 +41,7 @@ pytest.importorskip("sklearn.callback")
 from skbackprop._callbacks.epoch_callbacks.checkpoint import FORMAT
 
 import skbackprop
-from skbackprop import AfterEpoch, BackpropClassifier, Checkpoint
+from skbackprop import BackpropClassifier, Checkpoint, EpochEndCallback
 from skbackprop._callbacks.checkpoint import HASH_SIZE
 from skbackprop.core.optimizers import OPTIMIZERS
 
@@ -68,7 +68,7 @@ def killing(at):
         if net.n_iter_ == at:
             raise KilledError
 
-    return AfterEpoch(kill)
+    return EpochEndCallback(kill)
 
 
 def interrupted(estimator, path, at, *data, every=1, **kwargs):
@@ -264,7 +264,7 @@ def read(path):
 
 def logger():
     log = []
-    return log, AfterEpoch(lambda net, epoch: log.append(net.n_iter_) and None)
+    return log, EpochEndCallback(lambda net, epoch: log.append(net.n_iter_) and None)
 
 
 def test_a_finished_training_is_returned_as_it_was(tmp_path):
@@ -322,7 +322,7 @@ def test_other_callbacks_are_those_that_are_passed(tmp_path):
 def test_resuming_with_a_callback_that_stops_stops(tmp_path):
     path = tmp_path / "checkpoint"
     interrupted(classifier(), path, 6, X, CODES)
-    stop = AfterEpoch(lambda net, epoch: net.n_iter_ == 9)
+    stop = EpochEndCallback(lambda net, epoch: net.n_iter_ == 9)
     assert Checkpoint.resume(path, X, CODES, callbacks=[stop]).n_iter_ == 9
 
 
@@ -332,7 +332,7 @@ SCRIPT = """
 import os, signal, sys, time
 sys.path.insert(0, {folder!r})
 import numpy as np
-from skbackprop import AfterEpoch, BackpropClassifier, Checkpoint
+from skbackprop import EpochEndCallback, BackpropClassifier, Checkpoint
 from skbackprop._callbacks.epoch_callbacks.checkpoint import FORMAT, HASH_SIZE
 
 rng = np.random.default_rng(0)
@@ -346,7 +346,7 @@ def pause(net, epoch):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep({seconds})
 
-callbacks = Checkpoint({path!r}, every={every}), AfterEpoch(pause)
+callbacks = Checkpoint({path!r}, every={every}), EpochEndCallback(pause)
 """
 
 
@@ -391,7 +391,9 @@ def test_it_is_written_every_so_many_epochs_and_at_the_end(every, tmp_path):
         here = path.exists()
         written.append(read(path)["attributes"]["n_iter_"] if here else 0)
 
-    net = classifier().set_callbacks(Checkpoint(str(path), every), AfterEpoch(look))
+    net = classifier().set_callbacks(
+        Checkpoint(str(path), every), EpochEndCallback(look)
+    )
     n_epochs = net.fit(X, CODES).n_iter_
     assert written == [n - n % every for n in range(1, n_epochs + 1)]
     assert read(path)["attributes"]["n_iter_"] == n_epochs
@@ -415,7 +417,7 @@ def test_a_file_that_can_not_be_written_leaves_the_one_before_whole(
             where, name = (os, "fsync") if fails == "fsync" else (Path, "replace")
             monkeypatch.setattr(where, name, full)
 
-    net.set_callbacks(Checkpoint(path), AfterEpoch(fill_disk))
+    net.set_callbacks(Checkpoint(path), EpochEndCallback(fill_disk))
     with pytest.raises(OSError, match="No space left"):
         net.fit(X, CODES)
     monkeypatch.undo()
@@ -650,7 +652,9 @@ def test_a_fit_that_is_interrupted_by_hand_can_be_resumed_as_well(tmp_path):
         if net.n_iter_ == 5:
             raise KeyboardInterrupt
 
-    net = classifier().set_callbacks(Checkpoint(path, every=2), AfterEpoch(interrupt))
+    net = classifier().set_callbacks(
+        Checkpoint(path, every=2), EpochEndCallback(interrupt)
+    )
     with pytest.warns(UserWarning, match="interrupted by user"):
         net.fit(X, CODES)
     assert net.n_iter_ == 5
@@ -679,7 +683,7 @@ def test_an_earlier_file_outlives_a_fit_that_does_not_begin(tmp_path):
 def test_a_file_is_there_all_the_time_while_a_training_resumes(tmp_path):
     path, there = tmp_path / "checkpoint", []
     interrupted(classifier(), path, 4, X, CODES, every=3)
-    look = AfterEpoch(lambda net, epoch: there.append(path.exists()))
+    look = EpochEndCallback(lambda net, epoch: there.append(path.exists()))
     Checkpoint.resume(path, X, CODES, callbacks=[look])
     assert len(there) > 3
     assert all(there)
@@ -717,7 +721,9 @@ def test_a_random_state_is_shared_after_resuming_as_before(tmp_path):
 
 
 def test_what_could_not_be_written_is_refused_before_the_first_epoch(tmp_path):
-    epochs = AfterEpoch(lambda net, epoch: pytest.fail("an epoch has been trained"))
+    epochs = EpochEndCallback(
+        lambda net, epoch: pytest.fail("an epoch has been trained")
+    )
     net = classifier(learning_rate=lambda epoch, step: 0.01)
     net.set_callbacks(Checkpoint(tmp_path / "checkpoint", every=50), epochs)
     error_of(lambda: net.fit(X, CODES), "checkpoint", "module")
@@ -734,7 +740,7 @@ def test_one_of_them_is_for_one_fit_at_a_time(tmp_path):
         if net.n_iter_ == 2:
             error_of(lambda: inner.fit(X[::-1], CODES), "in use", "checkpoint")
 
-    net = classifier().set_callbacks(checkpoint, AfterEpoch(fit_another))
+    net = classifier().set_callbacks(checkpoint, EpochEndCallback(fit_another))
     net.fit(X, CODES)
     assert_same_network(Checkpoint.resume(tmp_path / "checkpoint", X, CODES), net)
 

@@ -11,7 +11,7 @@ from small_networks import CODES, ESTIMATORS, NUMBERS, X, small
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._estimators.messages import EpochPrinter, _duration
 from skbackprop.core.optimizers import OPTIMIZERS
-from skbackprop.core.state import Epoch
+from skbackprop.core.state import EpochRecord
 
 #: scikit-learn's own.
 ITERATION = re.compile(r"^Iteration (\d+), loss = (\d+\.\d{8})", re.MULTILINE)
@@ -29,7 +29,7 @@ def epochs_of(capsys, estimator, y):
 
 
 def record(loss=1.0, validation_loss=nan, score=nan, rate=nan, seconds=1.0):
-    return Epoch(loss, validation_loss, score, rate, seconds, ())
+    return EpochRecord(loss, validation_loss, score, rate, seconds, ())
 
 
 # ---------------------------------------------------------------------- lines

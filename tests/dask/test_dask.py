@@ -49,7 +49,6 @@ import skbackprop.dask
 from skbackprop import Activation, BackpropClassifier, BackpropRegressor
 from skbackprop.dask import DaskBackpropClassifier, DaskBackpropRegressor
 from skbackprop.dask.shards import Shards, WorkerLostError
-from skbackprop.dask.strategies import Epochs, Steps
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs are enough
@@ -440,7 +439,7 @@ def test_partitions_are_made_on_workers_and_do_not_leave_them(client, monkeypatc
 
 @pytest.mark.parametrize("sync", ["step", "epoch"])
 def test_each_worker_has_one_actor_and_none_after_the_fit(client, monkeypatch, sync):
-    found, of = [], {"step": Steps, "epoch": Epochs}[sync]
+    found, of = [], {"step": SynchronousSGD, "epoch": ParameterAveraging}[sync]
     run = of.run
 
     def looking(epoch, rates):
@@ -483,14 +482,14 @@ def test_shards_are_let_go_of_where_one_can_not_be_made(client, monkeypatch):
             raise WorkerLostError
         return calls[-1]
 
-    run, found = Steps.run, []
+    run, found = SynchronousSGD.run, []
 
     def looking(epoch, rates):
         found.append(actors(client))
         return run(epoch, rates)
 
     monkeypatch.setattr(Shards, "_made", made)
-    monkeypatch.setattr(Steps, "run", looking)
+    monkeypatch.setattr(SynchronousSGD, "run", looking)
     net = classifier().fit(spread(X), spread(THREE))
     assert len(calls) == 2 + N_WORKERS
     assert found == [[1, 1]] * 3
@@ -804,7 +803,9 @@ def test_an_activation_of_ones_own_goes_to_the_workers(client):
 
 
 def test_what_workers_can_not_import_is_named(client, tmp_path, monkeypatch):
-    monkeypatch.setattr("skbackprop.dask.shards.NOTICE", 0.5)  # all workers are well
+    monkeypatch.setattr(
+        "skbackprop.dask.shards.LOSS_TIMEOUT", 0.5
+    )  # all workers are well
     (tmp_path / "only_here.py").write_text(
         "import numpy as np\n\n\ndef cube(z):\n    return np.tanh(z)\n"
     )
@@ -1253,7 +1254,7 @@ def test_workers_that_stay_dead_leave_their_partitions_to_the_others(
         assert len(client.nthreads()) == 1
         assert_same(undisturbed({}), net)
         # And if the last one dies, too:
-        monkeypatch.setattr("skbackprop.dask.shards.WITHOUT_WORKERS", 0.5)
+        monkeypatch.setattr("skbackprop.dask.shards.NO_WORKER_TIMEOUT", 0.5)
         with (
             killing(client, "_by_messages", 3),
             pytest.raises(RuntimeError, match=r"no worker for 0\.5 seconds"),

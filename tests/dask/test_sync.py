@@ -26,13 +26,14 @@ import cloudpickle
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._data.columns import ColumnEncoder
-from skbackprop._data.scaling import Scales
-from skbackprop.core.epochs import epoch_of
-from skbackprop.core.layout import norms_of
+from skbackprop._data.scaling import FittedScalers
+from skbackprop.core.epochs import make_epoch
+from skbackprop.core.layout import norms
 from skbackprop.core.samples import Samples
 from skbackprop.core.training import Training, mini_batches
-from skbackprop.dask import DaskBackprop, DaskBackpropClassifier, DaskBackpropRegressor
-from skbackprop.dask.partition_summary import Outline
+from skbackprop.dask import DaskBackpropClassifier, DaskBackpropRegressor
+from skbackprop.dask.estimators import DaskBackprop
+from skbackprop.dask.partition_summary import PartitionSummary
 from skbackprop.dask.shards import (
     Failure,
     Shard,
@@ -41,7 +42,7 @@ from skbackprop.dask.shards import (
     _joined,
     _unwrapped,
 )
-from skbackprop.dask.strategies import Deal, EpochLearner, StepLearner
+from skbackprop.dask.strategies import BatchAssignment, EpochWorker, StepWorker
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs are enough
@@ -161,10 +162,10 @@ class Dealt:
         self.n_steps, self.shuffle, self.seed = n_steps, shuffle, seed
         n_rows = len(training.samples)
         self.work = training.objective.workspace(training.samples, n_rows)
-        self.inner = epoch_of(training)
+        self.inner = make_epoch(training)
 
     def batches(self, epoch):
-        """Deal the rows out as `Deal` says, in other words than there."""
+        """BatchAssignment the rows out as `Deal` says, in other words than there."""
         steps = [[] for _ in range(self.n_steps)]
         first = 0
         for number, size in self.sizes.items():
@@ -185,14 +186,14 @@ class Dealt:
         for batch, rate in zip(self.batches(self.state.n_epochs), rates):
             if not batch:
                 continue
-            work = self.work.leading(len(batch))
+            work = self.work.head(len(batch))
             samples.gather(np.array(batch), work)
-            loss_sum += len(batch) * objective.descend(work, len(batch))
+            loss_sum += len(batch) * objective.loss_and_gradient(work, len(batch))
             self.inner.work.grad[...] = work.grad
-            self.gradient_norms = norms_of(self.inner.gradients)
-            penalty_sum += len(batch) * self.inner.stepper.step(len(batch), rate)
+            self.gradient_norms = norms(self.inner.gradients)
+            penalty_sum += len(batch) * self.inner.updater.step(len(batch), rate)
             n += len(batch)
-        return objective.reported(loss_sum / n, penalty_sum / n)
+        return objective.display_loss(loss_sum / n, penalty_sum / n)
 
 
 def plainly(make, X, y, weight=None, sizes=SIZES, validation=None, **params):
@@ -200,7 +201,7 @@ def plainly(make, X, y, weight=None, sizes=SIZES, validation=None, **params):
     net = make(**{**SMALL, **params})
     net._validate_params()
     training = net._prepare(X, y, weight, validation or (None, None, None))
-    n_steps = -(-len(training.samples) // training.recipe.batch_size)
+    n_steps = -(-len(training.samples) // training.config.batch_size)
     seed = training.state.rng.randint(np.iinfo(np.int32).max)
     epoch = Dealt(training, sizes, n_steps, net.shuffle, seed)
     net._run(training, net.max_iter, method=partial(mini_batches, epoch=epoch))
@@ -235,14 +236,14 @@ partition_sizes = st.lists(st.integers(1, 60), min_size=1, max_size=12)
 
 
 def deal(n_steps, shuffle=True, seed=7):
-    return Deal(n_steps, shuffle, seed)
+    return BatchAssignment(n_steps, shuffle, seed)
 
 
 @given(partition_sizes, st.integers(1, 40), st.booleans(), st.integers(0, 3))
 def test_an_epoch_takes_every_row_of_every_partition_once(
     sizes, n_steps, shuffle, epoch
 ):
-    steps = deal(n_steps, shuffle).dealt(dict(enumerate(sizes)), epoch)
+    steps = deal(n_steps, shuffle).rows_by_step(dict(enumerate(sizes)), epoch)
     assert len(steps) == n_steps
     np.testing.assert_array_equal(np.sort(np.concatenate(steps)), np.arange(sum(sizes)))
 
@@ -283,7 +284,7 @@ def test_which_rows_a_step_takes_does_not_depend_on_who_holds_them(
     def names(held, epoch=2):
         places = np.concatenate([np.arange(sizes[number]) for number in held])
         owners = np.concatenate([[number] * sizes[number] for number in held])
-        steps = deal(n_steps, shuffle).dealt({i: sizes[i] for i in held}, epoch)
+        steps = deal(n_steps, shuffle).rows_by_step({i: sizes[i] for i in held}, epoch)
         return [set(zip(owners[rows], places[rows])) for rows in steps]
 
     numbers = list(range(len(sizes)))
@@ -298,19 +299,21 @@ def test_every_epoch_takes_rows_in_a_new_order_if_they_are_shuffled():
     sizes = {0: 30, 3: 20}
 
     def order(shuffle, epoch, seed=7):
-        return np.concatenate(deal(5, shuffle, seed).dealt(sizes, epoch)).tolist()
+        return np.concatenate(
+            deal(5, shuffle, seed).rows_by_step(sizes, epoch)
+        ).tolist()
 
     assert order(True, 0) != order(True, 1)
     assert order(True, 0) != order(True, 0, seed=8)
     assert order(True, 1) == order(True, 1)
     assert order(False, 0) == order(False, 1)
     # Partitions of the same size are not shuffled alike.
-    both = deal(1).dealt({0: 20, 1: 20}, 0)[0]
+    both = deal(1).rows_by_step({0: 20, 1: 20}, 0)[0]
     assert (both[:20] != both[20:] - 20).any()
 
 
 def test_rows_stay_in_their_order_if_they_are_not_shuffled():
-    steps = deal(5, shuffle=False).dealt({0: 30, 1: 20}, 0)
+    steps = deal(5, shuffle=False).rows_by_step({0: 30, 1: 20}, 0)
     assert [rows[rows < 30].tolist() for rows in steps] == [
         list(range(i, i + 6)) for i in range(0, 30, 6)
     ]
@@ -627,11 +630,11 @@ def learner_of(kind, sync_args, dropout=(0.5,)):
     training = net._prepare(X.copy(), TWO, None)
     shard = Shard([3])
     shard.sizes, shard.samples = [N_ROWS], training.samples
-    return kind(shard, training.objective, training.recipe, *sync_args), training
+    return kind(shard, training.objective, training.config, *sync_args), training
 
 
 def test_a_learner_draws_other_units_in_every_step():
-    learner, training = learner_of(StepLearner, [Deal(5, False, 0)])
+    learner, training = learner_of(StepWorker, [BatchAssignment(5, False, 0)])
     learner.samples.X[...] = X[0]  # all rows are the same, but for what is left out
     learner.samples.codes[...] = 1
     params = training.state.network.params.copy()
@@ -641,11 +644,13 @@ def test_a_learner_draws_other_units_in_every_step():
 
 
 def test_a_learner_leaves_the_network_it_was_given_alone():
-    learner, training = learner_of(StepLearner, [Deal(4, False, 0)], dropout=0.0)
+    learner, training = learner_of(
+        StepWorker, [BatchAssignment(4, False, 0)], dropout=0.0
+    )
     before = training.state.network.params.copy()
     learner(before + 1.0, 0, 0, 70)
     np.testing.assert_array_equal(training.state.network.params, before)
-    learner, training = learner_of(EpochLearner, [0], dropout=0.0)
+    learner, training = learner_of(EpochWorker, [0], dropout=0.0)
     slots = np.zeros((2, before.size))
     learner(before + 1.0, slots, 0, 0, [0.1])
     np.testing.assert_array_equal(training.state.network.params, before)
@@ -668,7 +673,7 @@ def averaged(make, X, y, weight, groups, sizes=SIZES, **params):
         for group in groups
     ]
     n_rows = [len(held) for held in rows]
-    batch_size = training.recipe.batch_size
+    batch_size = training.config.batch_size
     n_steps = -(-max(n_rows) // batch_size)
 
     class ByHand:
@@ -691,10 +696,10 @@ def averaged(make, X, y, weight, groups, sizes=SIZES, **params):
                     objective.n_averaged,
                     objective.l1_alpha,
                 )
-                recipe = copy.copy(training.recipe)
-                vars(recipe)["batch_size"] = min(batch_size, len(held))
-                one = epoch_of(
-                    Training(own, objective, samples.subset(held).copied(), recipe)
+                config = copy.copy(training.config)
+                vars(config)["batch_size"] = min(batch_size, len(held))
+                one = make_epoch(
+                    Training(own, objective, samples.subset(held).materialize(), config)
                 )
                 losses.append(one.run(rates))
                 params.append(own.network.params)
@@ -844,7 +849,7 @@ def outline_of(frame, sizes, choice="from_dtype", y=THREE, has_labels=True):
     """Sum the outlines of partitions; return those of each as well."""
     take = frame.iloc if isinstance(frame, pd.DataFrame) else frame
     parts = [
-        Outline.of(take[rows], y[rows], None, choice, has_labels)
+        PartitionSummary.of(take[rows], y[rows], None, choice, has_labels)
         for rows in bounds(sizes)
         if rows.stop > rows.start
     ]
@@ -886,7 +891,7 @@ def test_categories_that_differ_between_partitions_are_united():
     parts = [part.astype({"kind": "category"}) for part in parts]
     parts[0]["kind"] = pd.Categorical([None] * 20)
     parts[1]["kind"] = pd.Categorical(["low"] * 29 + ["zero"])
-    outlines = [Outline.of(p, THREE[r], None, "from_dtype", True)
+    outlines = [PartitionSummary.of(p, THREE[r], None, "from_dtype", True)
                 for p, r in zip(parts, rows)]  # fmt: skip
     whole = pd.concat(parts).astype({"kind": "category"})
     assert_same_encoder(reduce(operator.add, outlines), whole)
@@ -901,22 +906,22 @@ def test_the_order_of_categories_is_kept_where_partitions_agree():
     assert outline.levels[0].tolist() == ["mid", "low", "high", "unmet"]
     # A partition of nothing but missing ones has no say, where dask knows of none.
     nothing = frame[:9].assign(kind=pd.Categorical([None] * 9))
-    none = Outline.of(nothing, THREE[:9], None, "from_dtype", True)
+    none = PartitionSummary.of(nothing, THREE[:9], None, "from_dtype", True)
     for both in (outline + none, none + outline):
         assert both.levels[0].tolist() == ["mid", "low", "high", "unmet"]
 
 
 def test_a_column_of_categories_is_one_in_every_partition():
     others = FRAME.assign(kind=np.arange(N_ROWS) % 3)
-    one = Outline.of(FRAME[:30], THREE[:30], None, "from_dtype", True)
+    one = PartitionSummary.of(FRAME[:30], THREE[:30], None, "from_dtype", True)
     with pytest.raises(ValueError, match="differ in which columns are categories"):
-        one + Outline.of(others[30:], THREE[30:], None, "from_dtype", True)
+        one + PartitionSummary.of(others[30:], THREE[30:], None, "from_dtype", True)
 
 
 def test_categories_of_a_column_are_of_one_kind():
-    one = Outline.of(FRAME[:30], THREE[:30], None, ["kind"], True)
+    one = PartitionSummary.of(FRAME[:30], THREE[:30], None, ["kind"], True)
     others = FRAME.assign(kind=pd.Categorical(np.arange(N_ROWS) % 3))
-    other = Outline.of(others[30:], THREE[30:], None, ["kind"], True)
+    other = PartitionSummary.of(others[30:], THREE[30:], None, ["kind"], True)
     with pytest.raises(ValueError, match=r"categories of different kinds .* words and"):
         one + other
 
@@ -1005,8 +1010,8 @@ def test_of_numbers_the_least_and_the_largest_are_kept():
 
 
 def test_partitions_of_different_widths_do_not_fit_together():
-    one = Outline.of(X, THREE, None, "from_dtype", True)
-    other = Outline.of(X[:, :3], THREE, None, "from_dtype", True)
+    one = PartitionSummary.of(X, THREE, None, "from_dtype", True)
+    other = PartitionSummary.of(X[:, :3], THREE, None, "from_dtype", True)
     with pytest.raises(ValueError, match="different numbers of features: 5 and 3"):
         one + other
 
@@ -1014,7 +1019,7 @@ def test_partitions_of_different_widths_do_not_fit_together():
 @pytest.mark.parametrize("sparse", [(csr_array(X), THREE), (X, csr_array(LABELS))])
 def test_sparse_partitions_are_refused(sparse):
     with pytest.raises(ValueError, match="sparse X or y are not supported"):
-        Outline.of(*sparse, None, "from_dtype", True)
+        PartitionSummary.of(*sparse, None, "from_dtype", True)
 
 
 def test_frames_are_learned_from_as_one_process_learns_from_them():
@@ -1030,7 +1035,7 @@ def test_frames_are_learned_from_as_one_process_learns_from_them():
 
 
 def scales(X, y, weight=None, with_targets=True):
-    return Scales.of(Samples(X, y, None, weight), with_targets)
+    return FittedScalers.of(Samples(X, y, None, weight), with_targets)
 
 
 def assert_same_scaler(scaler, expected, rtol=1e-10):
@@ -1173,7 +1178,7 @@ def test_samples_of_several_parts_are_joined():
 
 def test_a_shard_answers_with_a_failure_where_it_fails():
     shard = Shard([0], (X, THREE, None))
-    answer = shard.answer("outline", Outline.of, "no such choice", True)
+    answer = shard.answer("outline", PartitionSummary.of, "no such choice", True)
     assert isinstance(answer, Failure) or answer is not None
     lacking = shard.answer("measure", len)
     assert isinstance(lacking, Failure)
@@ -1218,7 +1223,7 @@ def test_who_is_gone_is_not_waited_for():
 
 
 def test_errors_of_a_cluster_are_losses_if_it_notices_one(monkeypatch):
-    monkeypatch.setattr("skbackprop.dask.shards.NOTICE", 0.05)
+    monkeypatch.setattr("skbackprop.dask.shards.LOSS_TIMEOUT", 0.05)
     shards = Shards(None, [], stay=False)
 
     def fail(timeout):
