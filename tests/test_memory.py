@@ -13,8 +13,9 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._estimators.threads import SMALL_PRODUCT, blas_threads
-from skbackprop.core import epochs, updater
+from skbackprop.core import updater
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from skbackprop.core.epochs import MiniBatchEpoch
 from skbackprop.core.layout import BLOCK_ROWS
 from skbackprop.core.losses import losses_for
 from skbackprop.core.network import Network
@@ -61,7 +62,7 @@ def traced():
 def epochs(traced, monkeypatch):
     """Return, for each epoch to come, the bytes kept in the end, and at the peak."""
     measured = []
-    run = epochs.MiniBatchEpoch.run
+    run = MiniBatchEpoch.run
 
     def measured_run(epoch, rates):
         release_batches(epoch)
@@ -74,7 +75,7 @@ def epochs(traced, monkeypatch):
         measured.append((after - before, peak - before))
         return loss
 
-    monkeypatch.setattr(epochs.MiniBatchEpoch, "run", measured_run)
+    monkeypatch.setattr(MiniBatchEpoch, "run", measured_run)
     monkeypatch.setattr(updater, "FLUSH_EVERY", 2)  # to measure that as well
     return measured
 

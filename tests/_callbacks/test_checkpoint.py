@@ -38,11 +38,9 @@ from small_networks import (
 
 pytest.importorskip("sklearn.callback")
 
-from skbackprop._callbacks.epoch_callbacks.checkpoint import FORMAT
-
 import skbackprop
 from skbackprop import BackpropClassifier, Checkpoint, EpochEndCallback
-from skbackprop._callbacks.checkpoint import HASH_SIZE
+from skbackprop._callbacks.checkpoint import FORMAT, HASH_SIZE
 from skbackprop.core.optimizers import OPTIMIZERS
 
 PACKAGE = Path(skbackprop.__file__).parent
@@ -333,7 +331,7 @@ import os, signal, sys, time
 sys.path.insert(0, {folder!r})
 import numpy as np
 from skbackprop import EpochEndCallback, BackpropClassifier, Checkpoint
-from skbackprop._callbacks.epoch_callbacks.checkpoint import FORMAT, HASH_SIZE
+from skbackprop._callbacks.checkpoint import FORMAT, HASH_SIZE
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(90, 4)), rng.integers(0, 3, 90)

@@ -23,7 +23,8 @@ from small_networks import (
     small,
 )
 
-from skbackprop import BackpropClassifier, BackpropRegressor, _held_out
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop._data import validation_split
 from skbackprop.core.inputs import BOUND, Standardized, transform_batch
 from skbackprop.core.losses import losses_for
 
@@ -171,13 +172,13 @@ def test_a_sparse_fit_is_not_centred(make):
 @EITHER
 def test_nothing_is_learned_from_rows_held_out(make, scoring, weight, monkeypatch):
     rows = []
-    split = _held_out.train_test_split
+    split = validation_split.train_test_split
 
     def noted(*args, **kwargs):
         rows[:] = split(*args, **kwargs)
         return rows
 
-    monkeypatch.setattr(_held_out, "train_test_split", noted)
+    monkeypatch.setattr(validation_split, "train_test_split", noted)
     y = TARGETS[make]
     if scoring == "scorer":
         scoring = "accuracy" if make is BackpropClassifier else "r2"

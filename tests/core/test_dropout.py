@@ -27,7 +27,6 @@ from test_gradients import (
 from test_memory import assert_steady, epochs, regression, traced  # noqa: F401
 
 from skbackprop import BackpropClassifier
-from skbackprop.core import training
 from skbackprop.core.activations import ACTIVATIONS, Identity, Sigmoid, Tanh
 from skbackprop.core.dropout import DropoutActivation, with_dropout
 from skbackprop.core.losses import BinaryLogLoss
@@ -130,8 +129,7 @@ def test_float32_stays_float32(hidden):
 def test_an_epoch_is_that_of_the_equations_written_out(monkeypatch, given):
     # Batches of 40, 40 and 10 rows, plain descent.
     monkeypatch.setattr(
-        training,
-        "with_dropout",
+        "skbackprop.core.epochs.with_dropout",
         lambda network, rates, rng, n: with_dropout(network, rates, SameDraws(), n),
     )
     settings = dict(

@@ -49,6 +49,7 @@ import skbackprop.dask
 from skbackprop import Activation, BackpropClassifier, BackpropRegressor
 from skbackprop.dask import DaskBackpropClassifier, DaskBackpropRegressor
 from skbackprop.dask.shards import Shards, WorkerLostError
+from skbackprop.dask.strategies import ParameterAveraging, SynchronousSGD
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs are enough
