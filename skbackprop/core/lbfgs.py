@@ -46,7 +46,7 @@ def lbfgs(training, loss_term=None):
             training.end_epoch(loss, math.nan, full.gradient_norms)
         except StopIteration as error:  # which would have a meaning for SciPy
             raise RuntimeError("An observer raised StopIteration.") from error
-        if training.stopped_early or training.stopped:
+        if training.stops_early or training.stopped:
             raise StopIteration
 
     try:
@@ -67,7 +67,7 @@ def lbfgs(training, loss_term=None):
         raise
     network.params[...] = result.x
     training.state.loss = full.display_loss(result.fun)
-    if result.status == 0 or training.stopped_early:
+    if result.status == 0 or training.stops_early:
         return StopReason("converged")
     if training.stopped:
         return StopReason("stopped")
