@@ -79,10 +79,12 @@ def check_solver_parameters(estimator):
 
 def has_partial_fit(estimator):
     """Return True if the solver supports `partial_fit`, else raise AttributeError."""
-    if not SOLVERS[estimator.solver].is_stochastic:
-        stochastic = sorted(name for name, s in SOLVERS.items() if s.is_stochastic)
+    name = estimator.solver
+    # Invalid names are reported when the parameters are validated.
+    if isinstance(name, str) and name in SOLVERS and not SOLVERS[name].is_stochastic:
+        stochastic = sorted(key for key, s in SOLVERS.items() if s.is_stochastic)
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. "
-            f"{estimator.solver} is not stochastic. Set solver to one of {stochastic}."
+            f"{name} is not stochastic. Set solver to one of {stochastic}."
         )
     return True
