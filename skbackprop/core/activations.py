@@ -178,16 +178,16 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """``f(z) = max(z, 0.01 z)``; Maas, Hannun and Ng (ICML 2013)."""
 
-    slope = 0.01
+    negative_slope = 0.01
 
     def forward(self, z, out):
-        np.multiply(z, self.slope, out=out)
+        np.multiply(z, self.negative_slope, out=out)
         np.maximum(out, z, out=out)
 
     def backward(self, delta, a, z, scratch):
         np.greater(z, 0.0, out=scratch)
-        scratch *= 1.0 - self.slope
-        scratch += self.slope
+        scratch *= 1.0 - self.negative_slope
+        scratch += self.negative_slope
         delta *= scratch
 
 

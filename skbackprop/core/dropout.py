@@ -28,30 +28,31 @@ class DropoutActivation(Activation):
 
     def __init__(self, activation, rate, rng, shape, dtype):
         self.activation, self.rng = activation, rng
-        self.share = 1.0 - rate
+        self.keep_probability = 1.0 - rate
         # Single precision is enough to choose by, and drawn in half the time.
         self.draws = np.empty(shape, np.float32)
         self.mask = np.empty(shape, dtype)
         # The slope is that of what the units computed, not of what was passed on:
         # that lies in `z`, unless the slope needs `z` as well.
-        self.computed = np.empty(shape, dtype) if activation.needs_z else None
+        self.buffer = np.empty(shape, dtype) if activation.needs_z else None
 
-    def _computed(self, z):
-        return z if self.computed is None else self.computed[: len(z)]
+    def _activation_output(self, z):
+        return z if self.buffer is None else self.buffer[: len(z)]
 
     def forward(self, z, out):
         """Write the activations of the units that stay into `out`."""
-        draws, mask, a = self.draws[: len(z)], self.mask[: len(z)], self._computed(z)
+        draws, mask = self.draws[: len(z)], self.mask[: len(z)]
+        a = self._activation_output(z)
         self.activation.forward(z, a)
         self.rng.random(out=draws, dtype=np.float32)
-        np.less(draws, self.share, out=mask)
-        mask *= 1.0 / self.share
+        np.less(draws, self.keep_probability, out=mask)
+        mask *= 1.0 / self.keep_probability
         np.multiply(a, mask, out=out)
 
     def backward(self, delta, a, z, scratch):
         """Multiply `delta` by the slope of the units that stay, and by zero others'."""
         delta *= self.mask[: len(z)]
-        self.activation.backward(delta, self._computed(z), z, scratch)
+        self.activation.backward(delta, self._activation_output(z), z, scratch)
 
 
 def with_dropout(network, rates, rng, n_rows):

@@ -82,8 +82,8 @@ class GlorotNormal(Initializer):
     """
 
     def weights(self, rng, fan_in, fan_out):
-        deviation = np.sqrt(2.0 / (fan_in + fan_out))
-        return rng.normal(0.0, deviation, (fan_in, fan_out))
+        std = np.sqrt(2.0 / (fan_in + fan_out))
+        return rng.normal(0.0, std, (fan_in, fan_out))
 
 
 class GlorotUniform(Initializer):
@@ -124,8 +124,8 @@ class Orthogonal(Initializer):
     """A random rotation, or as much of one as fits; Saxe et al. (ICLR 2014)."""
 
     def weights(self, rng, fan_in, fan_out):
-        tall = rng.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out)))
-        q, r = np.linalg.qr(tall)
+        matrix = rng.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out)))
+        q, r = np.linalg.qr(matrix)
         # Without fixing the signs some rotations would be likelier than others.
         q *= np.sign(np.diag(r))
         return q if fan_in >= fan_out else q.T
@@ -149,8 +149,8 @@ class FromFunction(Initializer):
             W = np.asarray(returned)
         except ValueError:  # lists of unequal lengths
             W = np.empty(0)
-        numbers = W.dtype.kind in "fiub" and np.isfinite(W).all()
-        if W.shape != (fan_in, fan_out) or not numbers:
+        is_numeric = W.dtype.kind in "fiub" and np.isfinite(W).all()
+        if W.shape != (fan_in, fan_out) or not is_numeric:
             raise ValueError(
                 f"init(rng, fan_in={fan_in}, fan_out={fan_out}) must return finite "
                 f"numbers of shape {(fan_in, fan_out)}, got {returned}."

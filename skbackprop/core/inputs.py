@@ -23,7 +23,7 @@ class IdentityTransform:
 
     centers = False
 
-    def with_dtype(self, given, dtype):
+    def with_dtype(self, input_dtype, dtype):
         """Return the same for inputs given in one dtype and wanted in another."""
         return self
 
@@ -80,16 +80,16 @@ class Standardized:
         """Whether a zero may become another number, so that sparse rows fill up."""
         return self.center is not None
 
-    def with_dtype(self, given, dtype):
+    def with_dtype(self, input_dtype, dtype):
         """Return the same for inputs given in one dtype and wanted in another."""
-        settled = copy.copy(self)
+        converted = copy.copy(self)
         # Tiny deviations have factors beyond float32.
         if self.factor.max() <= np.finfo(dtype).max:
-            settled.factor = self.factor.astype(dtype)
+            converted.factor = self.factor.astype(dtype)
         if self.centers:
             # The difference of large numbers, as dates are, is exact in theirs.
-            settled.center = self.center.astype(np.result_type(given, dtype))
-        return settled
+            converted.center = self.center.astype(np.result_type(input_dtype, dtype))
+        return converted
 
     def dense(self, raw, out):
         """Make dense rows ready in `out`, and return it; see `IdentityTransform.dense`."""

@@ -24,11 +24,11 @@ def hidden_activations(network, X):
         One for each hidden layer.
     """
     n_units = network.sizes[1:-1]
-    collected = [np.empty((X.shape[0], n), network.dtype) for n in n_units]
-    for rows, batch in network.passes(X):
-        for layer, a in zip(collected, batch.a):
+    activations = [np.empty((X.shape[0], n), network.dtype) for n in n_units]
+    for rows, batch in network.forward_blocks(X):
+        for layer, a in zip(activations, batch.a):
             layer[rows] = a
-    return collected
+    return activations
 
 
 def weighted_inputs(network, X):
@@ -44,7 +44,7 @@ def weighted_inputs(network, X):
     ndarray of shape (n_samples, n_outputs)
     """
     z = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
-    for rows, batch in network.passes(X):
+    for rows, batch in network.forward_blocks(X):
         z[rows] = batch.z[-1]
     return z
 
@@ -72,14 +72,14 @@ def input_jacobian(network, X, of_weighted_inputs):
     for rows in row_blocks(n_samples, work.n_rows):
         batch = work.head(rows.stop - rows.start)
         x = transform_batch(X[rows], batch.fetched.x, work.inputs)
-        slopes = work.inputs.derivative(x.toarray() if batch.is_sparse else x)
+        derivatives = work.inputs.derivative(x.toarray() if batch.is_sparse else x)
         for k in range(n_outputs):
-            gradient = _input_gradient(network, x, batch, k, of_weighted_inputs)
-            np.multiply(slopes, gradient, out=jacobian[rows, :, k])
+            gradient = _gradient_of_output(network, x, batch, k, of_weighted_inputs)
+            np.multiply(derivatives, gradient, out=jacobian[rows, :, k])
     return jacobian
 
 
-def _input_gradient(network, x, batch, k, of_weighted_inputs):
+def _gradient_of_output(network, x, batch, k, of_weighted_inputs):
     """Return the derivative of output `k` by the ready inputs in `x`."""
     # Again for every output, since an activation's slope may spend z and a.
     network.forward(x, batch)

@@ -29,21 +29,21 @@ def lbfgs(training, loss_term=None):
     StopReason
     """
     config, network = training.config, training.state.network
-    full = FullGradient(training, loss_term)
-    accepted = network.params.astype(np.float64)
+    full_gradient = FullGradient(training, loss_term)
+    accepted_params = network.params.astype(np.float64)
     evaluations = count()
 
     def evaluate(params):
         # What is evaluated at the start is not yet part of an iteration.
         if next(evaluations):
             training.begin_epoch()
-        return full(params)
+        return full_gradient(params)
 
     def end_iteration(intermediate_result):
-        accepted[...] = network.params[...] = intermediate_result.x
-        loss = full.display_loss(intermediate_result.fun)
+        accepted_params[...] = network.params[...] = intermediate_result.x
+        loss = full_gradient.display_loss(intermediate_result.fun)
         try:
-            training.end_epoch(loss, math.nan, full.gradient_norms)
+            training.end_epoch(loss, math.nan, full_gradient.gradient_norms)
         except StopIteration as error:  # which would have a meaning for SciPy
             raise RuntimeError("An observer raised StopIteration.") from error
         if training.stopped_early or training.stopped:
@@ -52,7 +52,7 @@ def lbfgs(training, loss_term=None):
     try:
         result = minimize(
             evaluate,
-            accepted.copy(),
+            accepted_params.copy(),
             jac=True,
             method="L-BFGS-B",
             callback=end_iteration,
@@ -63,10 +63,10 @@ def lbfgs(training, loss_term=None):
             },
         )
     except KeyboardInterrupt:
-        network.params[...] = accepted
+        network.params[...] = accepted_params
         raise
     network.params[...] = result.x
-    training.state.loss = full.display_loss(result.fun)
+    training.state.loss = full_gradient.display_loss(result.fun)
     if result.status == 0 or training.stopped_early:
         return StopReason("converged")
     if training.stopped:
@@ -123,8 +123,8 @@ class FullGradient:
         self.objective, self.samples = training.objective, training.samples
         self.loss_term = loss_term or FullBatchLoss(self.objective, self.samples)
         self.network = training.state.network
-        ends = accumulate((W.size for W in self.network.weights), initial=0)
-        self.layers = [slice(*bounds) for bounds in pairwise(ends)]
+        bounds = accumulate((W.size for W in self.network.weights), initial=0)
+        self.layer_slices = [slice(*pair) for pair in pairwise(bounds)]
 
     def display_loss(self, cost):
         """Return a cost at the present parameters as it is reported."""
@@ -136,7 +136,7 @@ class FullGradient:
         self.network.params[...] = params
         n = len(self.samples)
         loss, total = self.loss_term(n)
-        self.gradient_norms = norms([total[layer] for layer in self.layers])
+        self.gradient_norms = norms([total[layer] for layer in self.layer_slices])
         n_weights = self.network.n_weights
         weights = self.network.params[:n_weights]
         scratch = np.empty_like(total[:n_weights])

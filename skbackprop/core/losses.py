@@ -265,39 +265,39 @@ class Quantile(Loss):
     @property
     def output_activation(self):
         """Several quantiles must not cross."""
-        return None if self._is_single else "increasing"
+        return None if self._is_scalar else "increasing"
 
     @property
-    def _is_single(self):
+    def _is_scalar(self):
         return isinstance(self.quantile, float)
 
     def accepts(self, activation):
-        return self._is_single or isinstance(activation, CumulativeSoftplus)
+        return self._is_scalar or isinstance(activation, CumulativeSoftplus)
 
     def value(self, y, a, z, out):
         # (1 - q) r above the target, -q r below it: their maximum.
         np.subtract(a, y, out=out)
-        for q, r in self._columns(out):
+        for q, r in self._quantile_columns(out):
             np.maximum((1.0 - q) * r, -q * r, out=r)
 
     def gradient(self, y, a, out):
         np.subtract(a, y, out=out)
         np.sign(out, out=out)
-        for q, sign in self._columns(out):
+        for q, sign in self._quantile_columns(out):
             np.clip(sign, -q, 1.0 - q, out=sign)
 
     def total(self, y, a, z, scratch, weight):
         # max((1 - q) r, -q r) is |r| / 2 + (1/2 - q) r.
         np.subtract(a, y, out=scratch)
-        tilt = 0.0
-        for q, r in self._columns(scratch):
-            tilt += (0.5 - q) * _weighted_sum(r, weight)
+        linear_term = 0.0
+        for q, r in self._quantile_columns(scratch):
+            linear_term += (0.5 - q) * _weighted_sum(r, weight)
         np.abs(scratch, out=scratch)
-        return 0.5 * _weighted_sum(scratch, weight) + tilt
+        return 0.5 * _weighted_sum(scratch, weight) + linear_term
 
-    def _columns(self, outputs):
+    def _quantile_columns(self, outputs):
         """Pair quantiles with the outputs that are to become them."""
-        if self._is_single:
+        if self._is_scalar:
             return [(self.quantile, outputs)]
         return zip(self.quantile, outputs.T)
 

@@ -86,9 +86,9 @@ class Network:
         initializers : sequence of Initializer
             One for each layer after the input.
         """
-        for W, b, rule in zip(self.weights, self.biases, initializers):
-            W[...] = rule.weights(rng, *W.shape)
-            b[...] = rule.biases(rng, *W.shape)
+        for W, b, initializer in zip(self.weights, self.biases, initializers):
+            W[...] = initializer.weights(rng, *W.shape)
+            b[...] = initializer.biases(rng, *W.shape)
 
     def rescale_outputs(self, factor, shift):
         """Have outputs become ``factor * a + shift``.
@@ -169,7 +169,7 @@ class Network:
             self._propagate_error(l, batch)
         return np.dot(batch.delta[0], self.weights[0].T)
 
-    def input_gradient(self, batch):
+    def first_layer_gradient(self, batch):
         """Write the gradient of the first weights, once `backward` has been there.
 
         It stands apart because a sparse input has zeros for nearly all of it.
@@ -200,11 +200,11 @@ class Network:
             may share it.
         """
         outputs = np.empty((X.shape[0], self.sizes[-1]), self.dtype)
-        for rows, batch in self.passes(X):
+        for rows, batch in self.forward_blocks(X):
             outputs[rows] = batch.a[-1]
         return outputs
 
-    def passes(self, X):
+    def forward_blocks(self, X):
         """Pass any number of rows forward, a block at a time.
 
         Parameters

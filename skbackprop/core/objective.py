@@ -42,8 +42,8 @@ class Objective:
         self.mean_weight = mean_weight
         self.n_averaged = n_averaged
         # The slope of the activation and the slope of the loss may cancel.
-        cancels = loss.canonical is type(network.activations[-1])
-        self._output_error = self._canonical_error if cancels else self._error
+        is_canonical = loss.canonical is type(network.activations[-1])
+        self._output_error = self._canonical_error if is_canonical else self._error
 
     def _error(self, work, a, z, delta):
         """Write delta = dC/da * f'(z), equation (BP1)."""
@@ -80,7 +80,7 @@ class Objective:
             The loss term of C.
         """
         cost = self.hidden_gradients(work, n_rows)
-        self.network.input_gradient(work)
+        self.network.first_layer_gradient(work)
         return cost
 
     def hidden_gradients(self, work, n_rows):
@@ -122,7 +122,7 @@ class Objective:
         if self.l1_alpha:
             np.sign(weights, out=scratch)
             axpy(self.l1_alpha / (n_rows * self.mean_weight), scratch, grad)
-        return self._penalty_of(weights, n_rows)
+        return self._compute_penalty(weights, n_rows)
 
     @property
     def has_penalty(self):
@@ -136,9 +136,9 @@ class Objective:
     def penalty(self, n_rows):
         """Return the penalty term of C for `n_rows` rows."""
         W = self.network.params[: self.network.n_weights]
-        return self._penalty_of(W, n_rows)
+        return self._compute_penalty(W, n_rows)
 
-    def _penalty_of(self, W, n_rows):
+    def _compute_penalty(self, W, n_rows):
         penalty = 0.0
         if self.alpha:
             penalty += 0.5 * self.alpha * dot(W, W)

@@ -127,21 +127,21 @@ class Adaptive(Schedule):
     does the same, and the numbers here follow it.
     """
 
-    smallest: ClassVar[float] = 1e-6
+    min_rate: ClassVar[float] = 1e-6
 
     def rates(self, state):
-        return self._after(state.n_plateaus)
+        return self._rate_after(state.n_plateaus)
 
-    def _after(self, n_plateaus):
+    def _rate_after(self, n_plateaus):
         rate = self.learning_rate_init
         for _ in range(n_plateaus):
-            if rate <= self.smallest:
+            if rate <= self.min_rate:
                 break
             rate /= 5.0
         return rate
 
     def should_stop(self, n_plateaus):
-        return self._after(n_plateaus - 1) <= self.smallest
+        return self._rate_after(n_plateaus - 1) <= self.min_rate
 
 
 @dataclass(frozen=True)
@@ -187,21 +187,25 @@ class OneCycle(Schedule):
     """
 
     has_fixed_length: ClassVar[bool] = True
-    rise: ClassVar[float] = 0.3
-    first: ClassVar[float] = 1 / 25
-    last: ClassVar[float] = 1e-4 / 25
+    warmup_fraction: ClassVar[float] = 0.3
+    initial_factor: ClassVar[float] = 1 / 25
+    final_factor: ClassVar[float] = 1e-4 / 25
 
     def rates(self, state):
         progress = state.progress
-        up = 1.0 - (1.0 - self.first) * _half_cosine(progress / self.rise)
-        down = (progress - self.rise) / (1.0 - self.rise)
-        down = self.last + (1.0 - self.last) * _half_cosine(down)
-        return self.learning_rate_init * np.where(progress < self.rise, up, down)
+        up = 1.0 - (1.0 - self.initial_factor) * _half_cosine(
+            progress / self.warmup_fraction
+        )
+        down = (progress - self.warmup_fraction) / (1.0 - self.warmup_fraction)
+        down = self.final_factor + (1.0 - self.final_factor) * _half_cosine(down)
+        return self.learning_rate_init * np.where(
+            progress < self.warmup_fraction, up, down
+        )
 
 
-def _half_cosine(share):
+def _half_cosine(fraction):
     """Return 1 at a share of 0, and 0 at a share of 1."""
-    return 0.5 * (1.0 + np.cos(math.pi * share))
+    return 0.5 * (1.0 + np.cos(math.pi * fraction))
 
 
 @dataclass(frozen=True)
@@ -263,8 +267,8 @@ class WarmUp:
     def rates(self, state):
         """Return the learning rates of the coming epoch; see `Schedule.rates`."""
         steps = state.step + 1 + np.arange(state.n_steps)
-        share = np.minimum(steps / self.warmup_steps, 1.0)
-        return self.schedule.rates(state) * share
+        factor = np.minimum(steps / self.warmup_steps, 1.0)
+        return self.schedule.rates(state) * factor
 
     def should_stop(self, n_plateaus):
         """Say whether the last plateau ends the training; see `Schedule.ends`."""

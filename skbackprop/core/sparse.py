@@ -26,14 +26,14 @@ def nonzero_gradient_rows(x, delta):
 
     Returns
     -------
-    touched : ndarray of int of shape (n_touched,)
+    columns : ndarray of int of shape (n_columns,)
         Which inputs the batch has at all, in increasing order.
-    rows : ndarray of shape (n_touched, n_units)
+    rows : ndarray of shape (n_columns, n_units)
         Their rows of the product.
     """
-    touched, columns = np.unique(x.indices, return_inverse=True)
-    compact = csr_array((x.data, columns, x.indptr), (x.shape[0], touched.size))
-    return touched, compact.T @ delta
+    columns, indices = np.unique(x.indices, return_inverse=True)
+    compact = csr_array((x.data, indices, x.indptr), (x.shape[0], columns.size))
+    return columns, compact.T @ delta
 
 
 def sparse_gradient(x, delta, out):
@@ -41,9 +41,9 @@ def sparse_gradient(x, delta, out):
     if x.shape[1] < x.nnz:
         out[...] = x.T @ delta
         return
-    touched, rows = nonzero_gradient_rows(x, delta)
+    columns, rows = nonzero_gradient_rows(x, delta)
     out.fill(0.0)
-    out[touched] = rows
+    out[columns] = rows
 
 
 def _sum_of_squares(matrix):
@@ -52,22 +52,22 @@ def _sum_of_squares(matrix):
 
 
 class LazySparseSGD:
-    """Plain gradient descent on the first weights, at the cost of the touched rows.
+    """Plain gradient descent on the first weights, at the cost of the columns rows.
 
     An L2 penalty shrinks all of W in every step. So W is kept as ``scale V``:
-    shrinking is one multiplication, and only the touched rows of V move.
+    shrinking is one multiplication, and only the columns rows of V move.
     Bottou (2012), "Stochastic gradient descent tricks", section 5.1.
 
     Parameters
     ----------
     W : ndarray of shape (n_inputs, n_units)
-        The weights, in C order. Their memory holds V until `settle`.
+        The weights, in C order. Their memory holds V until `materialize`.
 
     Attributes
     ----------
     scale : float
         What V is to be multiplied with.
-    squares : float
+    sum_of_squares : float
         Sum of the squares of V.
     records_gradient_norm : bool
         Whether the norm of the gradient of the steps to come is wanted.
@@ -78,19 +78,19 @@ class LazySparseSGD:
     def __init__(self, W):
         self.V = W
         self.records_gradient_norm = False
-        self.settle(1.0)
+        self.materialize(1.0)
 
-    def settle(self, scale):
+    def materialize(self, scale):
         """Multiply V by this scale, and hold W itself."""
         if scale != 1.0:
             scal(scale, self.V.reshape(-1))
         self.scale = 1.0
-        self.squares = _sum_of_squares(self.V)
+        self.sum_of_squares = _sum_of_squares(self.V)
 
     @property
     def squared_norm(self):
         """Sum of the squares of W."""
-        return self.scale**2 * self.squares
+        return self.scale**2 * self.sum_of_squares
 
     def step(self, x, delta, rate, shrinkage):
         """``W <- shrinkage W - rate x.T @ delta``.
@@ -106,16 +106,16 @@ class LazySparseSGD:
         shrinkage : float
             What the penalty leaves of the weights.
         """
-        touched, rows = nonzero_gradient_rows(x, delta)
+        columns, rows = nonzero_gradient_rows(x, delta)
         if self.records_gradient_norm:
             flat = rows.reshape(-1)
             self.gradient_norm = norm(flat) / self.scale if flat.size else 0.0
         rows *= rate / self.scale
         self.scale *= shrinkage
         if self.scale < MIN_SCALE:
-            self.settle(self.scale)
-        moved = self.V[touched]
-        self.squares -= _sum_of_squares(moved)
-        moved -= rows / self.scale
-        self.squares += _sum_of_squares(moved)
-        self.V[touched] = moved
+            self.materialize(self.scale)
+        updated_rows = self.V[columns]
+        self.sum_of_squares -= _sum_of_squares(updated_rows)
+        updated_rows -= rows / self.scale
+        self.sum_of_squares += _sum_of_squares(updated_rows)
+        self.V[columns] = updated_rows
