@@ -5,6 +5,8 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ._estimators.base import BaseBackprop
+from ._estimators.fitted import fitted_parts
+from ._estimators.fitting import prepare_training
 from .core.layout import layer_views
 from .core.lbfgs import FullGradient
 
@@ -88,8 +90,7 @@ def check_gradients(estimator, X, y, sample_weight=None, *, rtol=1e-4, random_st
         early_stopping=False,
         warm_start=False,
     )
-    estimator._validate_params()
-    training = estimator._prepare(X, y, sample_weight)
+    training = prepare_training(estimator, X, y, sample_weight)
     with np.errstate(all="ignore"):
         return _compare(estimator, training, rtol, check_random_state(random_state))
 
@@ -149,8 +150,8 @@ def _difference(cost_and_gradient, params, i, step):
 
 def _suspects(estimator, l):
     """Name what the error of layer `l` is computed by."""
-    architecture = estimator._architecture
-    layers = (*architecture.activation, architecture.output_activation)
+    architecture = fitted_parts(estimator).architecture
+    layers = (*architecture.hidden_activations, architecture.output_activation)
     backward = f"`backward` of the activation {layers[l - 1]!r}"
     if l < len(layers):
         return f"Look at {backward}, the layers above are right."

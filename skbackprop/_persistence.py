@@ -11,9 +11,11 @@ from pathlib import Path
 import joblib
 from sklearn.base import BaseEstimator
 
-from ._data.columns import ColumnEncoder
+from ._data.columns import MixedColumns, NumericColumns
+from ._data.reader import Reader
 from ._data.scaling import FittedScalers
-from ._estimators.architecture import Architecture, Fingerprint
+from ._data.targets import ClassTargets, NumericTargets
+from ._estimators.architecture import Architecture, ComponentSettings
 from ._estimators.pickling import PersistenceMixin
 from .core import initializers
 from .core.activations import (
@@ -52,14 +54,18 @@ _TYPES = {
     ActivationFromFunction,
     LossFromFunction,
     Architecture,
-    IdentityTransform,
-    ColumnEncoder,
-    Fingerprint,
-    Network,
+    ClassTargets,
+    ComponentSettings,
+    ConvergenceMonitor,
     FittedScalers,
+    IdentityTransform,
+    MixedColumns,
+    Network,
+    NumericColumns,
+    NumericTargets,
+    Reader,
     Standardized,
     TrainingState,
-    ConvergenceMonitor,
 }
 
 #: Names of the types of ours that a skops file of an estimator may contain, to be

@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from .._estimators.callback_support import EPOCH, without_callbacks
+from .._estimators.fitting import data_digest, resume_fit
+from .._estimators.solvers import SOLVERS
 from .._persistence import CHECKPOINT
 from .epoch_callbacks import EpochCallback
 
@@ -89,7 +91,7 @@ class Checkpoint(EpochCallback):
     def setup(self, estimator, context):
         """Refuse, at the beginning of `fit`, what could not be resumed."""
         super().setup(estimator, context)
-        if estimator.solver == "lbfgs":
+        if not SOLVERS[estimator.solver].can_resume:
             raise ValueError(
                 "Checkpoint can't resume solver='lbfgs', whose memory is SciPy's own. "
                 "Set another solver, or no Checkpoint."
@@ -133,7 +135,7 @@ class Checkpoint(EpochCallback):
         if is_epoch and estimator.n_iter_ % self.every:
             return
         if self.digest is None:
-            self.digest = estimator._digest(X, y, **(metadata or {}))
+            self.digest = data_digest(estimator, X, y, **(metadata or {}))
         self._write(estimator, finished=not is_epoch)
 
     def _write(self, estimator, finished):
@@ -217,7 +219,7 @@ class Checkpoint(EpochCallback):
         content = _read(Path(path))
         estimator = content["estimator"].__new__(content["estimator"])
         vars(estimator).update(content["attributes"])
-        if estimator._digest(X, y, sample_weight) != content["digest"]:
+        if data_digest(estimator, X, y, sample_weight) != content["digest"]:
             raise ValueError(
                 f"X, y or sample_weight differ from those that {str(path)!r} was "
                 "written with: a training can go on only with the same data."
@@ -227,7 +229,8 @@ class Checkpoint(EpochCallback):
         if content["finished"]:
             return estimator
         checkpoint.resumes = True
-        return estimator._resume(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        validation = (X_val, y_val, sample_weight_val)
+        return resume_fit(estimator, X, y, sample_weight, validation)
 
 
 def _read(path):

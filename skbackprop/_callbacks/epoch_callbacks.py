@@ -7,6 +7,7 @@ import numpy as np
 
 from .._estimators.base import BaseBackprop
 from .._estimators.callback_support import EPOCH
+from .._estimators.fitted import fitted_parts
 from ..core.state import EpochRecord
 
 
@@ -88,7 +89,7 @@ class EpochEndCallback(EpochCallback):
         self.function = function
 
     def _after_epoch(self, estimator, context):
-        stop = self.function(estimator, estimator._state.history[-1])
+        stop = self.function(estimator, fitted_parts(estimator).state.history[-1])
         if not isinstance(stop, bool | np.bool_ | None):
             raise TypeError(
                 f"function must return True, False or None, got {stop!r} from "
@@ -172,7 +173,7 @@ class HistoryLogger(EpochCallback):
             )
 
     def _after_epoch(self, estimator, context):
-        *record, _ = estimator._state.history[-1]
+        *record, _ = fitted_parts(estimator).state.history[-1]
         known = ["" if value != value else value for value in record]
         row = [_name_of(context.parent), estimator.n_iter_, *known]
         with self.path.open("a", newline="", encoding="utf-8") as file:

@@ -108,7 +108,7 @@ class FitCallbackContext(Observer):
 
     def end_epoch(self, n_epochs, record):
         """Tell that an epoch has ended; say whether a callback wants to stop."""
-        self.estimator._publish()  # callbacks may look at the attributes
+        self.estimator._set_best_attributes()  # callbacks may look at the attributes
         ended, self.epoch = self.epoch, None
         return ended.call_on_fit_task_end(
             **self.callback_kwargs, reconstruction_attributes=self._fitted_so_far

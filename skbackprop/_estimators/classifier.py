@@ -1,30 +1,26 @@
-"""BackpropClassifier: class labels in, labels and probabilities out."""
+"""The classifier."""
 
 from itertools import chain
 
 import numpy as np
-from scipy.sparse import csr_matrix, issparse
 from scipy.special import logit
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    check_classification_targets,
-    type_of_target,
-    unique_labels,
-)
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.multiclass import unique_labels
 
-from .._data.class_weight import count_classes, is_weight, weigh_classes, weigh_samples
+from .._data.class_weight import compute_class_weights, is_weight
+from .._data.targets import ClassTargets
 from ..core.activations import Sigmoid, Softmax
 from ..core.inspection import weighted_inputs
 from ..core.losses import Loss, SquaredError, losses_for
-from .base import BaseBackprop, is_stochastic
+from .base import BaseBackprop
+from .parameters import SHARED_CONSTRAINTS, store_parameters
+from .solvers import has_partial_fit
 
-#: The shares of a class that outputs start at, at least and at most: nearer to 0 or 1
-#: the slope of a sigmoid is too small to learn from.
-SMALLEST_SHARE, LARGEST_SHARE = 0.01, 0.99
+#: Range of the initial outputs: nearer to 0 or 1, the derivative of a sigmoid is too
+#: small to learn from.
+MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT = 0.01, 0.99
 
 
 class BackpropClassifier(ClassifierMixin, BaseBackprop):
@@ -296,7 +292,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     """
 
     _parameter_constraints: dict = {
-        **BaseBackprop._parameter_constraints,
+        **SHARED_CONSTRAINTS,
         "loss": [StrOptions(losses_for("classification")), Loss, callable],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
@@ -343,47 +339,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         clip_norm=None,
         dtype=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            loss=loss,
-            output_activation=output_activation,
-            standardize=standardize,
-            categorical_features=categorical_features,
-            init=init,
-            solver=solver,
-            alpha=alpha,
-            l1_alpha=l1_alpha,
-            max_norm=max_norm,
-            dropout=dropout,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            decay_rate=decay_rate,
-            warmup_steps=warmup_steps,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            scoring=scoring,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            clip_norm=clip_norm,
-            dtype=dtype,
-        )
-        self.class_weight = class_weight
+        store_parameters(self, locals())
 
-    @available_if(is_stochastic)
+    @available_if(has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Carry training on by one epoch over the given samples.
@@ -424,12 +382,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             Class labels, or a label indicator of int.
         """
         scores = self.decision_function(X)
-        if self._target_kind == "multilabel":
-            labels = (scores > 0.0).astype(int)
-            return csr_matrix(labels) if self._sparse_labels else labels
-        if self._target_kind == "binary":
-            return self.classes_[(scores > 0.0).astype(int)]
-        return self.classes_[scores.argmax(axis=1)]
+        return self._reader.targets.predict(scores)
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -449,26 +402,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             one, but not those of a label indicator, where each column is the
             probability of a label of its own.
         """
-        probabilities = self._probabilities(self._outputs(X))
-        # No network is certain; and logarithms of these remain finite.
+        outputs = self._outputs(X)
+        probabilities = self._reader.targets.predict_proba(
+            outputs, sum_to_one=self._architecture.has_softmax_outputs
+        )
+        # No network is certain, and logarithms of these probabilities are finite.
         limits = np.finfo(probabilities.dtype)
         return probabilities.clip(limits.tiny, 1.0 - limits.epsneg)
-
-    def _probabilities(self, outputs):
-        if self._target_kind == "multilabel":
-            return outputs
-        if self._target_kind == "binary":
-            positive = outputs.clip(0.0, 1.0)
-            return np.hstack([1.0 - positive, positive])
-        if isinstance(self._architecture.output_activation, Softmax):
-            return outputs
-        # Activations such as tanh reach below zero: lift their rows to zero.
-        outputs -= outputs.min(axis=1, keepdims=True).clip(max=0.0)
-        # Those of "exp" may be as large as numbers get, but not their sum.
-        np.minimum(outputs, np.finfo(outputs.dtype).max / outputs.shape[1], out=outputs)
-        totals = outputs.sum(axis=1, keepdims=True)
-        outputs[totals[:, 0] == 0.0] = 1.0
-        return outputs / outputs.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -505,190 +445,131 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             second; else one for each class, the largest where `predict` says so,
             or for each label, positive where it is predicted.
         """
-        X = self._check_inputs(X)
-        with self._threads(X):
-            if self._of_weighted_inputs:
-                scores = weighted_inputs(self._state.network, X)
+        X = self._read_inputs(X)
+        network, kind = self._state.network, self._reader.targets.kind
+        with self._blas_threads(X):
+            if self._decides_by_logits:
+                scores = weighted_inputs(network, X)
             else:
-                scores = self._state.network.predict(X)
-                if self._target_kind != "multiclass":
+                scores = network.predict(X)
+                if kind != "multiclass":
                     scores -= 0.5
-        return scores.ravel() if self._target_kind == "binary" else scores
+        return scores.ravel() if kind == "binary" else scores
 
     @property
-    def _of_weighted_inputs(self):
-        """Whether the weighted inputs of the output layer are what decides."""
-        # Not of activations derived from these, which may be one half elsewhere.
-        return type(self._architecture.output_activation) in (Sigmoid, Softmax)
+    def classes_(self):
+        """Class labels; column numbers for a label indicator."""
+        return self._fitted._reader.targets.classes
 
-    # ------------------------------------------------------ labels and targets
+    @property
+    def _decides_by_logits(self):
+        return self._architecture.decides_by_logits
 
-    def _start_outputs(self, network, samples):
-        """Start sigmoids under the quadratic cost at the share of each class.
+    # ---------------------------------------------------------------- targets and loss
 
-        From one half, where they would start, most of the many outputs of many classes
-        have to be pushed down first, for which the small slope at both ends of the
-        sigmoid takes much of the training.
+    def _learn_targets(self, y, classes, is_chunk):
+        y = ClassTargets.check(y)
+        if not is_chunk:
+            return ClassTargets.learn(y), y
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        targets = ClassTargets.learn(y, unique_labels(classes))
+        targets.check_known(y)
+        return targets, y
+
+    def _check_declared_classes(self, targets, classes):
+        if classes is not None and not np.array_equal(
+            targets.classes, unique_labels(classes)
+        ):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to "
+                f"partial_fit, was: {targets.classes!r}"
+            )
+
+    def _get_core_loss(self, targets):
+        """Return the loss that implements "log_loss" for these targets."""
+        if not isinstance(self.loss, str) or self.loss != "log_loss":
+            return self.loss
+        if targets.kind != "multiclass":
+            return "binary_log_loss"
+        output = self.output_activation
+        is_softmax = type(output) is Softmax or output in ("auto", "softmax")
+        return "log_loss" if is_softmax else "binary_log_loss"
+
+    def _get_fixed_settings(self):
+        return {
+            "standardize": self.standardize,
+            "categorical_features": np.asarray(self.categorical_features).tolist(),
+        }
+
+    def _check_output_activation(self, architecture, targets):
+        if architecture.has_softmax_outputs and targets.kind == "multilabel":
+            raise ValueError(
+                "output_activation='softmax' requires classes that exclude each other, "
+                "got a label indicator. Use 'auto' or another output activation."
+            )
+
+    def _scales_targets(self, architecture, targets):
+        return False
+
+    def _n_averaged_outputs(self, n_outputs):
+        return 1
+
+    def _init_output_biases(self, network, architecture, targets, samples):
+        """Initialize sigmoid outputs under the squared error at the class frequencies.
+
+        With many classes, most outputs would have to decrease from 0.5 first, and the
+        small derivative of the sigmoid near 0 makes this slow.
         """
-        architecture = self._architecture
         if (
             self.init == "auto"
             and type(architecture.output_activation) is Sigmoid
             and type(architecture.loss) is SquaredError
         ):
-            counts = samples.measured(count_classes, len(self.classes_))
-            share = counts / counts.sum(axis=1, keepdims=True)
-            share = share[0] if self._target_kind == "multiclass" else share[:, 1]
-            share = share.clip(SMALLEST_SHARE, LARGEST_SHARE)
-            network.biases[-1][...] = logit(share)
+            counts = samples.class_counts(len(targets.classes))
+            frequencies = counts / counts.sum(axis=1, keepdims=True)
+            is_multiclass = targets.kind == "multiclass"
+            initial = frequencies[0] if is_multiclass else frequencies[:, 1]
+            initial = initial.clip(MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT)
+            network.biases[-1][...] = logit(initial)
 
-    def _learn_class_weight(self, samples, carry_on):
-        self._class_table = None
-        multilabel = self._target_kind == "multilabel"
-        n_classes = len(self.classes_)
-        counts = samples.measured(count_classes, n_classes)
-        self._class_counts = counts + (self._class_counts if carry_on else 0.0)
+    # ---------------------------------------------------------------- class weights
+
+    def _count_classes(self, targets, samples):
+        return samples.class_counts(len(targets.classes))
+
+    def _get_class_weights(self, reader):
         if self.class_weight is None:
-            return
-        self._check_class_weight(multilabel)
-        classes = np.arange(2) if multilabel else self.classes_
-        self._class_table = weigh_classes(
-            self.class_weight, classes, self._class_counts
-        )
+            return None
+        targets = reader.targets
+        self._check_class_weight(targets)
+        is_indicator = targets.kind == "multilabel"
+        classes = np.arange(2) if is_indicator else targets.classes
+        return compute_class_weights(self.class_weight, classes, reader.class_counts)
 
-    def _weigh_classes(self, samples):
-        if self._class_table is None:
-            return samples
-        return samples.changed(weigh_samples, self._class_table)
-
-    def _check_class_weight(self, multilabel):
-        """Refuse what is not a dict of weights, or one for each label."""
-        if isinstance(self.class_weight, str):
+    def _check_class_weight(self, targets):
+        """Raise ValueError if the class weights do not match the targets."""
+        if isinstance(self.class_weight, str):  # "balanced"
             return
-        n_dicts = len(self.classes_) if multilabel else 1
-        dicts = self.class_weight if multilabel else [self.class_weight]
-        fits = (
+        is_indicator = targets.kind == "multilabel"
+        n_dicts = len(targets.classes) if is_indicator else 1
+        dicts = self.class_weight if is_indicator else [self.class_weight]
+        is_valid = (
             isinstance(dicts, list)
             and len(dicts) == n_dicts
             and all(isinstance(one, dict) for one in dicts)
+            and all(map(is_weight, chain(*map(dict.values, dicts))))
         )
-        if not fits or not all(map(is_weight, chain(*map(dict.values, dicts)))):
+        if not is_valid:
             allowed = (
-                f"a list of {n_dicts} dicts with the keys 0 and 1, one for each label"
-                if multilabel
-                else "a dict by class"
+                f"a list of {n_dicts} dicts with the keys 0 and 1, one per label"
+                if is_indicator
+                else "a dict from class to weight"
             )
             raise ValueError(
-                f"class_weight={self.class_weight!r} does not fit y; allowed are "
-                f"'balanced', None and {allowed}, of finite weights of zero or more."
+                f"class_weight={self.class_weight!r} does not match y. Allowed are "
+                f"'balanced', None and {allowed}, with finite weights of at least 0."
             )
-
-    def _loss_in_core(self):
-        """Return the loss that stands for "log_loss" with these targets."""
-        if not isinstance(self.loss, str) or self.loss != "log_loss":
-            return self.loss
-        if self._target_kind != "multiclass":
-            return "binary_log_loss"
-        softmax = type(self.output_activation) is Softmax or self.output_activation in (
-            "auto",
-            "softmax",
-        )
-        return "log_loss" if softmax else "binary_log_loss"
-
-    def _n_averaged(self, n_outputs):
-        return 1
-
-    def _check_output(self, architecture):
-        """Refuse to sum to one over labels that do not exclude each other."""
-        softmax = isinstance(architecture.output_activation, Softmax)
-        if softmax and self._target_kind == "multilabel":
-            raise ValueError(
-                "output_activation='softmax' is for classes that exclude each other, "
-                "got a label indicator; allowed are 'auto' and the other names."
-            )
-
-    def _encode(self, y, dtype, carry_on, incremental, classes):
-        """Turn labels into targets: a 0 or 1 for each output."""
-        check_classification_targets(y)
-        if not carry_on:
-            self.__dict__.pop("classes_", None)
-        if incremental:
-            _check_partial_fit_first_call(self, classes)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y.toarray() if issparse(y) else y, warn=True)
-        if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
-            raise ValueError(
-                "Multioutput target data is not supported with label binarization. "
-                "Fit one classifier an output with sklearn.multioutput."
-                "MultiOutputClassifier; a label indicator of 0 and 1 is supported."
-            )
-        if y.ndim == 2 and not np.isin(y.data if issparse(y) else y, (0, 1)).all():
-            raise ValueError(
-                "y must be 0 or 1 everywhere where it is a label indicator, got "
-                f"{np.unique(y.data if issparse(y) else y)}."
-            )
-        if not carry_on:
-            self._settle_classes(y, incremental)
-        if carry_on or incremental:
-            self._check_classes(y, must_be_all=not incremental)
-        return self._targets(y, dtype)
-
-    def _settle_classes(self, y, incremental):
-        """Settle, when the network is made, which classes there are."""
-        if not incremental:
-            self.classes_ = unique_labels(y)
-        n_classes = len(self.classes_)
-        if y.ndim == 1 and n_classes < 2:
-            raise ValueError(
-                f"y must have at least two classes, got one class: {self.classes_}. "
-                "Pass samples of every class, or all classes to partial_fit."
-            )
-        several = "multiclass" if n_classes > 2 else "binary"
-        self._target_kind = "multilabel" if y.ndim == 2 else several
-        self._sparse_labels = issparse(y)
-
-    def _check_classes(self, y, must_be_all):
-        """Check labels against the classes that were settled."""
-        multilabel = self._target_kind == "multilabel"
-        if multilabel != (y.ndim == 2):
-            raise ValueError(
-                f"y must be {'a label indicator' if multilabel else 'class labels'} "
-                f"as before, got an array of shape {y.shape}."
-            )
-        if multilabel and not np.array_equal(self.classes_, np.arange(y.shape[1])):
-            raise ValueError(
-                f"y has {y.shape[1]} columns, one a label, but classes are "
-                f"{self.classes_}; for a label indicator they must be "
-                f"np.arange({y.shape[1]}), here and in every call that carries on."
-            )
-        classes = unique_labels(y)
-        if must_be_all and set(classes) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in "
-                f"the previous call to fit. Previously got {self.classes_}, `y` has "
-                f"{classes}. Call fit with warm_start=False to start anew."
-            )
-        if np.setdiff1d(classes, self.classes_).size:
-            raise ValueError(
-                "`y` has classes not in `self.classes_`. `self.classes_` has "
-                f"{self.classes_}. 'y' has {classes}. Pass all classes to the first "
-                "call of partial_fit."
-            )
-
-    def _targets(self, y, dtype):
-        """Return the targets, and the code of each sample where there are codes."""
-        if self._target_kind == "multilabel":
-            return (y.toarray() if issparse(y) else y).astype(dtype), None
-        codes = np.searchsorted(self.classes_, y)
-        if self._target_kind == "binary":
-            return np.array([[0.0], [1.0]], dtype), codes
-        return np.eye(len(self.classes_), dtype=dtype), codes
-
-    def _decode(self, samples):
-        """Turn targets back into labels, for a scorer."""
-        if samples.codes is None:
-            return samples.targets.astype(int)
-        return self.classes_[samples.codes]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -67,29 +67,29 @@ def warn_on_stop(estimator, outcome):
         Of its training.
     """
     scaling = "" if estimator.standardize else ", or scale the data: standardize=True"
-    if outcome.reason == "interrupted":
+    if outcome.kind == "interrupted":
         warnings.warn(
             "Training interrupted by user. The weights reached so far, after "
             f"{estimator.n_iter_} whole epochs, are kept and can be used.",
             stacklevel=3,
         )
-    elif outcome.reason == "stopped" and estimator.verbose:
+    elif outcome.kind == "stopped" and estimator.verbose:
         print(f"A callback asked to stop after {estimator.n_iter_} epochs. Stopping.")
-    elif outcome.reason == "converged" and estimator.verbose:
+    elif outcome.kind == "converged" and estimator.verbose:
         what = "Validation score" if estimator.early_stopping else "Training loss"
         print(
             f"{what} did not improve more than tol={estimator.tol:f} for "
             f"{estimator.n_iter_no_change} consecutive epochs. Stopping."
         )
-    elif estimator.solver == "lbfgs" and outcome.message:
+    elif outcome.message:
         warnings.warn(
-            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
+            f"{estimator.solver} failed to converge after {estimator.n_iter_} iteration(s) "
             f"{outcome.message}\nIncrease the number of iterations to improve "
             f"the convergence (max_iter={estimator.max_iter}){scaling}.",
             ConvergenceWarning,
             stacklevel=3,
         )
-    elif outcome.reason == "max_iter":
+    elif outcome.kind == "max_iter":
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached "
             "and the optimization hasn't converged yet. Increase max_iter, raise "

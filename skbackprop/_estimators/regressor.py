@@ -1,19 +1,19 @@
-"""BackpropRegressor: one real number or several to be predicted."""
+"""The regressor."""
 
 from numbers import Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d
 
+from .._data.targets import NumericTargets
 from ..core.activations import Identity
 from ..core.losses import Loss, Quantile, losses_for
-from .base import BaseBackprop, is_stochastic
-from .fitted import check_range
+from .base import BaseBackprop
+from .parameters import SHARED_CONSTRAINTS, store_parameters
+from .solvers import has_partial_fit
 
 
 class BackpropRegressor(RegressorMixin, BaseBackprop):
@@ -283,12 +283,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     """
 
     _parameter_constraints: dict = {
-        **BaseBackprop._parameter_constraints,
+        **SHARED_CONSTRAINTS,
         "loss": [StrOptions(losses_for("regression")), Loss, callable],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
     _default_output_activation = "identity"
-    _of_weighted_inputs = False
 
     def __init__(
         self,
@@ -331,47 +330,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         clip_norm=None,
         dtype=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            loss=loss,
-            output_activation=output_activation,
-            standardize=standardize,
-            categorical_features=categorical_features,
-            init=init,
-            solver=solver,
-            alpha=alpha,
-            l1_alpha=l1_alpha,
-            max_norm=max_norm,
-            dropout=dropout,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            decay_rate=decay_rate,
-            warmup_steps=warmup_steps,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            scoring=scoring,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            clip_norm=clip_norm,
-            dtype=dtype,
-        )
-        self.quantile = quantile
+        store_parameters(self, locals())
 
-    @available_if(is_stochastic)
+    @available_if(has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
         """Carry training on by one epoch over the given samples.
@@ -409,9 +370,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             float32 where the network was fitted to float32, else float64.
         """
         outputs = self._outputs(X)
-        self._scales.restore(outputs)
-        single = outputs.shape[1] == 1 and not self._predicts_quantiles
-        return outputs.ravel() if single else outputs
+        self._reader.scalers.unscale_outputs(outputs)
+        return self._reader.targets.predict(outputs)
 
     def score(self, X, y, sample_weight=None):
         """Score predictions by R2, and several quantiles by their mean D2.
@@ -431,110 +391,95 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             :func:`sklearn.metrics.r2_score`; where `quantile` is a sequence, the mean
             over the quantiles of :func:`sklearn.metrics.d2_pinball_score`. At best 1.
         """
-        return self._score_of(y, self.predict(X), sample_weight)
+        return self.score_predictions(y, self.predict(X), sample_weight)
 
-    def _score_of(self, y, predicted, sample_weight):
-        if not self._predicts_quantiles:
-            return r2_score(y, predicted, sample_weight=sample_weight)
+    def score_predictions(self, y, predictions, sample_weight=None):
+        if self._reader.targets.n_quantiles is None:
+            return r2_score(y, predictions, sample_weight=sample_weight)
         scores = [
-            d2_pinball_score(y, column, sample_weight=sample_weight, alpha=q)
-            for q, column in zip(self._architecture.loss.quantile, predicted.T)
+            d2_pinball_score(y, column, sample_weight=sample_weight, alpha=quantile)
+            for quantile, column in zip(self._architecture.loss.quantile, predictions.T)
         ]
         return float(np.mean(scores))
 
-    def _loss_in_core(self):
-        if not isinstance(self.loss, str) or self.loss != "quantile":
-            if not isinstance(self.quantile, Real):
-                raise ValueError(
-                    f"quantile={self.quantile} needs loss='quantile', got "
-                    f"loss={self.loss!r}. Set that, or quantile to a number."
-                )
-            return self.loss
-        return Quantile(self._quantile_in_core())
+    _decides_by_logits = False
 
-    def _quantile_in_core(self):
-        """Return the quantile as a float, or several as a tuple of them."""
-        single = isinstance(self.quantile, Real)
+    # ---------------------------------------------------------------- targets and loss
+
+    def _learn_targets(self, y, classes, is_chunk):
+        y = NumericTargets.check(y)
+        return NumericTargets.learn(y, self._quantiles), y
+
+    def _check_declared_classes(self, targets, classes):
+        """Regression has no classes."""
+
+    @property
+    def _quantiles(self):
+        """Sequence of quantiles as a tuple; None for a single quantile or none."""
+        loss = self._get_core_loss(None)
+        has_several = isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
+        return loss.quantile if has_several else None
+
+    def _get_core_loss(self, targets):
+        if isinstance(self.loss, str) and self.loss == "quantile":
+            return Quantile(self._get_quantile())
+        if not isinstance(self.quantile, Real):
+            raise ValueError(
+                f"quantile={self.quantile} requires loss='quantile', got "
+                f"loss={self.loss!r}. Set loss='quantile', or set quantile to a number."
+            )
+        return self.loss
+
+    def _get_quantile(self):
+        """Return the quantile as a float, or a sequence of quantiles as a tuple."""
+        is_number = isinstance(self.quantile, Real)
         try:
-            quantiles = np.asarray([self.quantile] if single else self.quantile, float)
+            quantiles = np.asarray(
+                [self.quantile] if is_number else self.quantile, float
+            )
         except (TypeError, ValueError):
             quantiles = np.empty(0)
-        wrong = quantiles.ndim != 1 or quantiles.size == 0
-        if wrong or not (np.diff([0.0, *quantiles, 1.0]) > 0.0).all():
+        is_sequence = quantiles.ndim == 1 and quantiles.size > 0
+        if not is_sequence or not (np.diff([0.0, *quantiles, 1.0]) > 0.0).all():
             raise ValueError(
-                f"quantile={self.quantile} must be a number between 0 and 1, or a "
-                "sequence of such numbers, each larger than the one before."
+                f"quantile={self.quantile} must be a number between 0 and 1, or an "
+                "increasing sequence of such numbers."
             )
         quantiles = tuple(quantiles.tolist())
-        return quantiles[0] if single else quantiles
+        return quantiles[0] if is_number else quantiles
 
-    def _frozen_parameters(self):
-        frozen = super()._frozen_parameters()
+    def _get_fixed_settings(self):
+        settings = {
+            "standardize": self.standardize,
+            "categorical_features": np.asarray(self.categorical_features).tolist(),
+        }
         if isinstance(self.loss, str) and self.loss == "quantile":
-            frozen["quantile"] = self._quantile_in_core()
-        return frozen
+            settings["quantile"] = self._get_quantile()
+        return settings
 
-    @property
-    def _predicts_quantiles(self):
-        """Whether there is an output for each of several quantiles."""
-        loss = self._architecture.loss
-        return isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
-
-    def _check_output(self, architecture):
+    def _check_output_activation(self, architecture, targets):
         """Any output can be a prediction."""
 
-    def _n_averaged(self, n_outputs):
-        """Report the squared error as a mean over outputs, as MLPRegressor does.
+    def _scales_targets(self, architecture, targets):
+        # Bounded outputs cannot have any scale. Several quantiles of one target share
+        # its scale.
+        is_unbounded = isinstance(architecture.output_activation, Identity)
+        return is_unbounded or targets.n_quantiles is not None
 
-        What is descended is their sum all the same, there as here.
-        """
+    def _n_averaged_outputs(self, n_outputs):
+        # MLPRegressor displays the mean over the outputs, and minimizes the sum.
         return n_outputs if self.loss == "squared_error" else 1
 
-    def _encode(self, y, dtype, carry_on, incremental, classes):
-        """Turn target values into an array of one column an output."""
-        if issparse(y):
-            raise TypeError("y must be a dense array of numbers, got a sparse one.")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        check_range(y, dtype, "y")
-        # Rounded to `dtype` after they have been scaled, not before.
-        wide = np.result_type(y, dtype)
-        targets = np.ascontiguousarray(y, wide).reshape(len(y), -1)
-        loss = self._loss_in_core()
-        if isinstance(loss, Quantile) and isinstance(loss.quantile, tuple):
-            targets = self._repeated(targets, len(loss.quantile))
-        if carry_on and targets.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y must have {self.n_outputs_} outputs as before, got "
-                f"{targets.shape[1]}."
-            )
-        return targets, None
+    def _init_output_biases(self, network, architecture, targets, samples):
+        """Standardized targets have mean zero, like the initial outputs."""
 
-    def _decode(self, samples):
-        """Turn targets back into what `y` was, for a scorer."""
-        targets = samples.targets
-        if targets.shape[1] == 1 or self._predicts_quantiles:
-            return targets[:, 0]
-        return targets
+    # ---------------------------------------------------------------- class weights
 
-    def _repeated(self, targets, n_quantiles):
-        """Return the target once for each of its quantiles."""
-        if targets.shape[1] != 1:
-            raise ValueError(
-                f"quantile={self.quantile} predicts several quantiles of one target, "
-                f"but y has {targets.shape[1]}. Pass a single quantile, or fit one "
-                "regressor a target with sklearn.multioutput.MultiOutputRegressor."
-            )
-        return np.repeat(targets, n_quantiles, axis=1)
+    def _count_classes(self, targets, samples):
+        return None
 
-    @property
-    def _scales_targets(self):
-        """Whether outputs can be in any units: they have neither bounds nor an order.
-
-        Several quantiles of one target have an order, but the units in common.
-        """
-        f = self._architecture.output_activation
-        return isinstance(f, Identity) or self._predicts_quantiles
+    def _get_class_weights(self, reader):
+        return None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

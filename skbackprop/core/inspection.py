@@ -73,7 +73,7 @@ def input_jacobian(network, X, of_weighted_inputs):
     work = Workspace(network, min(n_samples, BLOCK_ROWS), issparse(X), X.dtype)
     for rows in row_blocks(n_samples, work.n_rows):
         batch = work.head(rows.stop - rows.start)
-        x = transform_batch(X[rows], batch.fetched.x, work.inputs)
+        x = transform_batch(X[rows], batch.buffers.x, work.inputs)
         derivatives = work.inputs.derivative(x.toarray() if batch.is_sparse else x)
         for k in range(n_outputs):
             gradient = _gradient_of_output(network, x, batch, k, of_weighted_inputs)

@@ -51,7 +51,7 @@ def lbfgs(training, loss_term=None):
                 "A callback or scorer raised StopIteration during solver='lbfgs'. To "
                 "stop training, return True from an EpochEndCallback function."
             ) from error
-        if training.stopped_early or training.stopped:
+        if training.stops_early or training.stopped:
             raise StopIteration
 
     try:
@@ -72,7 +72,7 @@ def lbfgs(training, loss_term=None):
         raise
     network.params[...] = result.x
     training.state.loss = full_gradient.display_loss(result.fun)
-    if result.status == 0 or training.stopped_early:
+    if result.status == 0 or training.stops_early:
         return StopReason("converged")
     if training.stopped:
         return StopReason("stopped")
