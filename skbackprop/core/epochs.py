@@ -155,7 +155,7 @@ class LazySparseEpoch(MiniBatchEpoch):
             self.gradient_norms = (self.first.gradient_norm, *self.gradient_norms)
             return loss
         finally:
-            self.first.settle(self.first.scale)
+            self.first.materialize(self.first.scale)
 
     def _record_gradient_norms(self):
         # The first layer computes its gradient in the step that follows.

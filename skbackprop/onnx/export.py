@@ -588,7 +588,7 @@ FORMULAS = {
     Sigmoid: lambda f, z: sigmoid(z),
     Tanh: lambda f, z: tanh(z),
     ReLU: lambda f, z: maximum(z, 0.0),
-    LeakyReLU: lambda f, z: maximum(z, f.slope * z),
+    LeakyReLU: lambda f, z: maximum(z, f.negative_slope * z),
     ELU: lambda f, z: maximum(z, exp(minimum(z, 0.0)) - 1.0),
     GELU: lambda f, z: z * normal_cdf(z),
     SiLU: lambda f, z: z * sigmoid(z),

@@ -182,7 +182,7 @@ def test_each_layer_has_an_activation_of_its_own(dtype):
 
 def test_settings_of_an_activation_are_exported():
     steep = OUTPUT_ACTIVATIONS["leaky_relu"]()
-    steep.slope = 0.3
+    steep.negative_slope = 0.3
     net = regressor(activation=steep, standardize=False).fit(X, NUMBERS)
     check(net, X)
 
