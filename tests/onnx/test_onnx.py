@@ -47,7 +47,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
 
 from skbackprop.onnx import TARGET_OPSET, to_onnx  # noqa: E402
-from skbackprop.onnx.export import FORMULAS  # noqa: E402
+from skbackprop.onnx.formulas import FORMULAS  # noqa: E402
 
 TWO = (NUMBERS > 0).astype(int)
 TARGETS = np.column_stack([NUMBERS, 1e3 + 50.0 * X[:, 2], X[:, 1] * X[:, 3]])
