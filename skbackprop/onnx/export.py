@@ -95,8 +95,7 @@ def to_onnx(model, X, *, target_opset=TARGET_OPSET, ir_version=None):
     not a category, such as the empty string.
 
     Unlike `predict`, the graph does not validate its inputs. It applies floating-point
-    arithmetic to infinite values, and to missing values in features that had none in
-    `fit`.
+    arithmetic to infinite values, and to missing values that `predict` rejects.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from numpy.polynomial import Chebyshev, Polynomial
 from scipy.special import erfcx
 
 from ..core.activations import (
+    ACTIVATIONS,
     ELU,
     GELU,
     OUTPUT_ACTIVATIONS,
@@ -47,12 +48,12 @@ def log1p(u):
     return log(w) - (w - 1.0 - u) / w
 
 
-#: Point x that ``s = (x - 4) / (x + 4)`` maps to 0. The variable s maps all x >= 0 to
-#: [-1, 1), and the scaled tail below is smooth in s; Shepherd and Laframboise, Math.
-#: Comp. 36 (1981), 249-253.
+#: Constant of the substitution ``s = (x - 4) / (x + 4)``, which maps x >= 0 to [-1, 1).
+#: The scaled tail below is smooth in s. Source: Shepherd and Laframboise, Math. Comp.
+#: 36 (1981), 249-253.
 TAIL_CENTER = 4.0
 
-#: Polynomial in s for ``exp(x**2 / 2)`` times the normal distribution function at -x.
+#: Polynomial in s for ``exp(x**2 / 2)`` times the normal CDF at -x.
 TAIL_POLYNOMIAL = Chebyshev.interpolate(
     lambda s: 0.5 * erfcx(TAIL_CENTER * (1.0 + s) / (1.0 - s) / np.sqrt(2.0)), 24
 ).convert(kind=Polynomial)
@@ -107,12 +108,15 @@ def check_activations(activations):
         Activations of the hidden layers, then of the output layer.
     """
     *hidden, output = activations
-    layers = [(f"activation of hidden layer {l}", f) for l, f in enumerate(hidden, 1)]
-    for name, f in [*layers, ("output_activation", output)]:
+    layers = [
+        (f"activation of hidden layer {l}", f, ACTIVATIONS)
+        for l, f in enumerate(hidden, 1)
+    ]
+    layers.append(("output_activation", output, OUTPUT_ACTIVATIONS))
+    for name, f, supported in layers:
         if type(f) not in FORMULAS:
             custom = f.function if isinstance(f, ActivationFromFunction) else f
             raise ValueError(
                 f"Cannot export the {name} {custom!r} because only built-in "
-                f"activations are supported. Use one of "
-                f"{', '.join(OUTPUT_ACTIVATIONS)}."
+                f"activations are supported. Use one of {', '.join(supported)}."
             )

@@ -60,7 +60,7 @@ def variable_dtype(variable):
 
 
 class Tensor:
-    """Tensor of a graph. Operations on tensors add nodes, as if on arrays.
+    """Tensor of a graph, with array-like operations that add nodes.
 
     Parameters
     ----------
