@@ -66,7 +66,9 @@ def make_data(n_rows, n_columns, n_partitions):
 
 def message_seconds(client, n_params, repeats):
     """Return the median time of a round trip of the parameters to all workers."""
-    shards = Shards(client, _partitions(*make_data(100, 3, N_WORKERS), None))
+    shards = Shards(
+        client, _partitions(*make_data(100, 3, N_WORKERS), None), stay=False
+    )
     shards.tell("make_learner", Echo)
     params, seconds = np.zeros(n_params), []
     for _ in range(repeats):
