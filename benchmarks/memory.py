@@ -1,8 +1,8 @@
 """Measure the peak memory of one `fit`.
 
 Call ``python -m benchmarks.memory DATA COMPETITOR``. Only anonymous memory is measured.
-Resident memory also includes the pages of a memory-mapped file that have been read,
-although these pages belong to the page cache of the operating system.
+Resident memory also includes the pages of a memory-mapped file that have been read.
+These pages belong to the page cache of the operating system.
 """
 
 import re

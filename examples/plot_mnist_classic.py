@@ -172,9 +172,9 @@ plt.show()
 # 100 hidden units
 # ----------------
 #
-# More hidden units increase the accuracy. The log-loss with sigmoid outputs requires a
-# smaller learning rate, because the output error :math:`\delta = a - y` does not
-# contain the derivative of the sigmoid.
+# More hidden units increase the accuracy. With the log-loss and sigmoid outputs, the
+# output error is :math:`\delta = a - y`. This error does not contain the derivative of
+# the sigmoid, so the learning rate must be smaller.
 #
 # The book divides the penalty :math:`\lambda = 5` by 50 000 images. In skbackprop,
 # ``alpha`` is divided by the batch size, so the equivalent value is

@@ -130,7 +130,8 @@ default = BackpropRegressor(
     (30, 30), learning_rate_init=0.01, max_iter=150, tol=0, random_state=0
 )
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", ConvergenceWarning)  # train for exactly 150 epochs
+    # Training runs for a fixed number of epochs, so ignore this warning.
+    warnings.simplefilter("ignore", ConvergenceWarning)
     custom.fit(X, y)
     default.fit(X, y)
 

@@ -62,9 +62,8 @@ for name, settings in methods.items():
         random_state=0,
     ).set_params(**{"alpha": 0.0} | settings)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ConvergenceWarning
-        )  # train for exactly 300 epochs
+        # Training runs for a fixed number of epochs, so ignore this warning.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         networks[name] = net.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 
 print(f"{'':18}epochs   loss: training  test      accuracy: training  test")

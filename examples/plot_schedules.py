@@ -84,9 +84,8 @@ for name, settings in schedules.items():
             random_state=seed,
         ).set_params(**{"tol": 0, "n_iter_no_change": 60} | settings)
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", ConvergenceWarning
-            )  # train for exactly 60 epochs
+            # Training runs for a fixed number of epochs, so ignore this warning.
+            warnings.simplefilter("ignore", ConvergenceWarning)
             net.fit(X_train, y_train, X_val=X_val, y_val=y_val)
         histories[name].append(net.history_)
 

@@ -73,9 +73,8 @@ for name in derivatives:
         random_state=0,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ConvergenceWarning
-        )  # train for exactly 60 epochs
+        # Training runs for a fixed number of epochs, so ignore this warning.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         networks[name] = net.fit(X, y)
 
 print("norm of dC/dW          layer 1  layer 10     ratio")
@@ -89,8 +88,8 @@ for name, net in networks.items():
 
 # %%
 # In the first epoch, the gradient norm of the sigmoid network decreases by a similar
-# factor from each layer to the layer below, which is almost a straight line on a
-# logarithmic scale. The first layer is an exception, because it has more inputs than
+# factor from each layer to the layer below. On a logarithmic scale, this is almost a
+# straight line. The first layer is an exception, because it has more inputs than
 # the other layers. The small initial weights also contribute to the decrease, because
 # back-propagation multiplies the error by the weights.
 
