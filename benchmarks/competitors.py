@@ -1,17 +1,16 @@
-"""Who takes part: each is made for a workload, with `fit`, `predict` and `loss_`.
+"""Models to benchmark, built from a workload.
 
-Libraries are imported where they are used, so that a process holds, in its memory
-as well, only what it measures.
+Each model has the methods `fit` and `predict` and the attribute `loss_`. Libraries are
+imported inside the functions, so a process loads only the libraries that it measures.
 """
 
-from .processes import LeftOutError
+from .processes import SkippedError
 
 
 def estimator_params(workload):
-    """Return the parameters that skbackprop and scikit-learn have in common.
+    """Return the parameters that skbackprop and scikit-learn share.
 
-    No training ends early with them, for nothing counts as no improvement
-    often enough.
+    `n_iter_no_change` exceeds `max_iter`, so training never stops early.
     """
     return dict(
         hidden_layer_sizes=workload.sizes[1:-1],
@@ -31,32 +30,32 @@ def estimator_params(workload):
 
 
 def skbackprop_net(workload, loss="log_loss"):
-    """Make a BackpropClassifier, minimising what MLPClassifier minimises."""
+    """Make a BackpropClassifier, by default with the loss of MLPClassifier."""
     from skbackprop import BackpropClassifier
 
     network = BackpropClassifier(loss=loss, **estimator_params(workload))
     if "standardize" in network.get_params():
-        # What all the others are given, they take as it is.
+        # The other models do not scale their inputs.
         network.set_params(standardize=False)
-    if workload.computed_in is None:
+    if workload.compute_dtype is None:
         return network
     if "dtype" not in network.get_params():
-        raise LeftOutError("this skbackprop has no parameter `dtype`")
-    return network.set_params(dtype=workload.computed_in)
+        raise SkippedError("this version of skbackprop has no parameter `dtype`")
+    return network.set_params(dtype=workload.compute_dtype)
 
 
-def quadratic_net(workload):
-    """Make a BackpropClassifier that minimises the quadratic cost."""
+def squared_error_net(workload):
+    """Make a BackpropClassifier with the squared-error loss."""
     return skbackprop_net(workload, loss="squared_error")
 
 
 def standardized_net(workload):
-    """Make a BackpropClassifier that standardises its inputs."""
+    """Make a BackpropClassifier that standardizes its inputs."""
     return skbackprop_net(workload).set_params(standardize=True)
 
 
 def dropout_net(workload):
-    """Make a BackpropClassifier that drops half of its hidden units out."""
+    """Make a BackpropClassifier with a dropout rate of 0.5."""
     return skbackprop_net(workload).set_params(dropout=0.5)
 
 
@@ -68,24 +67,24 @@ def mlp_classifier(workload):
 
 
 def torch_net(workload):
-    """Make a network of PyTorch, where that is installed."""
+    """Make a PyTorch network, or raise SkippedError if PyTorch is not installed."""
     try:
         from .torch_net import TorchNet
     except ImportError:
-        raise LeftOutError("PyTorch is not installed") from None
+        raise SkippedError("PyTorch is not installed") from None
     return TorchNet(workload)
 
 
 def floor(workload):
-    """Make the matrix products of the network, and nothing else of it."""
+    """Make a baseline that computes only the matrix products of the network."""
     from .floor import Floor
 
     return Floor(workload)
 
 
-CONTESTANTS = {
+COMPETITORS = {
     "skbackprop": skbackprop_net,
-    "quadratic": quadratic_net,
+    "squared_error": squared_error_net,
     "standardized": standardized_net,
     "dropout": dropout_net,
     "MLPClassifier": mlp_classifier,
