@@ -19,9 +19,9 @@ HASH_SIZE = sha256().digest_size
 class Checkpoint(EpochCallback):
     """Callback that saves training to a file so that a killed `fit` can be resumed.
 
-    Set the callback with ``estimator.set_callbacks(Checkpoint(path))``. This method
-    requires scikit-learn 1.9 or later. Each checkpoint replaces the previous one
-    atomically, so the file is always complete, even if the process is killed.
+    Set the callback with ``estimator.set_callbacks(Checkpoint(path))``.
+    `set_callbacks` requires scikit-learn 1.9 or later. The file is always complete,
+    even if the process is killed: each checkpoint replaces the previous one atomically.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ class Checkpoint(EpochCallback):
     -----
     The file is a pickle. Load only files that you trust. The file contains the
     estimator with its weights, the state of the optimizer, the state of the random
-    number generators, and a hash of the training data. It does not contain the data or
-    other callbacks.
+    number generators, and a hash of the training data. The file does not contain the
+    data or other callbacks.
 
     If the process is killed while it writes a checkpoint, the previous checkpoint is
     still complete. The incomplete new file remains in the same directory, and its name

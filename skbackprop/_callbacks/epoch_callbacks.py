@@ -42,8 +42,8 @@ class EpochCallback:
 class EpochEndCallback(EpochCallback):
     """Callback that calls a function after each epoch of `fit`.
 
-    Set the callback with ``estimator.set_callbacks(EpochEndCallback(function))``. This
-    method requires scikit-learn 1.9 or later.
+    Set the callback with ``estimator.set_callbacks(EpochEndCallback(function))``.
+    `set_callbacks` requires scikit-learn 1.9 or later.
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ class HistoryLogger(EpochCallback):
     """Callback that appends a row to a CSV file after each epoch of `fit`.
 
     The file can be read during training. Set the callback with
-    ``estimator.set_callbacks(HistoryLogger(path))``. This method requires scikit-learn
-    1.9 or later.
+    ``estimator.set_callbacks(HistoryLogger(path))``. `set_callbacks` requires
+    scikit-learn 1.9 or later.
 
     Parameters
     ----------
@@ -187,6 +187,7 @@ class HistoryLogger(EpochCallback):
 
     def _after_epoch(self, estimator, context):
         *record, _ = estimator._state.history[-1]
+        # NaN is the only value that differs from itself.
         cells = ["" if value != value else value for value in record]
         row = [_get_fit_id(context.parent), estimator.n_iter_, *cells]
         with self.path.open("a", newline="", encoding="utf-8") as file:
