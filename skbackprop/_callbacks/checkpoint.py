@@ -254,8 +254,8 @@ def _read(path):
         start = content[: len(FORMAT)]
         raise ValueError(
             f"Cannot read checkpoint {str(path)!r}: the file starts with {start!r}, "
-            f"but must start with {FORMAT!r}. The file is damaged, is not a checkpoint, "
-            "or was written by another release of skbackprop."
+            f"but must start with {FORMAT!r}. The file is damaged, is not a "
+            "checkpoint, or was written by another release of skbackprop."
         )
     expected_hash = content[len(FORMAT) : len(FORMAT) + HASH_SIZE]
     pickled = content[len(FORMAT) + HASH_SIZE :]
