@@ -50,6 +50,7 @@ def make_columns(X, categorical_features):
 class NumericColumns:
     """Columns of a numeric array or sparse matrix, which need no encoding."""
 
+    needs_encoding = False
     is_categorical = None
 
     def is_numeric_input(self, n_inputs):
@@ -139,6 +140,8 @@ class MixedColumns:
     one_hot : OneHotEncoder
         Encodes categories; fitted if there are any.
     """
+
+    needs_encoding = True
 
     def __init__(self, is_categorical):
         self.is_categorical = is_categorical
@@ -237,6 +240,11 @@ class MixedColumns:
         if self.n_numbers:
             self.imputer.statistics_ = np.asarray(means, float)
         return self
+
+    @property
+    def imputation_values(self):
+        """Replacement for the missing values of each numeric feature."""
+        return self.imputer.statistics_ if self.n_numbers else np.zeros(0)
 
     @property
     def indicator_features(self):

@@ -1,13 +1,11 @@
-"""Fitted networks as plain values, independent of the estimator internals.
-
-Only `network_model` reads private attributes of the estimators.
-"""
+"""Fitted networks as plain values, independent of the estimators."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.base import is_classifier
 
-from ..core.activations import Softmax
+from .._estimators.fitted import fitted_parts
 from ..core.network import Network
 
 
@@ -83,33 +81,30 @@ def network_model(estimator):
     -------
     NetworkModel
     """
-    target_scaler = estimator._scales.targets
-    output_activation = estimator._architecture.output_activation
+    reader, architecture, state = fitted_parts(estimator)
+    target_scaler = reader.scalers.targets
     return NetworkModel(
-        network=estimator._state.network,
-        columns=_column_encoding(estimator._encoder),
+        network=state.network,
+        columns=_column_encoding(reader.columns),
         target_mean=None if target_scaler is None else target_scaler.mean_,
         target_scale=None if target_scaler is None else target_scaler.scale_,
-        target_type=getattr(estimator, "_target_kind", None),
-        decides_by_weighted_inputs=estimator._of_weighted_inputs,
-        has_softmax_output=type(output_activation) is Softmax,
-        classes=getattr(estimator, "classes_", None),
+        target_type=getattr(reader.targets, "kind", None),
+        decides_by_weighted_inputs=(
+            is_classifier(estimator) and architecture.decides_by_logits
+        ),
+        has_softmax_output=architecture.has_softmax_outputs,
+        classes=getattr(reader.targets, "classes", None),
     )
 
 
-def _column_encoding(encoder):
-    """Return the parameters of a fitted `ColumnEncoder`."""
-    if encoder is None:
+def _column_encoding(columns):
+    """Return the parameters of fitted columns; None if they need no encoding."""
+    if not columns.needs_encoding:
         return None
-    # The imputer is fitted only if there are numeric features, the one-hot encoder
-    # only if there are categorical features.
-    imputer = encoder.imputer if encoder.n_numbers else None
-    one_hot = encoder.one_hot if encoder.is_categorical is not None else None
+    has_categories = columns.is_categorical is not None
     return ColumnEncoding(
-        is_categorical=~encoder.is_number,
-        imputation_values=np.zeros(0) if imputer is None else imputer.statistics_,
-        indicator_features=(
-            np.zeros(0, int) if imputer is None else imputer.indicator_.features_
-        ),
-        categories=() if one_hot is None else tuple(one_hot.categories_),
+        is_categorical=~columns.is_number,
+        imputation_values=columns.imputation_values,
+        indicator_features=columns.indicator_features,
+        categories=tuple(columns.one_hot.categories_) if has_categories else (),
     )
