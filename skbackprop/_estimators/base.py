@@ -36,43 +36,45 @@ class BaseBackprop(
         coefs_init=None,
         intercepts_init=None,
     ):
-        """Fit the network to training data.
+        """Fit the network to the training data.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data, computed with in the precision that `dtype` names. A
-            numeric array in C order is not copied, whatever its dtype.
+            Training data. A numeric array in C order is not copied, whatever its dtype.
+            Computations use the precision set by `dtype`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target values: class labels or a label indicator in
-            classification, real numbers in regression.
+            Target values: class labels or a label indicator matrix in classification,
+            real numbers in regression.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, zero or more.
+            Non-negative sample weights. If None, all samples have weight 1.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Validation data, whose loss and score are recorded every epoch. With
-            ``early_stopping=True`` they decide when to stop, in the place of samples
-            held out from `X`. In a pipeline they are transformed like `X` with
-            ``Pipeline(..., transform_input=["X_val"])``.
+            Validation data. The validation loss and score are recorded after each
+            epoch. With ``early_stopping=True``, the validation data replace the samples
+            held out from `X` and determine when training stops. In a pipeline, use
+            ``Pipeline(..., transform_input=["X_val"])`` to transform `X_val` like `X`.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their target values.
+            Target values of the validation data. Required if `X_val` is passed.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights, zero or more.
+            Non-negative sample weights of the validation data.
         coefs_init : sequence of array-like of shape (fan_in, fan_out), default=None
-            Starting weights of each layer, for inputs as they reach the network:
-            standardised and encoded, if they are.
+            Initial weights of each layer. If the estimator standardizes or encodes the
+            inputs, the weights apply to the transformed inputs. If None, the weights
+            come from `init`, or from the previous fit if ``warm_start=True``.
         intercepts_init : sequence of array-like of shape (fan_out,), default=None
-            Starting biases of each layer.
+            Initial biases of each layer. If None, the biases come from `init`, or from
+            the previous fit if ``warm_start=True``.
 
         Returns
         -------
         self : object
-            The fitted estimator.
+            Fitted estimator.
 
         Raises
         ------
         ValueError
-            Where parameters or data do not fit each other, or where training
-            diverges. An earlier fit is left as it was.
+            If parameters and data do not match, or if training diverges. The result of
+            a previous fit is then not changed.
         """
         is_warm = self.warm_start and self.__sklearn_is_fitted__()
         return fit_network(

@@ -109,17 +109,17 @@ class FittedNetwork:
 
     @property
     def loss_curve_(self):
-        """Loss of each epoch since the network was made."""
+        """Loss of each epoch since the network was initialized."""
         return [epoch.loss for epoch in self._fitted._state.history]
 
     @property
     def validation_loss_curve_(self):
-        """Loss of each epoch on the held-out samples; None without them."""
+        """Validation loss of each epoch; None without a validation set."""
         return self._of_validation("validation_loss")
 
     @property
     def validation_scores_(self):
-        """Score of each epoch on the held-out samples; None without them."""
+        """Validation score of each epoch; None without a validation set."""
         return self._of_validation("validation_score")
 
     def _of_validation(self, quantity):
@@ -129,14 +129,14 @@ class FittedNetwork:
 
     @property
     def gradient_norms_(self):
-        """Norms of the gradients of the weights, of shape (n_epochs, n_layers)."""
+        """Gradient norms of the weights of each layer, one row per epoch."""
         network, history = self._fitted._state.network, self._fitted._state.history
         norms = [epoch.gradient_norms for epoch in history]
         return np.reshape(norms, (len(history), len(network.weights)))
 
     @property
     def history_(self):
-        """What was recorded of each epoch, a `pandas.DataFrame`."""
+        """DataFrame of losses, score, learning rate and duration of each epoch."""
         import pandas as pd
 
         *columns, _ = EpochRecord._fields
@@ -146,26 +146,26 @@ class FittedNetwork:
         return history
 
     def hidden_activations(self, X):
-        """Compute what the units of each hidden layer answer to samples.
+        """Compute the activations of each hidden layer.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
 
         Returns
         -------
-        list of ndarray of shape (n_samples, n_units)
-            One array for each hidden layer, the first one first; in the precision
-            that is computed in. Nothing is dropped out.
+        activations : list of ndarray of shape (n_samples, n_units)
+            Activations of each hidden layer, in the order of the layers and in the
+            precision of the network. Dropout is disabled.
 
         Examples
         --------
         >>> from sklearn.datasets import load_iris
         >>> from skbackprop import BackpropClassifier
         >>> X, y = load_iris(return_X_y=True)
-        >>> net = BackpropClassifier((8, 4), solver="lbfgs", random_state=0).fit(X, y)
-        >>> [a.shape for a in net.hidden_activations(X)]
+        >>> clf = BackpropClassifier((8, 4), solver="lbfgs", random_state=0).fit(X, y)
+        >>> [a.shape for a in clf.hidden_activations(X)]
         [(150, 8), (150, 4)]
         """
         X = self._read_inputs(X)
@@ -173,31 +173,33 @@ class FittedNetwork:
             return hidden_activations(self._state.network, X)
 
     def input_gradients(self, X):
-        """Compute the derivatives of the outputs by the inputs, for each sample.
+        """Compute the gradient of the outputs with respect to the inputs.
 
-        They say which inputs an output listens to, near a sample: the saliency
-        of Simonyan, Vedaldi and Zisserman (ICLR workshop 2014), section 3, who
-        derive the scores of the classes, not their probabilities.
+        The gradients show which inputs influence an output near a sample. They are the
+        saliency of Simonyan, Vedaldi and Zisserman (ICLR workshop 2014), section 3, who
+        differentiate the scores of the classes instead of their probabilities.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features) or (n_samples, n_features, n_outputs)
-            Derivatives of `decision_function` in a classifier, of `predict` in a
-            regressor, by the inputs in their own units. Without the last
-            axis for a single output. A categorical or missing input has none: nan.
+        gradients : ndarray of shape (n_samples, n_features) or \
+(n_samples, n_features, n_outputs)
+            Derivatives of `decision_function` (classifier) or `predict` (regressor)
+            with respect to the inputs, in the original units of the inputs. For a
+            single output, the last axis is dropped. The gradient is NaN for categorical
+            features and missing values.
 
         Examples
         --------
         >>> import numpy as np
         >>> from skbackprop import BackpropRegressor
         >>> X = np.random.default_rng(0).normal(size=(200, 2))
-        >>> net = BackpropRegressor((), solver="lbfgs", standardize=False)
-        >>> net.fit(X, 3 * X[:, 0] - X[:, 1]).input_gradients(X[:1]).round(2)
+        >>> reg = BackpropRegressor((), solver="lbfgs", standardize=False)
+        >>> reg.fit(X, 3 * X[:, 0] - X[:, 1]).input_gradients(X[:1]).round(2)
         array([[ 3., -1.]])
         """
         inputs = self._read_inputs(X)
