@@ -2,10 +2,10 @@
 
 from hypothesis import settings
 
-#: Maximum number of examples per test in the default tier.
-FEW = 10
+#: The default tier runs this fraction of the examples.
+FRACTION = 1 / 6
 
-settings.register_profile("few examples", max_examples=FEW)
+settings.register_profile("few examples", max_examples=int(100 * FRACTION))
 
 
 def load_few_examples():
@@ -15,7 +15,6 @@ def load_few_examples():
 
 def examples(n, **params):
     """Return Hypothesis settings with `n` examples, or fewer in the default tier."""
-    is_limited = settings().max_examples == FEW
-    return settings(
-        max_examples=min(n, FEW) if is_limited else n, deadline=None, **params
-    )
+    is_limited = settings.default is settings.get_profile("few examples")
+    n_examples = max(3, int(n * FRACTION)) if is_limited else n
+    return settings(max_examples=n_examples, deadline=None, **params)

@@ -269,6 +269,7 @@ def test_the_first_questions_of_a_process_may_come_at_once(tmp_path):
     assert after == before
 
 
+@pytest.mark.slow
 def test_large_and_small_products_at_once_leave_the_threads_as_they_were():
     # Those of a wide network may have all threads, beside small ones which may not.
     code = """

@@ -712,6 +712,7 @@ N_EPOCHS = [
 ]
 
 
+@pytest.mark.slow
 def test_callbacks_of_a_search_in_several_processes_reach_every_epoch(tmp_path):
     search = searched(classifier()).set_callbacks(Counting(tmp_path)).fit(X, CODES)
     last = search.best_estimator_[-1].n_iter_
@@ -723,6 +724,7 @@ def test_callbacks_of_a_search_in_several_processes_reach_every_epoch(tmp_path):
         assert numbers == list(range(count))
 
 
+@pytest.mark.slow
 def test_a_progress_bar_of_a_search_shows_every_fit(capsys):
     search = searched(classifier())
     search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, CODES)

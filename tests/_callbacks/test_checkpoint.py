@@ -350,8 +350,10 @@ callbacks = Checkpoint({path!r}, every={every}), AfterEpoch(pause)
 
 @pytest.mark.parametrize(
     ("at", "seconds", "every"),
-    [(17, 0.0, 5), (None, 0.02, 1)],
-    ids=["from inside", "from outside"],
+    [
+        pytest.param(17, 0.0, 5, id="from inside"),
+        pytest.param(None, 0.02, 1, id="from outside", marks=pytest.mark.slow),
+    ],
 )
 def test_a_fit_that_is_killed_leaves_a_training_to_resume(at, seconds, every, tmp_path):
     path = tmp_path / "checkpoint"
