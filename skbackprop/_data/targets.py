@@ -275,8 +275,8 @@ class NumericTargets:
         if n_targets != 1:
             raise ValueError(
                 f"quantile={quantiles} predicts several quantiles of one target, but "
-                f"y has {n_targets} targets. Pass a single quantile, or fit one regressor "
-                "per target with sklearn.multioutput.MultiOutputRegressor."
+                f"y has {n_targets} targets. Pass a single quantile, or fit one "
+                "regressor per target with sklearn.multioutput.MultiOutputRegressor."
             )
         return cls(1, len(quantiles))
 
