@@ -102,9 +102,9 @@ class Checkpoint(EpochCallback):
         super().setup(estimator, context)
         if not SOLVERS[estimator.solver].can_resume:
             raise ValueError(
-                f"Checkpoint is not supported with solver={estimator.solver!r} because the "
-                "state of the SciPy optimizer cannot be saved. Use another solver, or remove "
-                "the Checkpoint."
+                f"Checkpoint is not supported with solver={estimator.solver!r} because "
+                "the state of this solver cannot be saved. Use another solver, or "
+                "remove the Checkpoint."
             )
         task = context
         while (task := task.parent) is not None:

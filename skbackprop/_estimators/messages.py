@@ -86,8 +86,8 @@ def warn_on_stop(estimator, stop):
     elif stop.message:
         warnings.warn(
             f"{estimator.solver} failed to converge after {estimator.n_iter_} "
-            f"iteration(s) {stop.message}\nIncrease the number of iterations to improve "
-            f"the convergence (max_iter={estimator.max_iter}){scaling}.",
+            f"iteration(s) {stop.message}\nIncrease the number of iterations to "
+            f"improve the convergence (max_iter={estimator.max_iter}){scaling}.",
             ConvergenceWarning,
             stacklevel=3,
         )
