@@ -2,6 +2,24 @@
 
 import os
 
-# The networks here are small, and the tests run in parallel: with several BLAS
-# threads each they would get in each other's way. NumPy reads this at import.
+import pytest
+from example_counts import load_few_examples
+
+# The networks are small and the tests run in parallel. Several BLAS threads per process
+# would compete for the same cores. NumPy reads this variable at import.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def pytest_configure(config):
+    if "not slow" in config.option.markexpr:
+        load_few_examples()
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
+def pytest_collection_modifyitems(config, items):
+    if "not slow" in config.option.markexpr:
+        return
+    # Hypothesis tests belong to both tiers, with different numbers of examples.
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("slow")

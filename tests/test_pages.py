@@ -115,6 +115,18 @@ def check_own_parts(names, printed):
     assert robust.score(X, y) > 0.5
 
 
+#: Pages whose code takes many seconds.
+SLOW_PAGES = {"README.md", WITH_CALLBACKS, "docs/guide/cluster.md"}
+
+
+def marked(page):
+    """Return a page as a test case, marked if its code is slow."""
+    name = name_of(page)
+    return pytest.param(
+        page, id=name, marks=[pytest.mark.slow] if name in SLOW_PAGES else []
+    )
+
+
 #: What must hold of the names that the code of a page leaves, and of what it prints.
 CHECKS = {
     "README.md": check_readme,
@@ -140,7 +152,7 @@ CHECKS = {
     # What MLflow asks of its database.
     "ignore:The ``noload`` loader strategy:DeprecationWarning",
 )
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", [*map(marked, PAGES)])
 def test_code_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     name, blocks = name_of(page), python_blocks(page)
     assert bool(blocks) == (name not in WITHOUT_CODE)

@@ -1,12 +1,14 @@
 """What holds for any data and any parameters, by Hypothesis."""
 
 import warnings
+from functools import partial
 from itertools import pairwise
 
+import example_counts
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, given, reject
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -24,14 +26,12 @@ DTYPES = ("float32", "float64", "float16", "int64", "int8", "uint8", "bool")
 LAYOUTS = ("C", "F", "strided", "reversed", "read-only", "csr", "csc", "coo")
 
 
-def examples(n):
-    return settings(
-        max_examples=n,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
+examples = partial(
+    example_counts.examples,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 # ------------------------------------------------------------------------ data

@@ -287,6 +287,7 @@ def test_first_predictions_of_a_process_can_be_concurrent(tmp_path):
     assert after == before
 
 
+@pytest.mark.slow
 def test_concurrent_large_and_small_products_restore_blas_threads():
     # Large products of a wide network use all BLAS threads. Small products use one.
     code = """

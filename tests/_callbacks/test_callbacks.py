@@ -719,6 +719,7 @@ N_EPOCHS = [
 ]
 
 
+@pytest.mark.slow
 def test_callbacks_of_search_with_processes_run_after_each_epoch(tmp_path):
     search = (
         make_search(classifier()).set_callbacks(FileCounter(tmp_path)).fit(X, CODES)
@@ -732,6 +733,7 @@ def test_callbacks_of_search_with_processes_run_after_each_epoch(tmp_path):
         assert numbers == list(range(count))
 
 
+@pytest.mark.slow
 def test_progress_bar_of_search_shows_each_fit(capsys):
     search = make_search(classifier())
     search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, CODES)

@@ -354,8 +354,12 @@ callbacks = Checkpoint({path!r}, every={every}), EpochEndCallback(pause)
 
 @pytest.mark.parametrize(
     ("killed_at", "seconds", "every"),
-    [(17, 0.0, 5), (None, 0.02, 1)],
-    ids=["by the callback", "by the parent process"],
+    [
+        pytest.param(17, 0.0, 5, id="by the callback"),
+        pytest.param(
+            None, 0.02, 1, id="by the parent process", marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_killed_process_can_be_resumed(killed_at, seconds, every, tmp_path):
     path = tmp_path / "checkpoint"

@@ -1,18 +1,28 @@
-"""scikit-learn's own checks, over the grid of activation x loss x solver."""
+"""The estimator checks of scikit-learn, for activations, losses and solvers.
 
-from itertools import product
+Most checks do not depend on activation, loss and solver. The default tier runs all
+checks for each solver, and the others, `PART_DEPENDENT`, for a sample of settings in
+which every two of activation, loss and solver occur together. The slow tier runs all
+checks for all settings.
+"""
+
+from contextlib import suppress
+from functools import partial
+from itertools import combinations, product
+from unittest import SkipTest
 
 import pytest
-from sklearn.utils.estimator_checks import check_estimator
+from all_pairs import all_pairs
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.activations import ACTIVATIONS
 from skbackprop.core.losses import losses_for
 from skbackprop.core.optimizers import OPTIMIZERS
 
-# The checks fit a few hundred steps and ask for a fair score: rates that suit so
-# short a training. L-BFGS is cut short, for some checks compare fits that agree
-# but for rounding, which grows with every iteration over the kinks of a loss.
+# The checks fit for a few hundred steps and require a fair score. These learning rates
+# suit such short training. L-BFGS is limited to few iterations because some checks
+# compare fits that differ by rounding errors, which grow with every iteration.
 CLASSIFIER_SETTINGS = {
     "sgd": {"learning_rate_init": 0.2, "max_iter": 80},
     "adam": {"learning_rate_init": 0.02, "max_iter": 80},
@@ -20,7 +30,7 @@ CLASSIFIER_SETTINGS = {
     "rmsprop": {"learning_rate_init": 0.005, "max_iter": 80},
     "lbfgs": {"max_iter": 30},
 }
-# Regressors meet unscaled targets too.
+# Regressors must also fit unscaled targets.
 REGRESSOR_SETTINGS = {
     "sgd": {"learning_rate_init": 0.04, "clip_norm": 1.0, "max_iter": 150},
     "adam": {"learning_rate_init": 0.05, "max_iter": 100},
@@ -28,8 +38,36 @@ REGRESSOR_SETTINGS = {
     "rmsprop": {"learning_rate_init": 0.003, "beta_2": 0.99, "max_iter": 300},
     "lbfgs": {"max_iter": 30},
 }
-ACTIVATION_NAMES = sorted(set(ACTIVATIONS) - {"logistic"})  # "sigmoid" it is
+ACTIVATION_NAMES = sorted(set(ACTIVATIONS) - {"logistic"})  # an alias of "sigmoid"
 SOLVERS = ["lbfgs", *OPTIMIZERS]
+CLASSIFIER_FACTORS = (
+    ACTIVATION_NAMES,
+    sorted(losses_for("classification")),
+    SOLVERS,
+)
+REGRESSOR_FACTORS = (ACTIVATION_NAMES, sorted(losses_for("regression")), SOLVERS)
+
+#: Checks whose outcome depends on activation, loss or solver.
+PART_DEPENDENT = {
+    "check_class_weight_classifiers",
+    "check_classifiers_classes",
+    "check_classifiers_train",
+    "check_decision_proba_consistency",
+    "check_estimators_dtypes",
+    "check_estimators_pickle",
+    "check_fit2d_1sample",
+    "check_fit_idempotent",
+    "check_methods_subset_invariance",
+    "check_non_transformer_estimators_n_iter",
+    "check_readonly_memmap_input",
+    "check_regressor_multioutput",
+    "check_regressors_int",
+    "check_regressors_train",
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # some checks provoke warnings
 
 
 def small_classifier(activation, loss, solver):
@@ -44,35 +82,69 @@ def small_regressor(activation, loss, solver):
     return BackpropRegressor((16,), activation, loss=loss, solver=solver, **settings)
 
 
-@pytest.mark.filterwarnings("ignore")  # some checks provoke warnings
+def grid(factors, default_loss):
+    """Return all settings; those of the default activation and loss are not slow."""
+    return [
+        setting
+        if setting[:2] == ("relu", default_loss)
+        else pytest.param(setting, marks=pytest.mark.slow)
+        for setting in product(*factors)
+    ]
+
+
+def part_dependent_checks(estimator):
+    """Yield the names of the part-dependent checks, and functions that run them."""
+    for instance, check in estimator_checks_generator(estimator):
+        if check.func.__name__ in PART_DEPENDENT:
+            yield check.func.__name__, partial(check, instance)
+
+
+def run_part_dependent_checks(estimator):
+    for _, run in part_dependent_checks(estimator):
+        with suppress(SkipTest):
+            run()
+
+
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
 def test_defaults(make):
     check_estimator(make())
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("solver", SOLVERS)
-def test_classifier_of_every_solver(solver):
-    check_estimator(small_classifier("relu", "log_loss", solver))
+@pytest.mark.parametrize("setting", grid(CLASSIFIER_FACTORS, "log_loss"), ids="-".join)
+def test_all_checks_of_classifiers(setting):
+    check_estimator(small_classifier(*setting))
 
 
-@pytest.mark.grid
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "combination",
-    list(product(ACTIVATION_NAMES, sorted(losses_for("classification")), SOLVERS)),
-    ids="-".join,
+    "setting", grid(REGRESSOR_FACTORS, "squared_error"), ids="-".join
 )
-def test_grid_of_classifiers(combination):
-    check_estimator(small_classifier(*combination))
+def test_all_checks_of_regressors(setting):
+    check_estimator(small_regressor(*setting))
 
 
-@pytest.mark.grid
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "combination",
-    list(product(ACTIVATION_NAMES, sorted(losses_for("regression")), SOLVERS)),
-    ids="-".join,
-)
-def test_grid_of_regressors(combination):
-    check_estimator(small_regressor(*combination))
+@pytest.mark.parametrize("setting", all_pairs(*CLASSIFIER_FACTORS), ids="-".join)
+def test_part_dependent_checks_of_classifiers(setting):
+    run_part_dependent_checks(small_classifier(*setting))
+
+
+@pytest.mark.parametrize("setting", all_pairs(*REGRESSOR_FACTORS), ids="-".join)
+def test_part_dependent_checks_of_regressors(setting):
+    run_part_dependent_checks(small_regressor(*setting))
+
+
+@pytest.mark.parametrize("factors", [CLASSIFIER_FACTORS, REGRESSOR_FACTORS])
+def test_sample_of_settings_covers_all_pairs(factors):
+    sample = all_pairs(*factors)
+    assert len(sample) == len(set(sample))
+    for (i, values), (j, others) in combinations(enumerate(factors), 2):
+        for pair in product(values, others):
+            assert any((setting[i], setting[j]) == pair for setting in sample)
+
+
+def test_scikit_learn_has_all_part_dependent_checks():
+    names = {
+        name
+        for make in (BackpropClassifier, BackpropRegressor)
+        for name, _ in part_dependent_checks(make())
+    }
+    assert names == PART_DEPENDENT

@@ -4,7 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from example_counts import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import norm
@@ -111,7 +112,7 @@ def test_predictions_never_cross(standardize, dtype, solver):
         assert_not_crossing(predicted)
 
 
-@settings(max_examples=40, derandomize=True, database=None, deadline=None)
+@examples(40, derandomize=True, database=None)
 @given(
     seed=st.integers(0, 2**31),
     size=st.floats(1e-3, 1e3),

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from example_counts import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -466,7 +467,7 @@ def batches(draw):
     return x, np.array(delta, order=draw(st.sampled_from("CF")))
 
 
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@examples(60, derandomize=True, database=None)
 @given(batches())
 def test_touched_rows_are_those_of_the_product(batch):
     x, delta = batch
@@ -479,7 +480,7 @@ def test_touched_rows_are_those_of_the_product(batch):
     assert not expected.any()
 
 
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@examples(60, derandomize=True, database=None)
 @given(batches())
 def test_the_gradient_is_the_product(batch):
     x, delta = batch
@@ -506,7 +507,7 @@ def test_only_wide_batches_are_computed_by_touched_rows(monkeypatch, n_inputs):
     assert len(calls) == (n_inputs >= 8)
 
 
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@examples(60, derandomize=True, database=None)
 @given(
     st.lists(
         st.tuples(batches(), st.sampled_from([1.0, 0.9, 0.01, 1e-7, 0.0, -0.5])),

@@ -1065,6 +1065,7 @@ def undisturbed(_cluster):
     return of
 
 
+@pytest.mark.slow
 @SYNCS
 def test_a_worker_may_be_lost_in_training(victims, undisturbed, params):
     # One call a step, and one an epoch or an evaluation.
@@ -1079,12 +1080,14 @@ def test_a_worker_may_be_lost_in_training(victims, undisturbed, params):
     assert_same(undisturbed(params), net, rtol=rtol)
 
 
+@pytest.mark.slow
 def test_all_workers_may_be_lost_at_once(victims, undisturbed):
     with killing(victims, "_by_messages", 8, n_killed=N_WORKERS):
         net = classifier().fit(*lazy())
     assert_same(undisturbed({}), net)
 
 
+@pytest.mark.slow
 def test_epochs_are_the_same_if_partitions_stay_together(victims):
     """With one partition a worker, whoever has it."""
     data = spread(X, (30, 40)), spread(THREE, (30, 40))
@@ -1094,6 +1097,7 @@ def test_epochs_are_the_same_if_partitions_stay_together(victims):
     assert_same(expected, net)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_killed", [1, N_WORKERS])
 def test_persisted_partitions_are_computed_again(victims, undisturbed, n_killed):
     data = victims.persist(list(lazy()))
@@ -1103,6 +1107,7 @@ def test_persisted_partitions_are_computed_again(victims, undisturbed, n_killed)
     assert_same(undisturbed({}), net)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "call"),
     [
@@ -1120,6 +1125,7 @@ def test_a_worker_may_be_lost_before_training(victims, undisturbed, method, call
     assert_same(undisturbed({}), net)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_killed", [1, N_WORKERS])
 def test_workers_may_be_lost_while_they_compute_partitions(
     victims, undisturbed, tmp_path, n_killed
@@ -1144,6 +1150,7 @@ def test_workers_may_be_lost_while_they_compute_partitions(
     assert_same(undisturbed({}), net)
 
 
+@pytest.mark.slow
 def test_a_worker_may_be_lost_in_the_midst_of_a_step(victims, undisturbed, tmp_path):
     """It dies while it computes, and not between messages."""
     here, fuse = os.getpid(), tmp_path / "fuse"
@@ -1167,6 +1174,7 @@ def test_a_worker_may_be_lost_in_the_midst_of_a_step(victims, undisturbed, tmp_p
     assert_same(undisturbed({}), net)
 
 
+@pytest.mark.slow
 def test_of_a_shard_that_is_lost_nothing_remains(victims):
     """Its tasks would wait for its worker, and keep partitions in memory."""
     before = keys_of_tasks(victims)
@@ -1182,6 +1190,7 @@ def test_of_a_shard_that_is_lost_nothing_remains(victims):
         gc.enable()
 
 
+@pytest.mark.slow
 def test_workers_may_be_lost_now_and_then(victims, undisturbed):
     """More often than at the same point: who trains for days loses some."""
     kills = 2, 5, 8, 11
@@ -1192,6 +1201,7 @@ def test_workers_may_be_lost_now_and_then(victims, undisturbed):
     assert_same(undisturbed({}), net)
 
 
+@pytest.mark.slow
 def test_workers_lost_at_the_same_point_again_and_again_end_the_training(victims):
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
@@ -1202,6 +1212,7 @@ def test_workers_lost_at_the_same_point_again_and_again_end_the_training(victims
         classifier().fit(*lazy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["_computed", "_by_messages"])
 def test_partitions_that_can_not_be_computed_again_are_named(victims, method):
     """As data are that were sent to the cluster from here."""
@@ -1246,6 +1257,7 @@ def workers_without_nannies(n_workers):
                 process.wait()
 
 
+@pytest.mark.slow
 def test_workers_that_stay_dead_leave_their_partitions_to_the_others(
     undisturbed, monkeypatch
 ):

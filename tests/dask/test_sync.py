@@ -14,7 +14,8 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from example_counts import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.datasets import make_classification
@@ -872,7 +873,7 @@ cuts = st.lists(st.integers(1, 30), min_size=1, max_size=8).map(
 ).map(lambda sizes: [*sizes, N_ROWS - sum(sizes)])  # fmt: skip
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(cuts, st.randoms())
 def test_partitions_add_up_to_the_encoder_of_all_rows_in_any_order(sizes, random):
     parts, outline = outline_of(FRAME, sizes)
@@ -1060,7 +1061,7 @@ def column(kind, n=N_ROWS):
     }[kind]
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     st.lists(columns, min_size=1, max_size=4),
     cuts,

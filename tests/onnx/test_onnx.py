@@ -11,7 +11,8 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from example_counts import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
@@ -1165,7 +1166,7 @@ def clearly_decided(net, rows):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(fitted_networks())
 def test_random_networks(drawn):
     net, rows = drawn

@@ -1,0 +1,602 @@
+"""Check that the tests find deliberate faults in the package.
+
+    python tests/deliberate_faults.py [--tier default|all] [--check] [NAME ...]
+
+The script copies the repository to a temporary folder and changes one piece of code at
+a time there. After each change it runs the tests until the first failure, and prints
+the test that failed or NOT FOUND. It exits with 1 if a fault was not found.
+
+NAME selects faults by a part of their name; without names, all faults are tried.
+`--check` only applies each fault, which takes a second: use it after code was moved.
+pytest does not collect this file.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "skbackprop"
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "_build", "gallery"
+)
+
+#: Folders of tests, in the order in which they run. "." holds all other tests.
+FOLDERS = ("core", "_estimators", "_data", "_callbacks", ".", "onnx", "dask")
+
+#: Seconds after which a test run counts as one that hangs.
+LIMIT = 1800
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One change to the code of the package.
+
+    Parameters
+    ----------
+    name : str
+        What goes wrong.
+    old, new : str
+        Code to replace, and its replacement.
+    within : str, default=""
+        First line, or a part of it, of the class or function that contains `old`. Must
+        occur exactly once in the package. If empty, `old` must occur exactly once in
+        the package; otherwise exactly once in this class or function.
+    folder : str, default="core"
+        Folder of the tests that run first, because they are likely to fail.
+    """
+
+    name: str
+    old: str
+    new: str
+    within: str = ""
+    folder: str = "core"
+
+
+FAULTS = [
+    # Activations: `backward`
+    Fault(
+        "identity: sign of the derivative",
+        "        pass\n",
+        "        np.negative(delta, out=delta)\n",
+        "class Identity(",
+    ),
+    Fault(
+        "sigmoid: sign of the derivative",
+        "np.subtract(1.0, a, out=scratch)",
+        "np.subtract(a, 1.0, out=scratch)",
+        "class Sigmoid(",
+    ),
+    Fault(
+        "tanh: sign of the derivative",
+        "delta *= scratch",
+        "delta *= -scratch",
+        "class Tanh(",
+    ),
+    Fault(
+        "relu: derivative is 1 everywhere",
+        "np.greater(a, 0.0, out=scratch)",
+        "np.greater_equal(a, 0.0, out=scratch)",
+    ),
+    Fault(
+        "leaky_relu: sign of the slope",
+        "scratch *= 1.0 - self.slope",
+        "scratch *= 1.0 + self.slope",
+    ),
+    Fault(
+        "elu: derivative reduced by 1",
+        "np.exp(scratch, out=scratch)",
+        "np.expm1(scratch, out=scratch)",
+        "class ELU(",
+    ),
+    Fault("gelu: sign in the density", "a *= -0.5", "a *= 0.5"),
+    Fault(
+        "silu: sign of the second term",
+        "np.subtract(1.0, scratch, out=z)",
+        "np.subtract(scratch, 1.0, out=z)",
+    ),
+    Fault(
+        "softplus: sign of the derivative",
+        "delta *= scratch",
+        "delta *= -scratch",
+        "class Softplus(",
+    ),
+    Fault(
+        "softmax: sign in the Jacobian",
+        "delta -= np.add.reduce(scratch",
+        "delta += np.add.reduce(scratch",
+    ),
+    Fault("exp: sign of the derivative", "delta *= a", "delta *= -a", "class Exp("),
+    Fault(
+        "increasing: derivatives summed in the wrong direction",
+        "np.add.accumulate(delta[:, ::-1], axis=1, out=scratch[:, ::-1])",
+        "np.add.accumulate(delta, axis=1, out=scratch)",
+    ),
+    Fault(
+        "increasing: outputs in decreasing order",
+        "np.add.accumulate(out, axis=1, out=out)",
+        "np.subtract.accumulate(out, axis=1, out=out)",
+    ),
+    # Losses: `gradient`
+    Fault(
+        "squared_error: sign of the gradient",
+        "def gradient(self, y, a, out):\n        np.subtract(a, y, out=out)",
+        "def gradient(self, y, a, out):\n        np.subtract(y, a, out=out)",
+        "class SquaredError(",
+    ),
+    Fault(
+        "log_loss: sign of the gradient",
+        "np.divide(y, a, out=out)\n        np.negative(out, out=out)",
+        "np.divide(y, a, out=out)",
+    ),
+    Fault(
+        "binary_log_loss: sign of the gradient",
+        "np.divide(a - y, out, out=out)",
+        "np.divide(y - a, out, out=out)",
+    ),
+    Fault(
+        "absolute_error: sign of the gradient",
+        "np.sign(out, out=out)",
+        "np.sign(-out, out=out)",
+        "class AbsoluteError(",
+    ),
+    Fault(
+        "huber: sign of the gradient",
+        "np.clip(out, -self.delta, self.delta, out=out)",
+        "np.clip(-out, -self.delta, self.delta, out=out)",
+    ),
+    Fault(
+        "quantile: gradient of the opposite quantile",
+        "np.clip(sign, -q, 1.0 - q, out=sign)",
+        "np.clip(sign, q - 1.0, q, out=sign)",
+    ),
+    Fault(
+        "poisson: sign of the gradient",
+        "np.subtract(1.0, out, out=out)",
+        "np.subtract(out, 1.0, out=out)",
+    ),
+    Fault(
+        "canonical pairs: sign of the output error",
+        "np.subtract(a, work.y, out=delta)",
+        "np.subtract(work.y, a, out=delta)",
+    ),
+    # Network and cost
+    Fault(
+        "network: activation of the wrong layer",
+        "f = batch.activations[l - 1]",
+        "f = batch.activations[l]",
+    ),
+    Fault(
+        "network: bias gradient of the first layer is zero",
+        "np.dot(batch.ones, batch.delta[0], out=batch.db[0])",
+        "batch.db[0][...] = 0.0",
+    ),
+    Fault(
+        "batches: last row left out",
+        "yield slice(start, min(start + size, n_rows))",
+        "yield slice(start, min(start + size, max(n_rows - 1, 1)))",
+    ),
+    Fault(
+        "sample weights: not applied to the gradient",
+        "delta *= work.row_scale",
+        "delta *= scale",
+    ),
+    Fault(
+        "sample weights: mean weight ignored",
+        "scale = 1.0 / (n_rows * self.mean_weight)",
+        "scale = 1.0 / n_rows",
+    ),
+    Fault(
+        "L2 penalty: not in the gradient",
+        "axpy(self.strength(n_rows), weights, grad)",
+        "pass",
+    ),
+    Fault(
+        "L2 penalty: factor 1/2 missing in the cost",
+        "penalty += 0.5 * self.alpha * dot(W, W)",
+        "penalty += self.alpha * dot(W, W)",
+    ),
+    Fault(
+        "L1 penalty: sign of negative weights",
+        "np.sign(weights, out=scratch)",
+        "np.abs(np.sign(weights), out=scratch)",
+    ),
+    Fault(
+        "input gradients: derivative of standardization",
+        "(1.0 - np.square(x / BOUND))",
+        "(1.0 + np.square(x / BOUND))",
+    ),
+    # Updates
+    Fault(
+        "sgd: sign of the step without momentum",
+        "axpy(-rate, grad, params)\n            return",
+        "axpy(rate, grad, params)\n            return",
+    ),
+    Fault(
+        "sgd: sign of the momentum",
+        "axpy(self.momentum, velocity, params)",
+        "axpy(-self.momentum, velocity, params)",
+    ),
+    Fault(
+        "adam: sign of the step",
+        "axpy(-rate * (1.0 - self.beta_1) / root, grad, params)",
+        "axpy(rate * (1.0 - self.beta_1) / root, grad, params)",
+    ),
+    Fault(
+        "adam: bias correction of the first step only",
+        "(1.0 - self.beta_1**t)",
+        "(1.0 - self.beta_1)",
+    ),
+    Fault(
+        "adam: first moment does not decay",
+        "scal(self.beta_1, m)",
+        "scal(1.0, m)",
+    ),
+    Fault(
+        "adamw: decay does not follow the learning rate",
+        "scal(1.0 - rate * ",
+        "scal(1.0 - ",
+    ),
+    Fault(
+        "rmsprop: sign of the step",
+        "axpy(-rate, grad, params)",
+        "axpy(rate, grad, params)",
+        "class RMSProp",
+    ),
+    Fault(
+        "optimizer: moments kept for new initial weights",
+        "state.optimizer = None",
+        "pass",
+    ),
+    Fault(
+        "clip_norm: gradient lengthened",
+        "grad *= clip_norm / norm",
+        "grad *= norm / clip_norm",
+    ),
+    Fault(
+        "max_norm: short columns lengthened",
+        "np.maximum(norms, max_norm, out=norms)",
+        "pass",
+    ),
+    # Training
+    Fault(
+        "early stopping: best parameters not restored",
+        "self.state.network.params[...] = self.state.best_params",
+        "pass",
+    ),
+    Fault(
+        "n_iter_no_change: off by one",
+        "0 if counts else",
+        "1 if counts else",
+    ),
+    Fault("tol: ignored", "merit >= self.mark + tol", "merit >= self.mark"),
+    Fault(
+        "shuffle: first row stays first",
+        "self.state.rng.shuffle(self.state.order)",
+        "self.state.rng.shuffle(self.state.order[1:])",
+    ),
+    Fault(
+        "loss curve: batches of different sizes weighted equally",
+        "loss_sum += n_rows * self._descend(work, n_rows)",
+        "loss_sum += self.recipe.batch_size * self._descend(work, n_rows)",
+    ),
+    Fault("dropout: activations not scaled", "mask *= 1.0 / self.share", "pass"),
+    Fault(
+        "dropout: gradient flows through dropped units",
+        "delta *= self.mask[: len(z)]",
+        "pass",
+    ),
+    Fault(
+        "cosine: schedule shifted",
+        "_half_cosine(",
+        "_half_cosine(0.01 + ",
+        "class Cosine(",
+    ),
+    Fault(
+        "warm-up: one step late",
+        ".step + 1 + np.arange",
+        ".step + np.arange",
+    ),
+    Fault("invscaling: off by one", ".n_seen + 1) **", ".n_seen + 2) **"),
+    Fault(
+        "adaptive: stops one plateau early",
+        "self._after(n_plateaus - 1) <= self.smallest",
+        "self._after(n_plateaus) <= self.smallest",
+    ),
+    Fault(
+        "lbfgs: gradient of the last block only",
+        "gradient += block.grad",
+        "gradient = block.grad.astype(np.float64)",
+    ),
+    Fault(
+        "lbfgs: penalty not in the cost",
+        "return loss + penalty, total",
+        "return loss, total",
+    ),
+    Fault(
+        "sparse input: step not divided by the scale of the weights",
+        "moved -= rows / self.scale",
+        "moved -= rows",
+    ),
+    Fault("sparse input: stale gradient rows", "out.fill(0.0)", "pass"),
+    Fault(
+        "partial fits: state shares the optimizer moments with its copy",
+        "slots=self.slots.copy()",
+        "slots=self.slots",
+        folder="_estimators",
+    ),
+    # Data
+    Fault(
+        "class_weight: ignored",
+        "factors = table[0, samples.codes]",
+        "factors = np.ones(len(samples.codes))",
+        folder="_data",
+    ),
+    Fault(
+        "class_weight: labels swapped",
+        "np.where(samples.targets > 0, table[:, 1], table[:, 0])",
+        "np.where(samples.targets > 0, table[:, 0], table[:, 1])",
+        folder="_data",
+    ),
+    Fault(
+        "standardize: mean of rows and columns together",
+        "np.subtract(raw, self.center, out=out",
+        "np.subtract(raw, self.center.mean(), out=out",
+        folder="_data",
+    ),
+    Fault(
+        "standardize: sample weights ignored",
+        "scaler.partial_fit(values[there], sample_weight=weight[there])",
+        "scaler.partial_fit(values[there])",
+        folder="_data",
+    ),
+    Fault(
+        "standardize: sign of the mean of the targets",
+        "outputs += self.targets.mean_",
+        "outputs -= self.targets.mean_",
+        folder="_data",
+    ),
+    Fault(
+        "standardize: variances of chunks merged without counts",
+        "squares = n_one * one.var_ + n_other * other.var_",
+        "squares = n_one * (one.var_ + other.var_)",
+        folder="_data",
+    ),
+    Fault(
+        "missing values: median instead of mean",
+        "SimpleImputer(add_indicator=True",
+        'SimpleImputer(strategy="median", add_indicator=True',
+        folder="_data",
+    ),
+    Fault(
+        "missing values: means lost on loading",
+        "self.imputer.statistics_ = np.asarray(means, float)",
+        "self.imputer.statistics_ = np.zeros(len(means))",
+        folder="_data",
+    ),
+    Fault(
+        "validation split: not stratified",
+        "stratify=_strata(samples.codes, n, n_held_out)",
+        "stratify=None",
+        folder="_estimators",
+    ),
+    Fault(
+        "validation loss: sample weights ignored",
+        "total / (len(samples) * samples.mean_weight)",
+        "total / len(samples)",
+        folder="_data",
+    ),
+    # Estimators
+    Fault(
+        "binary probabilities: columns swapped",
+        "np.hstack([1.0 - positive, positive])",
+        "np.hstack([positive, 1.0 - positive])",
+        folder="_estimators",
+    ),
+    Fault(
+        "labels: class with the lowest score",
+        "self.classes_[scores.argmax(axis=1)]",
+        "self.classes_[scores.argmin(axis=1)]",
+        folder="_estimators",
+    ),
+    # Files
+    Fault(
+        "pickle: optimizer moments lost",
+        '"history": np.array(records, float)}',
+        '"history": np.array(records, float), "slots": 0 * self.slots}',
+        folder="_callbacks",
+    ),
+    Fault(
+        "Checkpoint: written one epoch late",
+        "estimator.n_iter_ % self.every",
+        "(estimator.n_iter_ - 1) % self.every",
+        folder="_callbacks",
+    ),
+    Fault(
+        "Checkpoint: checksum not compared",
+        "if sha256(pickled).digest() != hashed:",
+        "if False:",
+        folder="_callbacks",
+    ),
+    # Dask and ONNX
+    Fault(
+        "Dask: average of the workers not weighted",
+        "shares = [n / sum(n_rows) for n in n_rows]",
+        "shares = [1 / len(n_rows) for n in n_rows]",
+        folder="dask",
+    ),
+    Fault(
+        "Dask: optimizer step count not advanced",
+        "state.n_updates += len(rates)",
+        "pass",
+        folder="dask",
+    ),
+    Fault(
+        "Dask: means of one partition only",
+        "self.sums + other.sums",
+        "self.sums",
+        folder="dask",
+    ),
+    Fault(
+        "ONNX: derivative term of log1p dropped",
+        "return log(w) - (w - 1.0 - u) / w",
+        "return log(w)",
+        folder="onnx",
+    ),
+    Fault(
+        "ONNX: formula of elu",
+        "exp(minimum(z, 0.0)) - 1.0",
+        "exp(minimum(z, 0.0)) + 1.0",
+        folder="onnx",
+    ),
+    Fault(
+        "ONNX: targets not shifted back",
+        "* targets.scale_ + targets.mean_",
+        "* targets.scale_",
+        folder="onnx",
+    ),
+]
+
+
+def find(fault, sources):
+    """Return the file that contains the code of a fault, and its changed source.
+
+    Parameters
+    ----------
+    fault : Fault
+        The change to make.
+    sources : dict of str
+        The source of each file of the package.
+
+    Raises
+    ------
+    LookupError
+        If the code does not occur exactly once.
+    """
+    marker = fault.within or fault.old
+    n_found = sum(source.count(marker) for source in sources.values())
+    if n_found != 1:
+        raise LookupError(f"{fault.name}: {marker!r} occurs {n_found} times.")
+    path = next(path for path, source in sources.items() if marker in source)
+    source = sources[path]
+    start, stop = block_around(source, marker) if fault.within else (0, len(source))
+    block = source[start:stop]
+    if block.count(fault.old) != 1:
+        raise LookupError(
+            f"{fault.name}: {fault.old!r} occurs {block.count(fault.old)} times "
+            f"within {fault.within!r}."
+        )
+    return path, source[:start] + block.replace(fault.old, fault.new) + source[stop:]
+
+
+def block_around(source, marker):
+    """Return start and stop of the class or function whose first line has a marker."""
+    start = source.rindex("\n", 0, source.index(marker)) + 1
+    first, *rest = source[start:].splitlines(keepends=True)
+    indent = len(first) - len(first.lstrip())
+    stop = start + len(first)
+    for line in rest:
+        if line.strip() and len(line) - len(line.lstrip()) <= indent:
+            break
+        stop += len(line)
+    return start, stop
+
+
+def read_sources(root):
+    return {path: path.read_text() for path in sorted((root / PACKAGE).rglob("*.py"))}
+
+
+def pytest_arguments(root, first):
+    """Return the arguments of the test runs: the likely folder, then the others."""
+    files = {
+        folder: [
+            str(path.relative_to(root))
+            for path in sorted((root / "tests" / folder).glob("test_*.py"))
+        ]
+        for folder in FOLDERS
+    }
+    others = [path for folder in FOLDERS if folder != first for path in files[folder]]
+    # Two processes take longer to start, which pays off only for long runs.
+    return [files[first], ["-n", "2", "--dist", "worksteal", *others, PACKAGE]]
+
+
+def first_failure(root, tier, folder):
+    """Return the first test that fails, or None."""
+    shutil.rmtree(root / PACKAGE / "__pycache__", ignore_errors=True)
+    for path in (root / PACKAGE).rglob("__pycache__"):
+        shutil.rmtree(path)
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-rfE"]
+    if tier == "all":
+        command += ["-m", ""]
+    env = {**os.environ, "PYTHONPATH": str(root), "MPLBACKEND": "Agg"}
+    for arguments in pytest_arguments(root, folder):
+        try:
+            done = subprocess.run(
+                [*command, *arguments],
+                cwd=root,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+            )
+        except subprocess.TimeoutExpired:
+            return f"(tests ran for more than {LIMIT} s)"
+        if done.returncode:
+            found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+            return found[1] if found else done.stdout[-500:] + done.stderr[-500:]
+    return None
+
+
+def try_out(faults, tier):
+    """Run the tests once for each fault; return the number of faults not found."""
+    n_missed = 0
+    with TemporaryDirectory() as folder:
+        root = Path(folder).resolve() / "copy"
+        shutil.copytree(ROOT, root, ignore=NOT_COPIED)
+        sources = read_sources(root)
+        for fault in faults:
+            path, changed = find(fault, sources)
+            path.write_text(changed)
+            start = perf_counter()
+            failure = first_failure(root, tier, fault.folder)
+            seconds = perf_counter() - start
+            path.write_text(sources[path])
+            n_missed += failure is None
+            print(f"| {fault.name} | {failure or 'NOT FOUND'} | {seconds:.0f} |")
+            sys.stdout.flush()
+    return n_missed
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", metavar="NAME", nargs="*", help="part of a name")
+    parser.add_argument("--tier", choices=("default", "all"), default="default")
+    parser.add_argument("--check", action="store_true", help="run no tests")
+    args = parser.parse_args()
+    faults = [
+        fault
+        for fault in FAULTS
+        if not args.names or any(name in fault.name for name in args.names)
+    ]
+    sources = read_sources(ROOT)
+    for fault in faults:
+        _, changed = find(fault, sources)
+        compile(changed, fault.name, "exec")
+    if args.check:
+        print(f"{len(faults)} faults can be applied.")
+        return 0
+    print("| fault | first test that fails | seconds |\n| --- | --- | ---: |")
+    return int(try_out(faults, args.tier) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
