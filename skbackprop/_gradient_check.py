@@ -1,58 +1,61 @@
-"""A check of back-propagated gradients, for whoever adds a part of their own."""
+"""Numerical gradient checks for custom losses and activations."""
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ._estimators.base import BaseBackprop
+from ._estimators.fitted import fitted_parts
+from ._estimators.fitting import prepare_training
 from .core.layout import layer_views
 from .core.lbfgs import FullGradient
 
-#: Steps of the differences, from the best for smooth functions, near the cube root of
-#: the float64 epsilon, to ones that are hardly ever caught by a kink.
+#: Step sizes of the finite differences. The largest step is near the cube root of the
+#: float64 epsilon, which is best for smooth functions. Small steps rarely cross a kink.
 STEPS = (6e-6, 6e-7, 6e-8)
 
-#: How far parameters are moved off their start.
-NUDGE = 0.01
+#: Standard deviation of the noise added to the initial parameters.
+NOISE_SCALE = 0.01
 
-#: So many weights and biases of each layer are looked at, no more.
-N_PROBED = 30
+#: Maximum number of weights, and of biases, checked per layer.
+N_CHECKED = 30
 
 
 def check_gradients(estimator, X, y, sample_weight=None, *, rtol=1e-4, random_state=0):
-    """Compare back-propagated gradients with differences of the cost.
+    """Compare back-propagated gradients with finite differences of the cost.
 
-    A network is made as `fit` would make it, but in float64 and without dropout.
-    Some of its parameters, moved a little up and down, tell the derivative of
-    the cost from its central difference.
+    The network is initialized as in `fit`, but in float64 and without dropout. The
+    check then computes central differences of the cost for a random subset of the
+    parameters.
 
     Parameters
     ----------
     estimator : BackpropClassifier or BackpropRegressor
-        With the parts that are to be checked. It is not changed.
+        Estimator with the losses and activations to check. The estimator is not
+        modified.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Some samples; a few dozen are enough.
+        Input samples. A few dozen samples are sufficient.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Their targets.
+        Target values.
     sample_weight : array-like of shape (n_samples,), default=None
-        Their weights.
+        Sample weights. If None, all samples have the same weight.
     rtol : float, default=1e-4
-        What counts as a difference, as a share of the largest derivative of the
-        layer.
+        Maximum difference, relative to the largest derivative of the layer.
     random_state : int, RandomState instance or None, default=0
-        Chooses the parameters that are looked at, at most 30 weights and 30 biases a
-        layer.
+        Controls the selection of the parameters to check, up to 30 weights and 30
+        biases per layer.
 
     Returns
     -------
-    float
-        The largest difference met, as such a share.
+    error : float
+        Largest difference found, relative to the largest derivative of the layer.
 
     Raises
     ------
     AssertionError
-        Where a gradient is wrong. The message names the layer, and the methods that
-        are to blame.
+        If a gradient is wrong. The message names the layer and the methods to check.
+    TypeError
+        If `estimator` is not a BackpropClassifier or BackpropRegressor.
 
     References
     ----------
@@ -79,7 +82,7 @@ def check_gradients(estimator, X, y, sample_weight=None, *, rtol=1e-4, random_st
     if not isinstance(estimator, BaseBackprop):
         raise TypeError(
             "estimator must be a BackpropClassifier or a BackpropRegressor, got "
-            f"{type(estimator).__name__}; of a pipeline pass the last step."
+            f"{type(estimator).__name__}. For a pipeline, pass the last step."
         )
     estimator = clone(estimator).set_params(
         dtype="float64",
@@ -88,70 +91,71 @@ def check_gradients(estimator, X, y, sample_weight=None, *, rtol=1e-4, random_st
         early_stopping=False,
         warm_start=False,
     )
-    estimator._validate_params()
-    training = estimator._prepare(X, y, sample_weight)
+    training = prepare_training(estimator, X, y, sample_weight)
     with np.errstate(all="ignore"):
         return _compare(estimator, training, rtol, check_random_state(random_state))
 
 
 def _compare(estimator, training, rtol, rng):
     network, cost_and_gradient = training.state.network, FullGradient(training)
-    # A little off the start: where biases are zero, many a unit is at a kink.
-    params = network.params + NUDGE * rng.normal(size=network.params.size)
+    # With zero biases, many units are exactly at a kink of the activation.
+    params = network.params + NOISE_SCALE * rng.normal(size=network.params.size)
     cost, computed = cost_and_gradient(params)
-    numbers = layer_views(np.arange(params.size), network.sizes)
+    indices = layer_views(np.arange(params.size), network.sizes)
     largest = 0.0
-    # From the top: an error there goes on to the layers below.
+    # An error in a layer propagates to the layers below, so the top layer comes first.
     for l in range(len(network.weights), 0, -1):
-        for what, layer in (("biases of", numbers[1]), ("weights into", numbers[0])):
+        for kind, layer in (("biases of", indices[1]), ("weights into", indices[0])):
             group = layer[l - 1].ravel()
-            probed = rng.permutation(group)[:N_PROBED]
-            expected, error = _differences(cost_and_gradient, params, computed, probed)
+            checked = rng.permutation(group)[:N_CHECKED]
+            expected, error = _closest_differences(
+                cost_and_gradient, params, computed, checked
+            )
             scale = max(np.abs(computed[group]).max(), np.abs(expected).max())
             worst = error.argmax()
-            share = error[worst] / scale if scale else 0.0
-            # Where gradients have vanished, differences show how the cost was rounded.
+            relative_error = error[worst] / scale if scale else 0.0
+            # For vanishing gradients, the differences are rounding errors of the cost.
             noise = 16.0 * np.finfo(np.float64).eps * abs(cost) / STEPS[0]
-            if not (share <= rtol or error[worst] <= noise):
+            if not (relative_error <= rtol or error[worst] <= noise):
                 raise AssertionError(
-                    f"The gradient of the {what} layer {l} of {len(network.weights)} "
-                    f"is wrong: back-propagation gives {computed[probed[worst]]:g} "
-                    f"where differences of the cost give {expected[worst]:g}. "
-                    f"{_suspects(estimator, l)}"
+                    f"The gradient of the {kind} layer {l} of {len(network.weights)} "
+                    f"is wrong: back-propagation returns {computed[checked[worst]]:g}, "
+                    f"but finite differences of the cost return {expected[worst]:g}. "
+                    f"{_suggest_fix(estimator, l)}"
                 )
-            largest = max(largest, share)
+            largest = max(largest, relative_error)
     return float(largest)
 
 
-def _differences(cost_and_gradient, params, computed, probed):
-    """Return the differences that come nearest to the gradient, and how near."""
+def _closest_differences(cost_and_gradient, params, computed, checked):
+    """Return the finite differences closest to the gradient, and their errors."""
     expected = np.array(
         [
-            [_difference(cost_and_gradient, params, i, step) for step in STEPS]
-            for i in probed
+            [_central_difference(cost_and_gradient, params, i, step) for step in STEPS]
+            for i in checked
         ]
     )
-    errors = np.abs(expected - computed[probed, np.newaxis])
+    errors = np.abs(expected - computed[checked, np.newaxis])
     errors[np.isnan(errors)] = np.inf
-    nearest = errors.argmin(axis=1)
-    rows = np.arange(len(probed))
-    return expected[rows, nearest], errors[rows, nearest]
+    closest = errors.argmin(axis=1)
+    rows = np.arange(len(checked))
+    return expected[rows, closest], errors[rows, closest]
 
 
-def _difference(cost_and_gradient, params, i, step):
+def _central_difference(cost_and_gradient, params, i, step):
     costs = []
     for sign in (1.0, -1.0):
-        moved = params.copy()
-        moved[i] += sign * step
-        costs.append(cost_and_gradient(moved)[0])
+        shifted = params.copy()
+        shifted[i] += sign * step
+        costs.append(cost_and_gradient(shifted)[0])
     return (costs[0] - costs[1]) / (2.0 * step)
 
 
-def _suspects(estimator, l):
-    """Name what the error of layer `l` is computed by."""
-    architecture = estimator._architecture
-    layers = (*architecture.activation, architecture.output_activation)
+def _suggest_fix(estimator, l):
+    """Return a sentence that names the methods which compute the error of layer `l`."""
+    architecture = fitted_parts(estimator).architecture
+    layers = (*architecture.hidden_activations, architecture.output_activation)
     backward = f"`backward` of the activation {layers[l - 1]!r}"
     if l < len(layers):
-        return f"Look at {backward}, the layers above are right."
-    return f"Look at `gradient` of the loss {architecture.loss!r}, and at {backward}."
+        return f"Check {backward}. The gradients of the layers above are correct."
+    return f"Check `gradient` of the loss {architecture.loss!r} and {backward}."

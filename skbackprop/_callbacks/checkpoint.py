@@ -1,4 +1,4 @@
-"""Checkpoint: a killed training goes on where it was."""
+"""Checkpoint: resume a fit that was interrupted."""
 
 import os
 import pickle
@@ -8,53 +8,64 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from .._estimators.callback_support import EPOCH, without_callbacks
+from .._estimators.fitting import data_digest, resume_fit
+from .._estimators.solvers import SOLVERS
 from .._persistence import CHECKPOINT
 from .epoch_callbacks import EpochCallback
 
-#: How a file begins; the number changes with what it holds. Its hash follows.
+#: First bytes of a checkpoint file, with the format version. The hash follows.
 FORMAT = CHECKPOINT + b" 1\n"
 HASH_SIZE = sha256().digest_size
 
 
 class Checkpoint(EpochCallback):
-    """Write a training to a file as it goes on, to resume it if it is killed.
+    """Callback that saves training to a file so that a killed `fit` can be resumed.
 
-    Set it with ``estimator.set_callbacks(Checkpoint(path))``, which takes scikit-learn
-    1.9 or later. The file is replaced in one stroke: whenever the process is
-    killed, there is a whole one.
+    Set the callback with ``estimator.set_callbacks(Checkpoint(path))``.
+    `set_callbacks` requires scikit-learn 1.9 or later. The file is always complete,
+    even if the process is killed: each checkpoint replaces the previous one atomically.
 
     Parameters
     ----------
     path : str or path-like
-        The file, in a folder that is there. An earlier checkpoint goes when training
-        begins.
+        Path of the checkpoint file. The directory must exist. The checkpoint of an
+        earlier training is deleted when training begins.
     every : int, default=1
-        Epochs from one writing to the next, each of which takes some milliseconds,
-        for it waits for the disk. The end of `fit` is written, too.
+        Number of epochs between two checkpoints. `fit` also writes a checkpoint at the
+        end of training. Each write takes a few milliseconds because it waits for the
+        disk. Increase `every` if epochs are short.
 
     Raises
     ------
     ValueError
-        Where `every` is not an int of 1 or more. In `fit`, under ``solver="lbfgs"``,
-        whose memory is SciPy's; in a search or in threads, where fits would replace
-        each other's files (those of `cross_val_score` do, unseen); and where the
-        parameters can't be pickled, as a lambda can't.
+        If `every` is not an int of 1 or more. In `fit`, if one of these conditions
+        holds:
+
+        - ``solver="lbfgs"`` is set, because the state of the SciPy optimizer cannot be
+          saved.
+        - The fit is part of a search, or another fit uses the same Checkpoint at the
+          same time. The fits would overwrite the same file. The fits of
+          `cross_val_score` also overwrite the file, but are not detected.
+        - A parameter cannot be pickled, for example a lambda.
     FileNotFoundError
-        In `fit`, where there is no such folder.
+        In `fit`, if the directory of `path` does not exist.
     TypeError
-        In `fit`, where the estimator is no BackpropClassifier or BackpropRegressor.
+        In `fit`, if the estimator is not a BackpropClassifier or BackpropRegressor.
 
     See Also
     --------
-    HistoryLogger : Writes losses, not weights.
+    HistoryLogger : Writes losses, but no weights, to a CSV file.
 
     Notes
     -----
-    The file is a pickle: load only what you trust. It holds the estimator with its
-    weights, the memory of the optimiser and the state of the random numbers, and a
-    digest of the training data, but not the data, nor other callbacks. Killed while it
-    is being written, it is whole, and beside it lies a part of the next, whose name
-    begins with the same.
+    The file is a pickle. Load only files that you trust. The file contains the
+    estimator with its weights, the state of the optimizer, the state of the random
+    number generators, and a hash of the training data. The file does not contain the
+    data or other callbacks.
+
+    If the process is killed while it writes a checkpoint, the previous checkpoint is
+    still complete. The incomplete new file remains in the same directory, and its name
+    starts with the name of the checkpoint.
 
     Examples
     --------
@@ -65,7 +76,7 @@ class Checkpoint(EpochCallback):
     >>> X, y = load_iris(return_X_y=True)
     >>> def fail(net, epoch):
     ...     if net.n_iter_ == 20:
-    ...         raise RuntimeError("as if the process were killed")
+    ...         raise RuntimeError("simulates a killed process")
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "training.checkpoint"
     ...     net = BackpropClassifier(tol=1e-3, random_state=0)
@@ -73,8 +84,8 @@ class Checkpoint(EpochCallback):
     ...         net.set_callbacks(Checkpoint(path), EpochEndCallback(fail)).fit(X, y)
     ...     except RuntimeError:
     ...         resumed = Checkpoint.resume(path, X, y)
-    >>> unbroken = net.set_callbacks().fit(X, y)
-    >>> (resumed.coefs_[0] == unbroken.coefs_[0]).all()
+    >>> uninterrupted = net.set_callbacks().fit(X, y)
+    >>> (resumed.coefs_[0] == uninterrupted.coefs_[0]).all()
     np.True_
     """
 
@@ -83,57 +94,63 @@ class Checkpoint(EpochCallback):
             raise ValueError(f"every must be an int of 1 or more, got {every!r}.")
         self.path = Path(path)
         self.every = every
-        self.resumes = False
-        self.fit = None
+        self.is_resuming = False
+        self.fit_context = None
 
     def setup(self, estimator, context):
-        """Refuse, at the beginning of `fit`, what could not be resumed."""
+        """Raise an error, before `fit` starts, if `fit` could not be resumed."""
         super().setup(estimator, context)
-        if estimator.solver == "lbfgs":
+        if not SOLVERS[estimator.solver].can_resume:
             raise ValueError(
-                "Checkpoint can't resume solver='lbfgs', whose memory is SciPy's own. "
-                "Set another solver, or no Checkpoint."
+                f"Checkpoint is not supported with solver={estimator.solver!r} because the "
+                "state of the SciPy optimizer cannot be saved. Use another solver, or remove "
+                "the Checkpoint."
             )
         task = context
         while (task := task.parent) is not None:
             if not task.sequential_subtasks:
+                name = task.estimator_name
                 raise ValueError(
-                    f"Checkpoint in a task of {task.estimator_name}: its fits would "
-                    f"replace each other's file, {str(self.path)!r}. Set a Checkpoint "
-                    "on a single fit."
+                    f"Checkpoint is not supported in {name} because several fits would "
+                    f"overwrite the same file {str(self.path)!r}. Remove the "
+                    f"Checkpoint, or fit the estimator without {name}."
                 )
-        if self.fit is not None:
+        if self.fit_context is not None:
             raise ValueError(
-                f"Checkpoint for {str(self.path)!r} is in use by another fit: set one "
-                "with a path of its own on each."
+                f"The Checkpoint with path={str(self.path)!r} is already in use by "
+                "another fit. Set a Checkpoint with a different path on each estimator."
             )
         if not self.path.parent.is_dir():
             raise FileNotFoundError(
-                f"path={str(self.path)!r} must be in a folder that is there."
+                f"Cannot write checkpoint {str(self.path)!r}: directory "
+                f"{str(self.path.parent)!r} does not exist. Create it first."
             )
-        self._pickle(estimator.get_params(deep=False))  # not only after many epochs
-        self.fit, self.digest = context, None
+        # Raise an error for unpicklable parameters before the first epoch.
+        self._pickle(estimator.get_params(deep=False))
+        self.fit_context, self.digest = context, None
 
     def teardown(self, estimator, context):
-        """Be ready for another fit."""
-        if self.fit is context:
-            self.fit, self.resumes = None, False
+        """Reset the callback so that another fit can use it."""
+        if self.fit_context is context:
+            self.fit_context, self.is_resuming = None, False
 
     def on_fit_task_begin(self, estimator, context):
-        """Take away, before the first epoch, the file of an earlier training.
+        """Delete the file of an earlier training before the first epoch.
 
-        Killed before its first checkpoint, this one would be taken for that.
+        If `fit` is killed before the first checkpoint, `resume` would otherwise
+        continue the earlier training.
         """
-        if context.task_name == EPOCH and context.task_id == 0 and not self.resumes:
+        is_first_epoch = context.task_name == EPOCH and context.task_id == 0
+        if is_first_epoch and not self.is_resuming:
             self.path.unlink(missing_ok=True)
 
     def on_fit_task_end(self, estimator, context, *, X=None, y=None, metadata=None):
-        """Write the training to the file, if it is time to."""
+        """Write a checkpoint after every `every` epochs and at the end of `fit`."""
         is_epoch = context.task_name == EPOCH
         if is_epoch and estimator.n_iter_ % self.every:
             return
         if self.digest is None:
-            self.digest = estimator._digest(X, y, **(metadata or {}))
+            self.digest = data_digest(estimator, X, y, **(metadata or {}))
         self._write(estimator, finished=not is_epoch)
 
     def _write(self, estimator, finished):
@@ -163,8 +180,9 @@ class Checkpoint(EpochCallback):
             return pickle.dumps(content)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ValueError(
-                f"Checkpoint can't write the training to {str(self.path)!r}: {error}. "
-                "Functions among the parameters must stand in a module."
+                f"Cannot write checkpoint {str(self.path)!r}: {error}. All parameters "
+                "must be picklable. Functions must be defined at the top level of a "
+                "module."
             ) from error
 
     @classmethod
@@ -180,66 +198,73 @@ class Checkpoint(EpochCallback):
         *,
         callbacks=(),
     ):
-        """Finish a training that was killed.
+        """Resume a fit that was interrupted, and finish it.
 
-        The weights are those that it would have had, to the last bit, on the same
-        machine with the same libraries and as many threads. It goes on to be written
-        to the file.
+        On the same machine, with the same libraries and the same number of threads, the
+        weights are bit-for-bit identical to the weights of an uninterrupted fit.
+        Training continues to write checkpoints to the same file.
 
         Parameters
         ----------
         path : str or path-like
-            What a `Checkpoint` has written.
+            Path of a file written by `Checkpoint`.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The training data, the same as before.
+            Training data, the same as in the interrupted fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their target values.
+            Target values, the same as in the interrupted fit.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights.
+            Sample weights, the same as in the interrupted fit.
         X_val, y_val, sample_weight_val : array-like, default=None
-            The validation data, if there were any.
+            Validation data, the same as in the interrupted fit. They are ignored if
+            training was already finished.
         callbacks : sequence of callback, default=()
-            What else to set, beside the `Checkpoint`.
+            Additional callbacks to set. The `Checkpoint` is always set.
 
         Returns
         -------
-        BackpropClassifier or BackpropRegressor
-            Fitted. If the training had come to its end, it is what it was, whatever
-            validation data are passed.
+        estimator : BackpropClassifier or BackpropRegressor
+            Fitted estimator. If training was already finished, this is the estimator
+            as saved at the end of training.
 
         Raises
         ------
         FileNotFoundError
-            Where there is no file.
+            If the file does not exist.
         ValueError
-            Where it is not a checkpoint, or damaged, or the data are others.
+            If the file is not a valid checkpoint, or the data differ from the original
+            training data.
         """
         content = _read(Path(path))
         estimator = content["estimator"].__new__(content["estimator"])
         vars(estimator).update(content["attributes"])
-        if estimator._digest(X, y, sample_weight) != content["digest"]:
+        if data_digest(estimator, X, y, sample_weight) != content["digest"]:
             raise ValueError(
-                f"X, y or sample_weight differ from those that {str(path)!r} was "
-                "written with: a training can go on only with the same data."
+                "X, y or sample_weight differ from the training data of checkpoint "
+                f"{str(path)!r}. Pass the same data as in the interrupted fit."
             )
         checkpoint = cls(path, content["every"])
         estimator.set_callbacks(checkpoint, *callbacks)
         if content["finished"]:
             return estimator
-        checkpoint.resumes = True
-        return estimator._resume(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        checkpoint.is_resuming = True
+        validation = (X_val, y_val, sample_weight_val)
+        return resume_fit(estimator, X, y, sample_weight, validation)
 
 
 def _read(path):
-    found = path.read_bytes()
-    if not found.startswith(FORMAT):
-        begins = found[: len(FORMAT)]
+    content = path.read_bytes()
+    if not content.startswith(FORMAT):
+        start = content[: len(FORMAT)]
         raise ValueError(
-            f"path={str(path)!r} is damaged, or no checkpoint that this release can "
-            f"read: it must begin with {FORMAT!r}, and begins with {begins!r}."
+            f"Cannot read checkpoint {str(path)!r}: the file starts with {start!r}, "
+            f"but must start with {FORMAT!r}. The file is damaged, is not a "
+            "checkpoint, or was written by another release of skbackprop."
         )
-    hashed = found[len(FORMAT) : len(FORMAT) + HASH_SIZE]
-    pickled = found[len(FORMAT) + HASH_SIZE :]
-    if sha256(pickled).digest() != hashed:
-        raise ValueError(f"path={str(path)!r} is damaged: its hash is another.")
+    expected_hash = content[len(FORMAT) : len(FORMAT) + HASH_SIZE]
+    pickled = content[len(FORMAT) + HASH_SIZE :]
+    if sha256(pickled).digest() != expected_hash:
+        raise ValueError(
+            f"Cannot read checkpoint {str(path)!r}: the SHA-256 checksum does not "
+            "match. Delete the file and train again."
+        )
     return pickle.loads(pickled)

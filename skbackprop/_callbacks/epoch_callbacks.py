@@ -1,4 +1,4 @@
-"""Callbacks that are told of every epoch: a function, and a history in a file."""
+"""Callbacks that run after each epoch: a user function and a CSV history."""
 
 import csv
 from pathlib import Path
@@ -7,29 +7,31 @@ import numpy as np
 
 from .._estimators.base import BaseBackprop
 from .._estimators.callback_support import EPOCH
+from .._estimators.fitted import fitted_parts
 from ..core.state import EpochRecord
 
 
 class EpochCallback:
-    """Base of callbacks that want to know of the epochs of a network."""
+    """Base class for callbacks that run after each epoch of a network."""
 
     def setup(self, estimator, context):
-        """Refuse, at the beginning of `fit`, estimators that have no epochs."""
+        """Raise a TypeError, before `fit` starts, if the estimator is not a network."""
         if not isinstance(estimator, BaseBackprop):
+            name = type(estimator).__name__
             raise TypeError(
                 f"{type(self).__name__} must be set on a BackpropClassifier or a "
-                f"BackpropRegressor, got {type(estimator).__name__}: set it on the "
-                "network inside."
+                f"BackpropRegressor, got {name}. Call set_callbacks on the network "
+                f"inside the {name}."
             )
 
     def teardown(self, estimator, context):
-        """Clear up, at the end of `fit`; nothing to do."""
+        """Do nothing at the end of `fit`."""
 
     def on_fit_task_begin(self, estimator, context):
-        """Take note that a task begins; nothing to do."""
+        """Do nothing when a task begins."""
 
     def on_fit_task_end(self, estimator, context):
-        """Take note that a task has ended, and say whether to stop."""
+        """Run the callback if the task is an epoch; return whether to stop training."""
         if context.task_name != EPOCH:
             return False
         return self._after_epoch(estimator, context)
@@ -39,36 +41,43 @@ class EpochCallback:
 
 
 class EpochEndCallback(EpochCallback):
-    """Call a function after each epoch of `fit`.
+    """Callback that calls a function after each epoch of `fit`.
 
-    Set it with ``estimator.set_callbacks(EpochEndCallback(function))``, which takes
-    scikit-learn 1.9 or later.
+    Set the callback with ``estimator.set_callbacks(EpochEndCallback(function))``.
+    `set_callbacks` requires scikit-learn 1.9 or later.
 
     Parameters
     ----------
     function : callable
-        Called as ``function(estimator, epoch)`` with the estimator in training, whose
-        fitted attributes and predictions are those of the moment, and with a named
-        tuple of `loss`, `validation_loss` and `validation_score` (nan without
-        validation data), `learning_rate` (nan with ``solver="lbfgs"``), `seconds`,
-        all of them float, and `gradient_norms`, a tuple of float. Training ends
-        where it returns True, and goes on with False or None. What it raises ends
-        `fit`, and leaves the estimator as it was before.
+        Function called as ``function(estimator, epoch)`` after each epoch:
+
+        - `estimator`: the estimator in training. Its fitted attributes and its
+          predictions reflect the current epoch.
+        - `epoch`: a named tuple with the floats `loss`, `validation_loss`,
+          `validation_score`, `learning_rate` and `seconds`, and with
+          `gradient_norms`, a tuple of floats. `validation_loss` and
+          `validation_score` are NaN without validation data. `learning_rate` is NaN
+          with ``solver="lbfgs"``.
+
+        If the function returns True, training stops. If the function returns False or
+        None, training continues. If the function raises an exception, `fit` ends with
+        this exception and the estimator is left unchanged.
 
     Raises
     ------
     TypeError
-        Where `function` can't be called; in `fit`, where it returns something else,
-        or where the estimator is none of the two.
+        If `function` is not callable. In `fit`, if `function` does not return True,
+        False or None, or if the estimator is not a BackpropClassifier or
+        BackpropRegressor.
 
     See Also
     --------
-    HistoryLogger : Writes the same into a file.
-    sklearn.callback.ScoringMonitor : Scores after each epoch.
+    HistoryLogger : Writes the losses of each epoch to a CSV file.
+    sklearn.callback.ScoringMonitor : Computes scores after each epoch.
 
     Examples
     --------
-    Train until the loss is low enough:
+    Train until the training loss is below 0.1:
 
     >>> from sklearn.datasets import load_iris
     >>> from skbackprop import EpochEndCallback, BackpropClassifier
@@ -82,13 +91,13 @@ class EpochEndCallback(EpochCallback):
     def __init__(self, function):
         if not callable(function):
             raise TypeError(
-                f"function must be callable with an estimator and an epoch, "
+                "function must be callable as function(estimator, epoch), "
                 f"got {function!r}."
             )
         self.function = function
 
     def _after_epoch(self, estimator, context):
-        stop = self.function(estimator, estimator._state.history[-1])
+        stop = self.function(estimator, fitted_parts(estimator).state.history[-1])
         if not isinstance(stop, bool | np.bool_ | None):
             raise TypeError(
                 f"function must return True, False or None, got {stop!r} from "
@@ -98,37 +107,42 @@ class EpochEndCallback(EpochCallback):
 
 
 class HistoryLogger(EpochCallback):
-    """Append a row to a CSV file after each epoch of `fit`.
+    """Callback that appends a row to a CSV file after each epoch of `fit`.
 
-    The file can be read while training goes on. Set it with
-    ``estimator.set_callbacks(HistoryLogger(path))``, which takes scikit-learn 1.9 or
-    later.
+    The file can be read during training. Set the callback with
+    ``estimator.set_callbacks(HistoryLogger(path))``. `set_callbacks` requires
+    scikit-learn 1.9 or later.
 
     Parameters
     ----------
     path : str or path-like
-        The file, which is made if it is not there; a folder is not. Several fits may
-        write to the same one, also from several processes.
+        Path of the CSV file. The file is created if it does not exist, but its
+        directory must exist. Several fits, also in several processes, can write to the
+        same file.
 
     Raises
     ------
     ValueError
-        In `fit`, where the file holds something else.
+        In `fit`, if the file exists and was not written by a HistoryLogger.
     OSError
-        In `fit`, where it can't be written, as in a folder that is not there.
+        In `fit`, if the file cannot be written, for example because its directory does
+        not exist.
     TypeError
-        In `fit`, where the estimator is none of the two.
+        In `fit`, if the estimator is not a BackpropClassifier or BackpropRegressor.
 
     See Also
     --------
-    BackpropClassifier.history_ : The same once `fit` has returned.
+    BackpropClassifier.history_ : Same values as a DataFrame, available after `fit`.
 
     Notes
     -----
-    The columns are `fit`, which tells one call of `fit` from another (in a grid search
-    its numbers are those of the tasks that the fit was part of), `epoch`, counted from
-    1, and `loss`, `validation_loss`, `validation_score`, `learning_rate` and `seconds`
-    as in `history_`, empty where there are none.
+    The file has these columns:
+
+    - `fit`: identifier of the call to `fit`. In a grid search, the identifier contains
+      the numbers of the tasks that the fit belongs to.
+    - `epoch`: number of the epoch, counted from 1.
+    - `loss`, `validation_loss`, `validation_score`, `learning_rate`, `seconds`: same
+      values as in `history_`. Missing values are empty.
 
     Examples
     --------
@@ -145,14 +159,14 @@ class HistoryLogger(EpochCallback):
     fit,epoch,loss,validation_loss,validation_score,learning_rate,seconds
     """
 
-    #: What stands in the first line.
+    #: Names of the columns, written as the first line of the file.
     columns = ("fit", "epoch", *EpochRecord._fields[:-1])
 
     def __init__(self, path):
         self.path = Path(path)
 
     def setup(self, estimator, context):
-        """Make the file, or look whether it is one of these."""
+        """Create the file, or check the columns of an existing file."""
         super().setup(estimator, context)
         try:
             with self.path.open("x", newline="", encoding="utf-8") as file:
@@ -162,27 +176,29 @@ class HistoryLogger(EpochCallback):
 
     def _check_columns(self):
         with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
-            found = next(csv.reader(file), None)
-        # None: it is empty, maybe since another process is about to write them.
-        if found is not None and tuple(found) != self.columns:
+            columns = next(csv.reader(file), None)
+        # An empty file is valid: another process may be about to write the columns.
+        if columns is not None and tuple(columns) != self.columns:
             raise ValueError(
-                f"path={str(self.path)!r} holds something else: its first line is "
-                f"{','.join(found)!r}, where a HistoryLogger writes "
-                f"{','.join(self.columns)!r}. Name another file, or a new one."
+                f"Cannot append to {str(self.path)!r}: the first line is "
+                f"{','.join(columns)!r}, but a HistoryLogger file starts with "
+                f"{','.join(self.columns)!r}. Use the path of a new file or of a file "
+                "that HistoryLogger wrote."
             )
 
     def _after_epoch(self, estimator, context):
-        *record, _ = estimator._state.history[-1]
-        known = ["" if value != value else value for value in record]
-        row = [_name_of(context.parent), estimator.n_iter_, *known]
+        *record, _ = fitted_parts(estimator).state.history[-1]
+        # NaN is the only value that differs from itself.
+        cells = ["" if value != value else value for value in record]
+        row = [_get_fit_id(context.parent), estimator.n_iter_, *cells]
         with self.path.open("a", newline="", encoding="utf-8") as file:
             if file.tell() == 0:
                 csv.writer(file).writerow(self.columns)
             csv.writer(file).writerow(row)
 
 
-def _name_of(task):
-    """Return what tells one fit from another, by the tasks that it is part of."""
+def _get_fit_id(task):
+    """Return an identifier of a fit, made from the tasks that the fit belongs to."""
     numbers = []
     while task.parent is not None:
         numbers.append(str(task.task_id))

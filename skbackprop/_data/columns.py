@@ -1,163 +1,237 @@
-"""Columns of a frame, turned into numbers: categories, and what is missing."""
+"""Columns of the input data: numeric arrays, and DataFrames with categories."""
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.base import is_regressor
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _get_feature_names
+from sklearn.utils.validation import (
+    _get_feature_names,
+    check_array,
+    check_X_y,
+    validate_data,
+)
+
+from .dataframes import (
+    column_of,
+    encode_or_raise,
+    find_categorical,
+    is_dataframe,
+    is_float32,
+    known_levels,
+    levels_of,
+)
+
+#: Arguments of `check_array` for training data.
+TRAINING_CHECKS = {"accept_sparse": "csr", "dtype": "numeric", "order": "C"}
 
 
-def is_dataframe(X):
-    """Say whether `X` has columns with dtypes of their own, as of pandas or polars."""
-    return hasattr(X, "columns") and hasattr(X, "dtypes")
-
-
-def find_categorical(X, categorical_features):
-    """Find out which features are categorical.
+def make_columns(X, categorical_features):
+    """Choose how the columns of the input data are read.
 
     Parameters
     ----------
-    X : {array-like, frame} of shape (n_samples, n_features)
-        The input data.
+    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+        Input data of the first fit.
     categorical_features : "from_dtype", None or array-like of bool, int or str
-        As `HistGradientBoostingClassifier` has it.
+        Parameter of the estimators.
 
     Returns
     -------
-    ndarray of bool of shape (n_features,), or None
-        None where there are none.
-
-    Raises
-    ------
-    ValueError
-        Where they are not features of `X`.
+    NumericColumns or MixedColumns
     """
-    if categorical_features is None:
-        return None
-    if isinstance(categorical_features, str):  # "from_dtype"
-        is_categorical = _by_dtype(X) if is_dataframe(X) else np.zeros(0, bool)
-    else:
-        is_categorical = _by_choice(X, np.asarray(categorical_features))
-    return is_categorical if is_categorical.any() else None
+    is_categorical = find_categorical(X, categorical_features)
+    if is_categorical is None and not is_dataframe(X):
+        return NumericColumns()
+    return MixedColumns(is_categorical)
 
 
-def _by_dtype(X):
-    # "category" is pandas', the others are of polars.
-    names = ("category", "Categorical", "Enum")
-    return np.array([str(dtype).startswith(names) for dtype in X.dtypes], bool)
+class NumericColumns:
+    """Columns of a numeric array or sparse matrix, which need no encoding."""
 
+    needs_encoding = False
+    is_categorical = None
 
-def _by_choice(X, chosen):
-    if chosen.size == 0:
-        return np.zeros(0, bool)
-    if issparse(X):
-        raise ValueError(
-            f"categorical_features={chosen.tolist()} needs a dense array or a frame, "
-            "got a sparse X. Encode its categories before, or pass None."
+    def is_numeric_input(self, n_inputs):
+        """Return which network inputs are numeric features: all of them."""
+        return np.ones(n_inputs, bool)
+
+    def to_feature_gradients(self, X, gradients):
+        """Return gradients of the network inputs, which are the features."""
+        return gradients
+
+    def read(self, X, estimator):
+        """Validate input data for prediction.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input data.
+        estimator : BaseEstimator
+            Fitted estimator, whose feature names and number of features `X` must
+            match.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_samples, n_features)
+        """
+        X = validate_data(
+            estimator, X, accept_sparse="csr", dtype="numeric", reset=False
         )
-    n_features = X.shape[1] if hasattr(X, "shape") else len(X[0])
-    is_categorical = np.zeros(n_features, bool)
-    if chosen.dtype.kind == "b" and chosen.shape == (n_features,):
-        return chosen.copy()
-    if chosen.dtype.kind in "iu" and np.isin(chosen, np.arange(n_features)).all():
-        is_categorical[chosen] = True
-        return is_categorical
-    names = list(X.columns) if is_dataframe(X) else []
-    if chosen.dtype.kind in "UO" and all(name in names for name in chosen):
-        return np.isin(np.arange(n_features), [names.index(name) for name in chosen])
-    columns = f"columns {names}" if names else f"{n_features} features without names"
-    raise ValueError(
-        f"categorical_features={chosen.tolist()} are not features of X, which has "
-        f"{columns}. Allowed are a bool for each feature, numbers from 0 to "
-        f"{n_features - 1}, names of columns, 'from_dtype' or None."
-    )
+        return sum_duplicates(X)
+
+    def read_training_data(self, X, y, estimator, *, reset):
+        """Validate training data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
+        estimator : BaseEstimator
+            Estimator in training.
+        reset : bool
+            Whether to store the feature names and the number of features in the
+            estimator, or to compare them.
+
+        Returns
+        -------
+        X : {ndarray, sparse matrix} of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            reset=reset,
+            multi_output=True,
+            y_numeric=is_regressor(estimator),
+            **TRAINING_CHECKS,
+        )
+        return sum_duplicates(X), y
+
+    def encode(self, X):
+        """Return one partition of the training data as it is."""
+        return X
 
 
-class ColumnEncoder:
-    """Categories one-hot encoded; missing numbers imputed, with an indicator.
+class MixedColumns:
+    """Columns of a DataFrame or array with categories or missing values.
 
-    Numbers come first, then the indicators, then the categories. A missing or
-    unseen category is none of those that are known: zeros throughout.
+    The encoded columns are the numeric features with missing values imputed by the
+    mean, then the missing-value indicators, then the one-hot encoded categories.
+    Missing and unknown categories are encoded as all zeros.
 
     Parameters
     ----------
     is_categorical : ndarray of bool of shape (n_features,), or None
-        Which features are categorical.
+        Mask of the categorical features; None if there are none.
 
     Attributes
     ----------
     is_number : ndarray of bool of shape (n_features,)
-        Which features are not.
+        Mask of the numeric features.
     n_numbers : int
-        So many of the columns that come out are numbers of the input.
+        Number of numeric features.
     imputer : SimpleImputer
-        Of the numbers; fitted if there are any.
+        Imputes numeric features; fitted if there are any.
     one_hot : OneHotEncoder
-        Of the categories; fitted if there are any.
+        Encodes categories; fitted if there are any.
     """
+
+    needs_encoding = True
 
     def __init__(self, is_categorical):
         self.is_categorical = is_categorical
 
-    def fit_transform(self, X):
-        """Learn what a frame has, and encode it.
+    def is_numeric_input(self, n_inputs):
+        """Return which network inputs are numeric features, not indicators."""
+        return np.arange(n_inputs) < self.n_numbers
+
+    def read(self, X, estimator):
+        """Validate and encode input data; see `NumericColumns.read`."""
+        return self.encode(check_columns(X, estimator, reset=False))
+
+    def read_training_data(self, X, y, estimator, *, reset):
+        """Validate and encode; see `NumericColumns.read_training_data`."""
+        X = check_columns(X, estimator, reset=reset)
+        return check_X_y(
+            self.fit_encode(X) if reset else self.encode(X),
+            y,
+            estimator=estimator,
+            multi_output=True,
+            y_numeric=is_regressor(estimator),
+            **TRAINING_CHECKS,
+        )
+
+    def fit_encode(self, X):
+        """Learn the means and categories of the data, and encode the data.
 
         Parameters
         ----------
-        X : {array-like, frame} of shape (n_samples, n_features)
-            The input data.
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Input data.
 
         Returns
         -------
         ndarray of shape (n_samples, n_encoded)
-            Its numbers.
         """
-        levels, dtype = [], np.float64
+        categories, dtype = [], np.float64
         if self.is_categorical is not None:
-            levels = _categories(X, np.flatnonzero(self.is_categorical))
+            categories = [
+                known_levels(levels_of(column_of(X, j)))
+                for j in np.flatnonzero(self.is_categorical)
+            ]
             dtype = np.float32 if is_float32(X, ~self.is_categorical) else np.float64
-        self._make(X.shape[1], levels, dtype)
+        self._make_encoders(X.shape[1], categories, dtype)
         self.names = _get_feature_names(X)
         return encode_or_raise(self._fit_transform, X)
 
-    def learn(self, means, has_gaps, levels=(), dtype="float64", names=None):
-        """Learn from what is known of data, in the place of the data.
+    def encode(self, X):
+        """Encode data like those of the fit; see `fit_encode`."""
+        return encode_or_raise(self._transform, X)
 
-        Files keep this much, which outlasts any release of scikit-learn; and data
-        that come in parts can be gone through part by part.
+    def set_statistics(
+        self, means, has_missing, levels=(), dtype="float64", names=None
+    ):
+        """Fit the encoders to statistics of the data instead of the data.
+
+        Files store only these statistics, which are independent of the version of
+        scikit-learn. The statistics of data in partitions can be merged.
 
         Parameters
         ----------
         means : ndarray of shape (n_numbers,)
-            The mean of each number where it is there; 0 where it never is.
-        has_gaps : ndarray of bool of shape (n_numbers,)
-            Which numbers are missing somewhere.
+            Mean of each numeric feature over its known values; 0 if there are none.
+        has_missing : ndarray of bool of shape (n_numbers,)
+            Whether each numeric feature has missing values.
         levels : sequence of ndarray, default=()
-            The categories of each categorical feature in order, in the dtype in
-            which they come: numbers sorted, of object where some are missing.
+            Categories of each categorical feature in their order and dtype: sorted
+            numbers; objects if some are missing.
         dtype : {"float64", "float32"}, default="float64"
-            Of what categories are turned into.
+            Dtype of the one-hot encoded columns.
         names : ndarray of str of shape (n_features,), default=None
-            Of the features; None where they have none.
+            Feature names; None if the features have no names.
 
         Returns
         -------
-        self : ColumnEncoder
+        self : MixedColumns
         """
         import pandas as pd
 
         n_features = len(means) + len(levels)
-        self._make(n_features, levels, np.dtype(dtype).type)
-        numbers = iter(np.where(has_gaps, np.nan, 0.0))
+        self._make_encoders(n_features, levels, np.dtype(dtype).type)
+        numbers = iter(np.where(has_missing, np.nan, 0.0))
         categories = iter(levels)
-        # Two rows: what is there, and what may be missing.
+        # Two rows: one with known values, one with values that may be missing.
         columns = [
             np.array([0.0, next(numbers)]) if is_number else next(categories)[[0, 0]]
             for is_number in self.is_number
         ]
         if any(level.dtype.kind == "S" for level in levels):
-            sketch = np.column_stack(columns)  # pandas has no bytes
+            sketch = np.column_stack(columns)  # pandas does not support bytes
         else:
             series = [pd.Series(column, dtype=column.dtype) for column in columns]
             sketch = pd.concat(series, axis=1, keys=range(n_features))
@@ -167,30 +241,43 @@ class ColumnEncoder:
             self.imputer.statistics_ = np.asarray(means, float)
         return self
 
-    def _make(self, n_features, levels, dtype):
-        """Make what has yet to be fitted."""
-        everywhere = np.ones(n_features, bool)
+    @property
+    def imputation_values(self):
+        """Replacement for the missing values of each numeric feature."""
+        return self.imputer.statistics_ if self.n_numbers else np.zeros(0)
+
+    @property
+    def indicator_features(self):
+        """Positions, among the numeric features, of those with an indicator."""
+        return self.imputer.indicator_.features_ if self.n_numbers else np.zeros(0, int)
+
+    def _make_encoders(self, n_features, categories, dtype):
+        """Create the encoders, not fitted."""
+        all_features = np.ones(n_features, bool)
         categorical = self.is_categorical
-        self.is_number = everywhere if categorical is None else ~categorical
+        self.is_number = all_features if categorical is None else ~categorical
         self.n_numbers = int(self.is_number.sum())
         self.imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
         self.one_hot = OneHotEncoder(
-            categories=levels, handle_unknown="ignore", sparse_output=False, dtype=dtype
+            categories=categories,
+            handle_unknown="ignore",
+            sparse_output=False,
+            dtype=dtype,
         )
         for encoder in (self.imputer, self.one_hot):
             encoder.set_output(transform="default")
 
-    # Without a ColumnTransformer, which starts joblib for every single row.
+    # A ColumnTransformer would start joblib in each call, even for a single row.
     def _fit_transform(self, X):
-        return self._joined(
-            [encoder.fit_transform(part) for encoder, part in self._cut(X)]
+        return _hstack(
+            [encoder.fit_transform(part) for encoder, part in self._split(X)]
         )
 
     def _transform(self, X):
-        return self._joined([encoder.transform(part) for encoder, part in self._cut(X)])
+        return _hstack([encoder.transform(part) for encoder, part in self._split(X)])
 
-    def _cut(self, X):
-        """Pair the encoders with their columns, where they have any."""
+    def _split(self, X):
+        """Pair each encoder with its columns, if it has any."""
         if self.is_categorical is None:
             return [(self.imputer, X)]
         pairs = [(self.one_hot, _safe_indexing(X, self.is_categorical, axis=1))]
@@ -198,26 +285,21 @@ class ColumnEncoder:
             pairs.insert(0, (self.imputer, _safe_indexing(X, self.is_number, axis=1)))
         return pairs
 
-    def _joined(self, parts):
-        if len(parts) == 1:
-            return parts[0]
-        return np.hstack([p.toarray() if issparse(p) else p for p in parts])
-
-    # scikit-learn's own objects may mean something else to its next release.
+    # Pickled objects of scikit-learn may not load in another version of scikit-learn.
     def __getstate__(self):
         state = {
             "is_categorical": self.is_categorical,
             "means": np.zeros(self.n_numbers),
-            "has_gaps": np.zeros(self.n_numbers, bool),
+            "has_missing": np.zeros(self.n_numbers, bool),
             "levels": [],
             "dtype": "float64",
             "names": self.names,
         }
-        if self.n_numbers:  # else nothing has been fitted to them
-            # Since scikit-learn 1.9 these are rounded to the dtype of the data.
+        if self.n_numbers:  # otherwise the imputer is not fitted
+            # scikit-learn 1.9 rounds the means to the dtype of the data.
             dtype = getattr(self.imputer, "_fill_dtype", float)
             state["means"] = self.imputer.statistics_.astype(dtype).astype(float)
-            state["has_gaps"][self.imputer.indicator_.features_] = True
+            state["has_missing"][self.indicator_features] = True
         if self.is_categorical is not None:
             state["levels"] = self.one_hot.categories_
             state["dtype"] = np.dtype(self.one_hot.dtype).name
@@ -225,98 +307,98 @@ class ColumnEncoder:
 
     def __setstate__(self, state):
         self.is_categorical = state["is_categorical"]
-        learned = ("means", "has_gaps", "levels", "dtype", "names")
-        self.learn(*(state[name] for name in learned))
+        names = ("means", "has_missing", "levels", "dtype", "names")
+        self.set_statistics(*(state[name] for name in names))
 
-    def transform(self, X):
-        """Encode a frame like the one that was learned from; see `fit_transform`."""
-        return encode_or_raise(self._transform, X)
-
-    def to_feature_gradients(self, X, derivatives):
-        """Arrange derivatives by encoded columns as the features they came from.
+    def to_feature_gradients(self, X, gradients):
+        """Map gradients of the encoded columns to the features.
 
         Parameters
         ----------
-        X : {array-like, frame} of shape (n_samples, n_features)
-            The input data.
-        derivatives : ndarray of shape (n_samples, n_encoded, n_outputs)
-            By the columns of ``transform(X)``.
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Input data.
+        gradients : ndarray of shape (n_samples, n_encoded, n_outputs)
+            Gradients of the encoded columns.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features, n_outputs)
-            With nan for categories, and for numbers that are missing.
+            NaN for categorical features and missing values.
         """
         import pandas as pd
 
-        n_samples, _, n_outputs = derivatives.shape
-        arranged = np.full(
-            (n_samples, self.is_number.size, n_outputs), np.nan, derivatives.dtype
+        n_samples, _, n_outputs = gradients.shape
+        by_feature = np.full(
+            (n_samples, self.is_number.size, n_outputs), np.nan, gradients.dtype
         )
-        arranged[:, self.is_number] = derivatives[:, : self.n_numbers]
-        arranged[pd.isna(np.asarray(X))] = np.nan
-        return arranged
+        by_feature[:, self.is_number] = gradients[:, : self.n_numbers]
+        by_feature[pd.isna(np.asarray(X))] = np.nan
+        return by_feature
 
 
-def _categories(X, columns):
-    """List the categories of some columns: those of their dtype, met or not."""
-    return [known_levels(levels_of(column_of(X, j))) for j in columns]
+def check_columns(X, estimator, *, reset):
+    """Check the names and the number of columns before they are encoded.
 
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+        Input data.
+    estimator : BaseEstimator
+        Estimator that stores the names and the number of features.
+    reset : bool
+        Whether to store them, or to compare them.
 
-def column_of(X, j):
-    """Return a column of a frame or an array."""
-    return X[X.columns[j]] if is_dataframe(X) else np.asarray(X)[:, j]
-
-
-def levels_of(column):
-    """List the categories of a column: those of its dtype, else those it has."""
-    import pandas as pd
-
-    if str(column.dtype).startswith(("category", "Enum")):
-        return np.asarray(column.dtype.categories)
-    return np.asarray(pd.Categorical(np.asarray(column)).categories)
-
-
-def known_levels(levels):
-    """Return levels as they are encoded: sorted if numbers, and one at least."""
-    # A level that nothing has, where none is known: encoded as zeros.
-    levels = levels if levels.size else np.zeros(1)
-    return np.sort(levels) if levels.dtype.kind in "biuf" else levels
-
-
-def _others(X):
-    """Name the columns of a frame that are neither of numbers nor of categories."""
+    Returns
+    -------
+    {ndarray, DataFrame} of shape (n_samples, n_features)
+    """
     if not is_dataframe(X):
-        return ""
-    known = ("int", "uint", "float", "bool", "sparse", "categor", "enum")
-    others = [
-        f"{name!r} ({dtype})"
-        for name, dtype in zip(X.columns, X.dtypes)
-        if not str(dtype).lower().startswith(known)
-    ]
-    return f": {', '.join(others)}" if others else ""
+        # np.asarray would convert mixed lists to strings, including missing values.
+        X = check_array(
+            X if hasattr(X, "dtype") else np.asarray(X, object),
+            accept_sparse="csr",
+            dtype=None,
+            ensure_all_finite=False,
+            estimator=estimator,
+            input_name="X",
+        )
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return X
 
 
-def is_float32(X, is_number):
-    """Say whether all numbers come in single precision."""
-    dtypes = list(X.dtypes) if is_dataframe(X) else [getattr(X, "dtype", None)]
-    if len(dtypes) == len(is_number):
-        dtypes = [dtypes[j] for j in np.flatnonzero(is_number)]
-    return bool(dtypes) and all(str(dtype).lower() == "float32" for dtype in dtypes)
+def sum_duplicates(X):
+    """Return `X`; duplicate entries of a sparse matrix are summed in a copy."""
+    if issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
 
 
-def encode_or_raise(encode, X):
-    """Return what a frame is encoded as; where it can't be, say which columns."""
-    try:
-        encoded = encode(X)
-    except (TypeError, ValueError) as error:
-        words = ("non-numeric", "convert", "cast")
-        if isinstance(error, ValueError) and not any(w in str(error) for w in words):
-            raise
+def check_range(values, dtype, name):
+    """Raise ValueError if values exceed the range of a dtype.
+
+    Parameters
+    ----------
+    values : {ndarray, sparse matrix}
+        Numeric values.
+    dtype : dtype
+        Dtype that the values are converted to.
+    name : str
+        Name of the values in the message.
+    """
+    if values.dtype.kind != "f" or values.dtype.itemsize <= dtype.itemsize:
+        return
+    values = values.data if issparse(values) else values
+    largest = max(values.max(initial=0.0), -values.min(initial=0.0))
+    if largest > np.finfo(dtype).max:
         raise ValueError(
-            f"X has columns that cannot be read as numbers or categories{_others(X)}. "
-            "Give columns of words the dtype 'category', or name them in "
-            "categorical_features; categories must be of one kind, words or numbers; "
-            f"turn dates into numbers. ({error})"
-        ) from error
-    return encoded.tocsr() if issparse(encoded) else encoded
+            f"{name} contains {largest:g}, which is too large for {dtype}. Allowed are "
+            f"absolute values up to {np.finfo(dtype).max:g}. Scale {name}, or fit with "
+            "dtype='float64'."
+        )
+
+
+def _hstack(parts):
+    if len(parts) == 1:
+        return parts[0]
+    return np.hstack([p.toarray() if issparse(p) else p for p in parts])

@@ -1,4 +1,4 @@
-"""The split of training samples for early stopping."""
+"""The validation split for early stopping."""
 
 from math import ceil
 
@@ -6,64 +6,73 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 
-def check_some_weight(samples, what):
-    """Raise ValueError where every sample weighs nothing."""
-    if samples.mean_weight == 0.0:
-        raise ValueError(
-            f"sample_weight must be positive for at least one of the samples {what}, "
-            "got only zeros."
-        )
-
-
-def split(samples, fraction, rng):
-    """Hold out a share of the samples, stratified by class where that can be.
+def check_positive_weight(samples, what):
+    """Raise ValueError if all samples have zero weight.
 
     Parameters
     ----------
     samples : Samples
-        All of them.
+        Samples with weights.
+    what : str
+        Description of the samples in the message, such as "training".
+    """
+    if samples.mean_weight == 0.0:
+        raise ValueError(
+            f"sample_weight must be positive for at least one {what} sample, got only "
+            "zeros."
+        )
+
+
+def split(samples, fraction, rng):
+    """Split samples into a training and a validation set, stratified if possible.
+
+    Parameters
+    ----------
+    samples : Samples
+        Samples to split.
     fraction : float
-        The share.
+        Fraction of the samples in the validation set.
     rng : numpy.random.RandomState
-        Advanced as scikit-learn's `train_test_split` does.
+        Advanced as by :func:`sklearn.model_selection.train_test_split`.
 
     Returns
     -------
-    samples : Samples
-        Those to train on, a subset that is not copied.
-    held_out : Samples
-        The others, not copied either.
+    training : Samples
+        Subset for training, not copied.
+    validation : Samples
+        Subset for validation, not copied.
     """
-    n = len(samples)
-    n_held_out = ceil(fraction * n)
-    if n_held_out < 2:
+    n_samples = len(samples)
+    n_validation = ceil(fraction * n_samples)
+    if n_validation < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the "
-            f"size of your dataset: {fraction} of {n} samples is {n_held_out}, allowed "
-            "are 2 or more."
+            f"size of your dataset. Got {n_validation} of {n_samples} samples with "
+            f"validation_fraction={fraction}; at least 2 are required."
         )
-    if n_held_out == n:
+    if n_validation == n_samples:
         raise ValueError(
-            f"No sample is left to train on: validation_fraction={fraction} of {n} "
-            "samples is all. Lower it, or enlarge the dataset."
+            f"The training set is empty: validation_fraction={fraction} selects all "
+            f"{n_samples} samples. Decrease 'validation_fraction' or increase the size "
+            "of your dataset."
         )
-    train, rest = train_test_split(
-        np.arange(n),
+    training_rows, validation_rows = train_test_split(
+        np.arange(n_samples),
         test_size=fraction,
         random_state=rng,
-        stratify=_strata(samples.codes, n, n_held_out),
+        stratify=_strata(samples.codes, n_samples, n_validation),
     )
-    held_out = samples.subset(rest)
-    check_some_weight(held_out, "held out for validation")
-    return samples.subset(train), held_out
+    validation = samples.subset(validation_rows)
+    check_positive_weight(validation, "validation")
+    return samples.subset(training_rows), validation
 
 
-def _strata(codes, n_samples, n_held_out):
-    """Return what to stratify a split by, None where it can't be done."""
+def _strata(codes, n_samples, n_validation):
+    """Return the classes to stratify by; None if stratification is impossible."""
     if codes is None:
         return None
     counts = np.bincount(codes)
     counts = counts[counts > 0]
-    splittable = counts.min() >= 2
-    roomy = min(n_held_out, n_samples - n_held_out) >= counts.size
-    return codes if splittable and roomy else None
+    has_pairs = counts.min() >= 2
+    fits = min(n_validation, n_samples - n_validation) >= counts.size
+    return codes if has_pairs and fits else None

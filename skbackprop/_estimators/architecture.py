@@ -1,165 +1,154 @@
-"""From an estimator's parameters to the parts of the core that they name."""
+"""From parameters of an estimator to the components of a network."""
 
 import copy
-from dataclasses import dataclass, fields, is_dataclass
-from difflib import get_close_matches
-from numbers import Integral, Real
+from dataclasses import dataclass
+from numbers import Integral
 from pickle import PicklingError
+from typing import Any
 
 import joblib
 import numpy as np
 from sklearn.utils import check_array
 
-from ..core import initializers, schedules
+from ..core import initializers
 from ..core.activations import (
     ACTIVATIONS,
     OUTPUT_ACTIVATIONS,
     Activation,
     ActivationFromFunction,
+    Sigmoid,
     Softmax,
 )
 from ..core.initializers import INITIALIZERS
 from ..core.losses import LOSSES, Loss, LossFromFunction
 from ..core.network import Network
-from ..core.schedules import SCHEDULES, WarmUp
-
-
-def did_you_mean(name, known):
-    """Return a sentence that names the nearest known names; empty if none is near."""
-    near = get_close_matches(str(name).lower(), sorted(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
-def build(part, params):
-    """Make a part of the core, from the parameters named like its fields.
-
-    Parameters
-    ----------
-    part : type
-        An optimiser, schedule or loss; its settings are dataclass fields.
-    params : dict
-        Parameters of an estimator, by name.
-
-    Returns
-    -------
-    object
-        Settings that `params` lacks keep the defaults of the class. NumPy
-        scalars, as grids hold them, become Python numbers: they would turn
-        float32 arithmetic into float64.
-    """
-    names = [f.name for f in fields(part)] if is_dataclass(part) else []
-    given = {name: params[name] for name in names if name in params}
-    return part(
-        **{k: v.item() if isinstance(v, np.generic) else v for k, v in given.items()}
-    )
+from .parameters import did_you_mean
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What is settled when a network is made, and frozen until it is made anew.
+    """Components of a network, fixed until a new network is created.
 
     Parameters
     ----------
     hidden_layer_sizes : tuple of int
-        Units of each hidden layer.
-    activation : tuple of Activation
-        One for each hidden layer.
+        Number of units of each hidden layer.
+    hidden_activations : tuple of Activation
+        Activation of each hidden layer.
     output_activation : Activation
-        Of the output layer.
+        Activation of the output layer.
     output_name : str
-        What that is called.
+        Name of the output activation.
     loss : Loss
-        The loss.
+        Loss function.
     initializers : tuple of Initializer
-        For each layer after the input.
+        Initializer of each layer after the input.
+    settings : dict
+        Parameters that must not change while training continues.
     """
 
     hidden_layer_sizes: tuple
-    activation: tuple
+    hidden_activations: tuple
     output_activation: Activation
     output_name: str
     loss: Loss
     initializers: tuple
+    settings: dict[str, Any]
 
-    def network(self, n_inputs, n_outputs, dtype, rng):
-        """Make a network with initial weights drawn from `rng`."""
+    def make_network(self, n_inputs, n_outputs, dtype, rng):
+        """Create a network with initial parameters drawn from `rng`."""
         sizes = (n_inputs, *self.hidden_layer_sizes, n_outputs)
-        network = Network(sizes, (*self.activation, self.output_activation), dtype)
+        activations = (*self.hidden_activations, self.output_activation)
+        network = Network(sizes, activations, dtype)
         network.initialize(rng, self.initializers)
         return network
 
-    def fingerprints(self):
-        """Note what each part is, to see later whether it has been changed.
+    @property
+    def decides_by_logits(self):
+        """Whether a classifier decides by the weighted inputs of the output layer."""
+        # A subclass of Sigmoid may reach 0.5 elsewhere.
+        return type(self.output_activation) in (Sigmoid, Softmax)
 
-        Returns
-        -------
-        dict
-            For each parameter how it is shown, and what can be compared.
+    @property
+    def has_softmax_outputs(self):
+        """Whether the outputs of each sample sum to one."""
+        return isinstance(self.output_activation, Softmax)
+
+    def check_same_settings(self, other):
+        """Raise ValueError if a parameter differs from that of another architecture.
+
+        Parameters
+        ----------
+        other : Architecture
+            Architecture of the same estimator with its current parameters.
         """
-        return {
-            "hidden_layer_sizes": self.hidden_layer_sizes,
-            "activation": Fingerprint(self.activation),
-            "loss": Fingerprint([self.loss]),
-            "output_activation": Fingerprint([self.output_activation]),
-        }
+        for name in {**self.settings, **other.settings}:
+            if name not in self.settings or name not in other.settings:
+                continue
+            before, now = self.settings[name], other.settings[name]
+            if before != now:
+                raise ValueError(
+                    f"{name} has changed since the network was created, from "
+                    f"{before!r} to {now!r}. partial_fit and warm_start=True require "
+                    f"the same {name}: restore it, or call fit with warm_start=False."
+                )
 
 
-class Fingerprint:
-    """Of parts of the core: how they are shown, and what can be compared."""
+class ComponentSettings:
+    """Comparable settings of activations or losses, taken before training.
 
-    def __init__(self, parts):
-        self.shown = repr(parts[0] if len(parts) == 1 else tuple(parts))
-        self.contents = [(type(part), _comparable(vars(part))) for part in parts]
+    Parameters
+    ----------
+    components : sequence of Activation or of Loss
+        Components, which training may change.
+    """
+
+    def __init__(self, components):
+        self.shown = repr(components[0] if len(components) == 1 else tuple(components))
+        self.settings = [(type(c), _comparable(vars(c))) for c in components]
 
     def __repr__(self):
         return self.shown
 
     def __eq__(self, other):
-        # What is shown may be an address in memory, another in each process.
-        return self.contents == other.contents
+        # The representation may contain a memory address, which differs by process.
+        return self.settings == other.settings
 
-
-def _is_plain(value):
-    if isinstance(value, tuple):
-        return all(map(_is_plain, value))
-    return isinstance(value, (bool, int, float, str, type(None)))
+    __hash__ = None
 
 
 def _comparable(settings):
-    # Files may be older than the joblib at hand, whose hashes may be others then.
-    if all(map(_is_plain, settings.values())):
+    # A hash in a file may come from another version of joblib, so simple settings are
+    # compared directly.
+    if all(map(_is_simple, settings.values())):
         return settings.copy()
     try:
         return joblib.hash(settings)
-    except PicklingError:  # a lambda, say, which is equal to itself alone
+    except PicklingError:  # such as a lambda, which only equals itself
         return settings
 
 
-def check_unchanged(before, now):
-    """Raise ValueError, naming the parameter, where what was noted has changed."""
-    for name in {**before, **now}:
-        if name in before and name in now and before[name] != now[name]:
-            raise ValueError(
-                f"{name} has changed since the network was made, from "
-                f"{before[name]!r} to {now[name]!r}, which partial_fit and "
-                "warm_start=True cannot carry on from. Set it back, or call fit with "
-                "warm_start=False."
-            )
+def _is_simple(value):
+    if isinstance(value, tuple):
+        return all(map(_is_simple, value))
+    return isinstance(value, (bool, int, float, str, type(None)))
 
 
-def make_architecture(params, loss, default_output, n_outputs):
-    """Settle the architecture that these parameters describe.
+def make_architecture(estimator, loss, default_output, n_outputs, settings):
+    """Create the architecture that the parameters of an estimator describe.
 
     Parameters
     ----------
-    params : dict
-        Parameters of an estimator, by name.
-    loss : str or Loss
-        A key of `LOSSES`, or a user's own.
+    estimator : BaseBackprop
+        Estimator with valid parameters.
+    loss : str, Loss or callable
+        Key of `LOSSES`, or a loss of the user.
     default_output : str
-        Output activation where neither the user nor the loss names one.
+        Output activation if neither the user nor the loss names one.
     n_outputs : int
-        Units of the output layer.
+        Number of units of the output layer.
+    settings : dict
+        Further parameters that must not change while training continues.
 
     Returns
     -------
@@ -168,23 +157,36 @@ def make_architecture(params, loss, default_output, n_outputs):
     Raises
     ------
     ValueError
-        Where the parameters do not fit each other.
+        If the parameters are not compatible with each other.
     """
-    sizes = _hidden_layer_sizes(params["hidden_layer_sizes"])
-    activation = _hidden_activations(params["activation"], len(sizes))
-    loss = build(LOSSES[loss], params) if isinstance(loss, str) else own_loss(loss)
-    output_name = params["output_activation"]
-    if isinstance(output_name, str) and output_name == "auto":
-        output_name = loss.output_activation or default_output
-    output = _activation(output_name, OUTPUT_ACTIVATIONS, "output_activation")
-    _check_output(output, params, loss, n_outputs)
+    sizes = _hidden_layer_sizes(estimator.hidden_layer_sizes)
+    hidden = _hidden_activations(estimator.activation, len(sizes))
+    loss = LOSSES[loss]() if isinstance(loss, str) else copy_loss(loss)
+    name = estimator.output_activation
+    if isinstance(name, str) and name == "auto":
+        name = loss.output_activation or default_output
+    output = _activation(name, OUTPUT_ACTIVATIONS, "output_activation")
+    if not loss.accepts(output):
+        raise ValueError(_explain_output(estimator, loss))
+    if isinstance(output, Softmax) and n_outputs == 1:
+        raise ValueError(
+            "output_activation='softmax' requires at least two outputs, got 1. A "
+            "single softmax output is always 1. Use 'auto' or 'sigmoid'."
+        )
     return Architecture(
         sizes,
-        activation,
+        hidden,
         output,
-        output_name if isinstance(output_name, str) else type(output).__name__,
+        name if isinstance(name, str) else type(output).__name__,
         loss,
-        _initializers(params, activation),
+        _initializers(estimator, hidden),
+        {
+            **settings,
+            "hidden_layer_sizes": sizes,
+            "activation": ComponentSettings(hidden),
+            "loss": ComponentSettings([loss]),
+            "output_activation": ComponentSettings([output]),
+        },
     )
 
 
@@ -192,10 +194,10 @@ def _hidden_layer_sizes(sizes):
     sizes = [sizes] if np.ndim(sizes) == 0 else list(sizes)
     if not all(isinstance(size, Integral) and size > 0 for size in sizes):
         raise ValueError(
-            f"hidden_layer_sizes must be > 0, got {sizes}: each entry is the number of "
+            f"hidden_layer_sizes must be > 0, got {sizes}. Each entry is the number of "
             "units of one hidden layer, an integer of at least 1."
         )
-    return tuple(int(size) for size in sizes)
+    return tuple([int(size) for size in sizes])
 
 
 def _hidden_activations(activation, n_hidden):
@@ -203,45 +205,46 @@ def _hidden_activations(activation, n_hidden):
         activation = [activation] * n_hidden
     if len(activation) != n_hidden:
         raise ValueError(
-            "activation must be one name, or one for each hidden layer: got "
+            "activation must be one activation, or one per hidden layer. Got "
             f"{len(activation)} activations ({list(activation)}) for {n_hidden} hidden "
             "layers (see hidden_layer_sizes)."
         )
-    return tuple(_activation(name, ACTIVATIONS, "activation") for name in activation)
+    return tuple([_activation(name, ACTIVATIONS, "activation") for name in activation])
 
 
 def _activation(name, known, parameter):
     if isinstance(name, Activation):
-        return _own_activation(name)
+        return _copy_activation(name)
     if callable(name) and not isinstance(name, type):
-        _expect_pair(parameter, name, 1)
-        return _own_activation(ActivationFromFunction(name))
+        _check_returns_pair(parameter, name, 1)
+        return _copy_activation(ActivationFromFunction(name))
     if not isinstance(name, str) or name not in known:
         raise ValueError(
-            f"{parameter} must be among {sorted(known)}, an instance of a class "
-            "derived from skbackprop.Activation or a function that returns value and "
-            f"slope, got {name!r}." + did_you_mean(name, known)
+            f"{parameter} must be among {sorted(known)}, an instance of a subclass of "
+            "skbackprop.Activation, or a function that returns the value and the "
+            f"derivative, got {name!r}." + did_you_mean(name, known)
         )
     return known[name]()
 
 
-def _own_activation(activation):
-    """Copy a user's activation, so that changes to it don't reach the network."""
+def _copy_activation(activation):
+    """Copy an activation of the user, which later changes must not affect."""
     trial = copy.deepcopy(activation)
     z, a, delta, scratch = np.full((4, 1, 2), 0.5)
     a[...] = np.nan
-    _expect_in_place(trial, "forward", trial.forward(z, a), a)
-    _expect_in_place(trial, "backward", trial.backward(delta, a, z, scratch), delta)
+    _check_writes_in_place(trial, "forward", trial.forward(z, a), a)
+    returned = trial.backward(delta, a, z, scratch)
+    _check_writes_in_place(trial, "backward", returned, delta)
     return copy.deepcopy(activation)
 
 
-def own_loss(loss):
-    """Copy a user's loss, so that changes to it don't reach the network.
+def copy_loss(loss):
+    """Copy a loss of the user, which later changes must not affect.
 
     Parameters
     ----------
     loss : Loss or callable
-        An instance, or a function that returns value and gradient.
+        Instance, or function that returns the value and the gradient.
 
     Returns
     -------
@@ -250,26 +253,25 @@ def own_loss(loss):
     Raises
     ------
     TypeError
-        Where it can't be used.
+        If `loss` is a class, or does not follow the interface.
     """
     if isinstance(loss, type):
         raise TypeError(
-            f"loss={loss!r} is a class; allowed is an instance of it, as in "
-            f"loss={loss.__name__}()."
+            f"loss={loss!r} is a class. Pass an instance, as in loss={loss.__name__}()."
         )
     if not isinstance(loss, Loss):
-        _expect_pair("loss", loss, 2)
+        _check_returns_pair("loss", loss, 2)
         loss = LossFromFunction(loss)
     trial = copy.deepcopy(loss)
     y, a, z, out = np.full((4, 1, 2), 0.5)
     for method, arrays in (("value", (y, a, z, out)), ("gradient", (y, a, out))):
         out[...] = np.nan
-        _expect_in_place(trial, method, getattr(trial, method)(*arrays), out)
+        _check_writes_in_place(trial, method, getattr(trial, method)(*arrays), out)
     return copy.deepcopy(loss)
 
 
-def _expect_pair(parameter, function, n_arguments):
-    """Try a user's function; it must return a value and a derivative."""
+def _check_returns_pair(parameter, function, n_arguments):
+    """Call a function of the user; it must return a value and a derivative."""
     arguments = np.full((n_arguments, 3, 2), 0.5)
     try:
         returned = copy.deepcopy(function)(*arguments)
@@ -279,130 +281,75 @@ def _expect_pair(parameter, function, n_arguments):
         returned = repr(error)
     is_pair = value.shape == derivative.shape == (3, 2)
     if not is_pair or not np.isfinite([value, derivative]).all():
-        what = "targets and outputs" if n_arguments == 2 else "weighted inputs"
+        inputs = "targets and outputs" if n_arguments == 2 else "weighted inputs"
         raise TypeError(
-            f"{parameter}={function!r} must be a function of {what} that returns its "
-            "value and its derivative, two arrays of the same shape: for "
-            f"{n_arguments} of shape (3, 2), all 0.5, it gave {returned}."
+            f"{parameter}={function!r} must be a function of {inputs} that returns its "
+            "value and its derivative, two arrays of the same shape. Called with "
+            f"{n_arguments} array(s) of shape (3, 2) filled with 0.5, it returned "
+            f"{returned}."
         )
 
 
-def _expect_in_place(part, method, returned, written):
+def _check_writes_in_place(component, method, returned, written):
     if returned is not None or np.isnan(written).any():
         raise TypeError(
-            f"{type(part).__name__}.{method} must write its result into the array it "
-            "is given (out[...] = ..., or out=out in NumPy functions) and return "
-            f"nothing; at inputs of 0.5 it wrote {written} and returned {returned}."
+            f"{type(component).__name__}.{method} must write its result into the array "
+            "that it receives (out[...] = ..., or out=out in NumPy functions) and "
+            f"return None. At inputs of 0.5 it wrote {written} and returned "
+            f"{returned}."
         )
 
 
-def _check_output(output, params, loss, n_outputs):
-    if not loss.accepts(output):
-        allowed = [n for n, f in OUTPUT_ACTIVATIONS.items() if loss.accepts(f())]
-        several = " and, for three classes or more, 'softmax'"
-        raise ValueError(
-            f"output_activation={params['output_activation']!r} cannot serve "
-            f"loss={params['loss']!r}; allowed are 'auto', {allowed}"
-            f"{several if params['loss'] == 'log_loss' else ''}."
-        )
-    if isinstance(output, Softmax) and n_outputs == 1:
-        raise ValueError(
-            "output_activation='softmax' needs at least two outputs, got 1: it would "
-            "always be 1. Use 'auto' or 'sigmoid'."
-        )
+def _explain_output(estimator, loss):
+    allowed = [n for n, f in OUTPUT_ACTIVATIONS.items() if loss.accepts(f())]
+    is_log_loss = isinstance(estimator.loss, str) and estimator.loss == "log_loss"
+    several = " and, for three or more classes, 'softmax'" if is_log_loss else ""
+    return (
+        f"output_activation={estimator.output_activation!r} is not supported with "
+        f"loss={estimator.loss!r}. Allowed are 'auto', {allowed}{several}."
+    )
 
 
-def _initializers(params, hidden):
-    init, n_layers = params["init"], len(hidden) + 1
+def _initializers(estimator, hidden):
+    init, n_layers = estimator.init, len(hidden) + 1
     if not isinstance(init, str):
         return (initializers.FromFunction(init),) * n_layers
     if init != "auto":
         return (INITIALIZERS[init](),) * n_layers
-    factors = _glorot_factors(params["activation"], hidden)
-    return tuple(initializers.Uniform(factor) for factor in factors)
+    factors = _glorot_factors(estimator.activation, hidden)
+    return tuple([initializers.Uniform(factor) for factor in factors])
 
 
-def _glorot_factors(parameter, hidden):
-    """As in scikit-learn, the output layer starts like the last hidden one."""
+def _glorot_factors(activation, hidden):
+    """Return factors as in scikit-learn: the output layer uses the last hidden one."""
     if hidden:
-        return (*(f.glorot_factor for f in hidden), hidden[-1].glorot_factor)
-    if isinstance(parameter, (str, Activation)):
-        return (_activation(parameter, ACTIVATIONS, "activation").glorot_factor,)
-    return (Activation.glorot_factor,)
-
-
-def make_schedule(params):
-    """Make the learning-rate schedule that parameters of an estimator describe.
-
-    Parameters
-    ----------
-    params : dict
-        By name.
-
-    Returns
-    -------
-    Schedule or WarmUp
-    """
-    name, steps = params["learning_rate"], int(params["warmup_steps"])
-    if isinstance(name, str):
-        schedule = build(SCHEDULES[name], params)
-    else:
-        rate = float(params["learning_rate_init"])
-        schedule = schedules.FromFunction(rate, name)
-    return WarmUp(schedule, steps) if steps else schedule
-
-
-def dropout_rates(dropout, n_hidden):
-    """Return the share of units left out of each hidden layer.
-
-    Parameters
-    ----------
-    dropout : float or sequence of float
-        One for all layers, or one for each.
-    n_hidden : int
-        Hidden layers.
-
-    Returns
-    -------
-    tuple of float
-        Empty where nothing is left out.
-
-    Raises
-    ------
-    ValueError
-        Where there is not one for each layer, or one is beyond [0, 1).
-    """
-    rates = [dropout] * n_hidden if np.ndim(dropout) == 0 else list(dropout)
-    numbers = all(isinstance(rate, Real) and 0.0 <= rate < 1.0 for rate in rates)
-    if len(rates) != n_hidden or not numbers:
-        raise ValueError(
-            "dropout must be a number in [0, 1), or one for each hidden layer: got "
-            f"{dropout} for {n_hidden} hidden layers (see hidden_layer_sizes)."
-        )
-    return tuple(map(float, rates)) if any(rates) else ()
+        return [*[f.glorot_factor for f in hidden], hidden[-1].glorot_factor]
+    if isinstance(activation, (str, Activation)):
+        return [_activation(activation, ACTIVATIONS, "activation").glorot_factor]
+    return [Activation.glorot_factor]
 
 
 def set_initial_parameters(network, coefs, intercepts):
-    """Set the starting weights and biases that a user has given.
+    """Set the initial weights and biases that the user passed to `fit`.
 
     Parameters
     ----------
     network : Network
-        Whose parameters are changed.
+        Its parameters are changed.
     coefs : sequence of array-like of shape (fan_in, fan_out), or None
-        Weights of each layer; None leaves them.
+        Weights of each layer; None leaves the weights unchanged.
     intercepts : sequence of array-like of shape (fan_out,), or None
-        Biases of each layer; None leaves them.
+        Biases of each layer; None leaves the biases unchanged.
 
     Returns
     -------
     bool
-        Whether anything was set.
+        Whether any parameter was set.
 
     Raises
     ------
     ValueError
-        Where shapes do not fit, or numbers are not finite.
+        If the shapes do not match, or values are not finite.
     """
     for name, given, layers in (
         ("coefs_init", coefs, network.weights),
@@ -410,22 +357,22 @@ def set_initial_parameters(network, coefs, intercepts):
     ):
         if given is None:
             continue
-        wanted = [layer.shape for layer in layers]
+        shapes = [layer.shape for layer in layers]
         try:
             arrays = [
                 check_array(array, dtype=np.float64, ensure_2d=False, allow_nd=True)
                 for array in given
             ]
         except (TypeError, ValueError) as error:
-            arrays, got = [], str(error)
+            arrays, received = [], str(error)
         else:
-            got = f"arrays of shapes {[array.shape for array in arrays]}"
+            received = f"arrays of shapes {[array.shape for array in arrays]}"
         largest = np.finfo(network.dtype).max
-        fits = [array.shape for array in arrays] == wanted
-        if not fits or any(np.abs(array).max() > largest for array in arrays):
+        has_shapes = [array.shape for array in arrays] == shapes
+        if not has_shapes or any(np.abs(array).max() > largest for array in arrays):
             raise ValueError(
-                f"{name} must have finite numbers in {network.dtype}, in arrays of "
-                f"shapes {wanted}, one a layer, got {got}."
+                f"{name} must be a sequence of one array per layer, of shapes {shapes} "
+                f"with finite values in {network.dtype}, got {received}."
             )
         for layer, array in zip(layers, arrays):
             layer[...] = array

@@ -1,6 +1,7 @@
-"""scikit-learn's protocol of callbacks, where there is one, an epoch at a time.
+"""Support for scikit-learn callbacks, with one task per epoch.
 
-It came with scikit-learn 1.9. Before, fits go without, and who sets callbacks is told.
+Callbacks require scikit-learn 1.9 or later. On older versions `fit` runs without
+callbacks, and `set_callbacks` raises a RuntimeError.
 """
 
 import sklearn
@@ -12,25 +13,31 @@ try:
 except ModuleNotFoundError:
 
     class CallbackSupportMixin:
-        """Stands in for that of scikit-learn 1.9."""
+        """Replacement for the mixin class that scikit-learn 1.9 introduced."""
 
         def set_callbacks(self, *callbacks):
-            """Set callbacks for the estimator, which takes scikit-learn 1.9 or later.
+            """Set callbacks for the estimator (requires scikit-learn 1.9 or later).
 
             Parameters
             ----------
             *callbacks : callback instances
-                None can be set.
+                Callbacks are not supported with this scikit-learn version.
 
             Returns
             -------
             self : object
-                The estimator.
+                The estimator itself.
+
+            Raises
+            ------
+            RuntimeError
+                If a callback is passed.
             """
             if callbacks:
                 raise RuntimeError(
-                    "set_callbacks needs scikit-learn 1.9 or later, this is "
-                    f"{sklearn.__version__}. Upgrade it, or loop over partial_fit."
+                    "set_callbacks requires scikit-learn 1.9 or later, but "
+                    f"scikit-learn {sklearn.__version__} is installed. Upgrade "
+                    "scikit-learn, or call partial_fit in a loop."
                 )
             return self
 
@@ -38,14 +45,14 @@ except ModuleNotFoundError:
             return None
 
     def with_callbacks(fit):
-        """Return a method as it is."""
+        """Return the method unchanged."""
         return fit
 
 
-#: The task of one epoch, or of one iteration of L-BFGS.
+#: Name of the callback task of one epoch, or of one iteration of L-BFGS.
 EPOCH = "epoch"
 
-#: What scikit-learn's support of callbacks keeps among the attributes.
+#: Estimator attributes in which scikit-learn stores callbacks and their contexts.
 CALLBACK_ATTRIBUTES = {
     "_skl_callbacks",
     "_skl_callbacks_to_teardown",
@@ -55,27 +62,27 @@ CALLBACK_ATTRIBUTES = {
 
 
 def without_callbacks(attributes):
-    """Return the attributes of an estimator, but what its callbacks have put there."""
+    """Return the attributes of an estimator without the callback attributes."""
     return {k: v for k, v in attributes.items() if k not in CALLBACK_ATTRIBUTES}
 
 
 class FitCallbackContext(Observer):
-    """One call of `fit`, as it is told to callbacks, and its epochs.
+    """Observer that forwards fit and epoch events to scikit-learn callbacks.
 
     Parameters
     ----------
     estimator : BaseBackprop
-        Being fitted.
+        Estimator that is being fitted.
     X, y, sample_weight : array-like
-        As they were given to `fit`.
+        Data as passed to `fit`.
     """
 
     def __init__(self, estimator, X, y, sample_weight):
         self.estimator = estimator
         self.task = estimator._init_callback_context(max_subtasks=estimator.max_iter)
         self.epoch = None
-        weighted = sample_weight is not None
-        metadata = {"sample_weight": sample_weight} if weighted else None
+        is_weighted = sample_weight is not None
+        metadata = {"sample_weight": sample_weight} if is_weighted else None
         self.callback_kwargs = {
             "estimator": estimator,
             "X": X,
@@ -85,34 +92,34 @@ class FitCallbackContext(Observer):
 
     @property
     def observers(self):
-        """Who has to be told of epochs: nobody, if there are no callbacks."""
+        """Observers of the training: empty if the estimator has no callbacks."""
         return (self,) if getattr(self.estimator, "_skl_callbacks", ()) else ()
 
     def begin(self):
-        """Tell that the fit begins."""
+        """Notify the callbacks that the fit begins."""
         if self.task is not None:
             self.task.call_on_fit_task_begin(**self.callback_kwargs)
 
     def end(self):
-        """Tell that the fit has ended."""
+        """Notify the callbacks that the fit has ended."""
         if self.task is not None:
             self.task.call_on_fit_task_end(
                 **self.callback_kwargs, reconstruction_attributes={}
             )
 
     def begin_epoch(self):
-        """Tell that an epoch begins, if that has not been told."""
+        """Notify the callbacks, once per epoch, that an epoch begins."""
         if self.epoch is None:
             self.epoch = self.task.subcontext(task_name=EPOCH)
             self.epoch.call_on_fit_task_begin(**self.callback_kwargs)
 
     def end_epoch(self, n_epochs, record):
-        """Tell that an epoch has ended; say whether a callback wants to stop."""
-        self.estimator._publish()  # callbacks may look at the attributes
-        ended, self.epoch = self.epoch, None
-        return ended.call_on_fit_task_end(
-            **self.callback_kwargs, reconstruction_attributes=self._fitted_so_far
+        """Notify the callbacks of the end of an epoch; return whether to stop."""
+        self.estimator._set_best_attributes()  # callbacks may read them
+        epoch, self.epoch = self.epoch, None
+        return epoch.call_on_fit_task_end(
+            **self.callback_kwargs, reconstruction_attributes=self._fitted_attributes
         )
 
-    def _fitted_so_far(self):
+    def _fitted_attributes(self):
         return {"_state": self.estimator._state.copy()}

@@ -1,262 +1,381 @@
-"""BackpropClassifier: class labels in, labels and probabilities out."""
+"""The classifier."""
 
 from itertools import chain
 
 import numpy as np
-from scipy.sparse import csr_matrix, issparse
 from scipy.special import logit
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    check_classification_targets,
-    type_of_target,
-    unique_labels,
-)
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.multiclass import unique_labels
 
-from .._data.class_weight import count_classes, is_weight, weigh_classes, weigh_samples
+from .._data.class_weight import compute_class_weights, is_weight
+from .._data.targets import ClassTargets
 from ..core.activations import Sigmoid, Softmax
 from ..core.inspection import weighted_inputs
 from ..core.losses import Loss, SquaredError, losses_for
-from .base import BaseBackprop, is_stochastic
+from .base import BaseBackprop
+from .parameters import SHARED_CONSTRAINTS, store_parameters
+from .solvers import has_partial_fit
 
-#: The shares of a class that outputs start at, at least and at most: nearer to 0 or 1
-#: the slope of a sigmoid is too small to learn from.
-SMALLEST_SHARE, LARGEST_SHARE = 0.01, 0.99
+#: Range of the initial outputs: nearer to 0 or 1, the derivative of a sigmoid is too
+#: small to learn from.
+MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT = 0.01, 0.99
 
 
 class BackpropClassifier(ClassifierMixin, BaseBackprop):
-    """Neural-network classifier, trained by back-propagation.
+    """Neural-network classifier trained with back-propagation.
 
-    A feed-forward network [1]_ [2]_ of fully connected layers, for two classes
-    or more and for several labels at a time. It takes the parameters of
-    :class:`sklearn.neural_network.MLPClassifier`, and with ``loss="log_loss"``
-    and ``standardize=False`` it gives the same numbers.
+    Feed-forward network [1]_ [2]_ of fully connected layers for binary, multiclass and
+    multilabel classification. The classifier accepts the parameters of
+    :class:`sklearn.neural_network.MLPClassifier`. With ``loss="log_loss"``,
+    ``standardize=False`` and the same other parameters, the classifier reproduces the
+    results of `MLPClassifier`.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units of each hidden layer. ``()`` is a single layer, from the inputs
-        straight to the outputs: the one-neuron network, and with ``loss="log_loss"``
-        and ``standardize=False`` it is logistic regression.
+        Number of units in each hidden layer. An int sets a single hidden layer. Use
+        ``()`` for a network without hidden layers, which connects the inputs directly
+        to the outputs: a single neuron if there is one output. With ``loss="log_loss"``
+        and ``standardize=False``, a network without hidden layers is logistic
+        regression.
+        Add units or layers if the network underfits; remove them if it overfits.
     activation : str, Activation, callable or sequence of these, default="relu"
-        Activation of the hidden layers, or one for each of them: "identity",
-        "sigmoid" (or "logistic", its second name), "tanh", "relu", "leaky_relu",
-        "elu", "gelu", "silu", "softplus", an instance of a class derived
-        from `skbackprop.Activation`, or a function of z that returns value and
-        slope. The slope of "relu" at 0 is taken as 0.
+        Activation of the hidden layers. A sequence sets one activation for each hidden
+        layer.
+
+        - ``"identity"``: ``z``; the layer is linear.
+        - ``"sigmoid"`` or its alias ``"logistic"``: ``1 / (1 + exp(-z))``.
+        - ``"tanh"``: ``tanh(z)``.
+        - ``"relu"``: ``max(0, z)``; a good default. Its derivative at 0 is 0.
+        - ``"leaky_relu"``: ``max(z, 0.01 * z)``.
+        - ``"elu"``: ``z`` if ``z > 0``, otherwise ``exp(z) - 1``.
+        - ``"gelu"``: ``z * Phi(z)`` with the standard normal distribution function
+          ``Phi``.
+        - ``"silu"``: ``z / (1 + exp(-z))``, also called swish.
+        - ``"softplus"``: ``log(1 + exp(z))``, a smooth version of ``"relu"``.
+        - An instance of a subclass of :class:`~skbackprop.core.activations.Activation`.
+        - A function of ``z`` that returns the activation and its derivative, two arrays
+          of the shape of ``z``.
     loss : {"squared_error", "log_loss"}, Loss or callable, default="squared_error"
-        "squared_error" is the quadratic cost ``1/(2n) sum ||y - a||^2``, with a
-        target of 1 for the output of the right class and 0 for the others;
-        "log_loss" the cross-entropy, which MLPClassifier minimises. Or an
-        instance of a class derived from `skbackprop.Loss`, or a function of targets
-        and outputs that returns value and gradient.
+        Loss function to minimize.
+
+        - ``"squared_error"``: ``1 / (2 * n) * sum(||y - a||^2)``. The target is 1 for
+          the output of the true class and 0 for all other outputs.
+        - ``"log_loss"``: cross-entropy, the loss of `MLPClassifier`.
+        - An instance of a subclass of :class:`~skbackprop.core.losses.Loss`.
+        - A function of the targets and the outputs that returns the loss and its
+          derivative with respect to the outputs. All four arrays have the same shape.
+
+        ``"log_loss"`` gives better probabilities on some datasets.
     output_activation : str, Activation or callable, default="auto"
-        Activation of the output layer. "auto" follows the loss and the targets:
-        "softmax" for "log_loss" with three classes or more; "logistic", that is
-        sigmoid, elsewhere, one output a class or label and a single one for two
-        classes.
-        Any other may be named that can serve the loss: those of `activation`,
-        "softmax", "exp", and "increasing", whose outputs never get less from the
-        first to the last.
+        Activation of the output layer. The network has one output per class or label,
+        and a single output for two classes. The activation must be compatible with
+        `loss`.
+
+        - ``"auto"``: ``"softmax"`` for ``loss="log_loss"`` with three or more classes,
+          otherwise ``"logistic"`` (sigmoid). A custom `loss` can define its own
+          default.
+        - All values of `activation` except a sequence.
+        - ``"softmax"``: probabilities of mutually exclusive classes. At least two
+          outputs are required, and multilabel targets are not supported.
+        - ``"exp"``: ``exp(z)``.
+        - ``"increasing"``: the outputs never decrease from the first to the last.
+
+        ``loss="log_loss"`` requires ``"softmax"`` or ``"sigmoid"``.
     standardize : bool, default=True
-        Whether the inputs are centred and scaled by mean and standard deviation of
-        the training data, by their weights, and bounded smoothly: what is
-        z without a bound is ``5 tanh(z / 5)``. Sparse inputs are not centred,
-        constant ones not scaled, indicators of categories left alone. No copy of `X`
-        is made. Set it to False for the numbers of
-        MLPClassifier.
+        Whether to standardize the inputs with the weighted mean and standard deviation
+        of the training data, then soft-clip them: ``5 * tanh(z / 5)``. Sparse inputs
+        are not centered, and constant features are not scaled. Indicator columns of
+        categories and missing values are not standardized. `X` is not copied.
+        Set `standardize` to False to reproduce the results of `MLPClassifier`, or if
+        you scale the inputs yourself.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Which features are categories, to be one-hot encoded: columns of a frame with
-        the dtype "category" ("Categorical" or "Enum" in polars), none, or those named
-        by a bool for each feature, by their numbers or by the names of columns. A
-        category that is missing or has not been met is none of those known. In a
-        frame, or where features are named, missing numbers are replaced by the mean,
-        and an indicator is added where there were any in the first fit.
+        Features to one-hot encode.
+
+        - ``"from_dtype"``: DataFrame columns with the dtype "category" ("Categorical"
+          or "Enum" in polars).
+        - ``None``: no features.
+        - Array-like of bool: mask with one entry per feature.
+        - Array-like of int: indices of the features.
+        - Array-like of str: names of DataFrame columns.
+
+        Missing and unknown categories are encoded as all zeros. If `X` is a DataFrame,
+        or if `categorical_features` selects features, missing numeric values are
+        replaced by the mean of the feature in the first fit. Features with missing
+        values in the first fit also get an indicator column. If `X` is sparse,
+        `categorical_features` must be ``"from_dtype"`` or None.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        What the samples of each class count, times their `sample_weight`: a weight by
-        class, 1 for those left out; or "balanced" for weights inversely proportional
-        to how frequent the classes are, in all samples so far with `partial_fit`. With
-        a label indicator a list of dicts with the keys 0 and 1, one for each label;
-        a sample counts the product of them. Losses of validation data are weighted as
-        well, their scores are not.
+        Class weights, multiplied by `sample_weight`.
+
+        - ``None``: all classes have weight 1.
+        - dict: maps each class to its non-negative weight. Classes missing from the
+          dict have weight 1.
+        - ``"balanced"``: weights are inversely proportional to the class frequencies.
+          `partial_fit` uses the class frequencies of all samples seen so far.
+        - list of dict: one dict with the keys 0 and 1 for each label of multilabel
+          targets. The weight of a sample is the product over the labels.
+
+        Class weights apply to validation losses but not to validation scores.
+        Increase the weight of a class to reduce the errors on its samples.
     init : str or callable, default="auto"
-        How starting weights are drawn. "auto" is uniform as in MLPClassifier,
-        biases as well, but for those of sigmoid outputs under the quadratic
-        cost, which start at the share of each class. "he_normal" [7]_, "he_uniform"
-        [7]_, "glorot_normal" [8]_, "glorot_uniform" [8]_, "lecun_normal" [9]_,
-        "orthogonal" [10]_ and a function of the random state, the inputs and the units
-        of a layer, ``init(rng, fan_in, fan_out)``, have biases of zero;
-        "standard_normal" [2]_ draws them as well.
+        Initialization of weights and biases.
+
+        - ``"auto"``: uniform weights and biases, as in `MLPClassifier`. For sigmoid
+          outputs with ``loss="squared_error"``, the initial output biases are the
+          logits of the class frequencies.
+        - ``"he_normal"`` and ``"he_uniform"`` [7]_: variance ``2 / fan_in``.
+        - ``"glorot_normal"`` and ``"glorot_uniform"`` [8]_: variance
+          ``2 / (fan_in + fan_out)``.
+        - ``"lecun_normal"`` [9]_: normal with variance ``1 / fan_in``.
+        - ``"orthogonal"`` [10]_: random orthogonal matrix, or a part of one if the
+          layer is not square.
+        - ``"standard_normal"`` [2]_: normal with variance 1, also for the biases.
+        - A function ``init(rng, fan_in, fan_out)`` of the random state, the number of
+          inputs and the number of units of a layer. It returns the weights, an array of
+          shape ``(fan_in, fan_out)``.
+
+        Biases are zero unless `init` is ``"auto"`` or ``"standard_normal"``.
+        Use ``"he_normal"`` for deep networks with ``activation="relu"``.
     solver : {"adam", "adamw", "rmsprop", "sgd", "lbfgs"}, default="adam"
-        How the cost is minimised. "sgd" is stochastic gradient descent, plain
-        with ``momentum=0``; "adam" [3]_, "adamw" [4]_ and "rmsprop" [5]_ adapt
-        the step of each parameter; "lbfgs" [6]_ uses all samples at once and
-        is often best below a few thousand of them.
+        Algorithm that minimizes the loss.
+
+        - ``"adam"`` [3]_: step sizes adapt to each parameter; a good default.
+        - ``"adamw"`` [4]_: ``"adam"`` with decoupled weight decay; see `alpha`.
+        - ``"rmsprop"`` [5]_: step sizes adapt to each parameter, without momentum.
+        - ``"sgd"``: stochastic gradient descent with `momentum`. Set ``momentum=0`` for
+          plain gradient descent.
+        - ``"lbfgs"`` [6]_: quasi-Newton method that uses all samples in each iteration.
+          Often the best choice for fewer than a few thousand samples. `partial_fit` is
+          not available.
     alpha : float, default=0.0001
-        Strength of the L2 penalty ``alpha / 2 ||W||^2``, divided by the number
-        of samples of the batch; biases are not penalised. For "adamw" it is
-        the decay instead: ``W`` shrinks by ``learning rate x alpha`` a step.
+        Strength of the L2 regularization term ``alpha / 2 * ||W||^2``, which is divided
+        by the number of samples in the batch. Must be non-negative. Biases are not
+        regularized. With ``solver="adamw"``, `alpha` is the weight decay instead: each
+        step multiplies ``W`` by ``1 - rate * alpha``, with the current learning rate
+        ``rate``.
+        Increase `alpha` if the network overfits; decrease it if the network underfits.
     l1_alpha : float, default=0.0
-        Strength of the L1 penalty ``l1_alpha ||W||_1``, divided as that of `alpha`.
-        Weights that nothing speaks for come near zero, not to zero itself. Not for
-        "lbfgs".
+        Strength of the L1 regularization term ``l1_alpha * ||W||_1``, which is divided
+        by the number of samples in the batch. Must be non-negative. Irrelevant weights
+        shrink close to zero but do not become exactly zero. Not supported with
+        ``solver="lbfgs"``.
+        Increase `l1_alpha` to reduce the influence of irrelevant inputs.
     max_norm : float or None, default=None
-        Longest norm of the weights into one unit: longer ones are shortened to
-        it after each step [11]_, those of the output layer, too. None leaves them.
-        Not for "lbfgs".
+        Maximum norm of the incoming weights of each unit [11]_, including the output
+        units. Larger weight vectors are rescaled to `max_norm` after each step. Must be
+        positive. If None, the norms are not limited. Not supported with
+        ``solver="lbfgs"``. `max_norm` is useful with `dropout` and large learning
+        rates.
+        Decrease `max_norm` for stronger regularization.
     dropout : float or sequence of float, default=0.0
-        Share of the units of the hidden layers left out at random in each step, or one
-        share for each layer, in [0, 1). The others are divided by the share that
-        stays [11]_. Nothing is left out in predictions, nor of validation data. Not
-        for "lbfgs".
+        Dropout rate of the hidden layers: the fraction of units that is dropped at
+        random in each step, in [0, 1). A sequence sets one rate for each hidden layer.
+        The activations of the remaining units are divided by ``1 - dropout`` [11]_.
+        Dropout is disabled in predictions and for validation data. Not supported with
+        ``solver="lbfgs"``.
+        Increase `dropout` if the network overfits; decrease it if the network
+        underfits.
     batch_size : int or "auto", default="auto"
-        Samples of a mini-batch; "auto" is ``min(200, n_samples)``. Not used by
-        "lbfgs".
+        Number of samples in a mini-batch. ``"auto"`` is ``min(200, n_samples)``. Values
+        larger than the number of samples are clipped with a warning. Ignored with
+        ``solver="lbfgs"``.
+        Decrease `batch_size` for more steps per epoch; increase it for faster epochs.
     learning_rate : str or callable, default="constant"
-        Schedule of the learning rate. "invscaling" divides it by ``(t_ +
-        1)**power_t`` after every epoch. "adaptive" divides it by 5 each time
-        there was no improvement by `tol` for `n_iter_no_change` epochs, until
-        it is at most 1e-6; as improvement is measured against the best loss so
-        far, one lucky low loss early can bring the rate down too soon.
-        "exponential" multiplies it by `decay_rate` an epoch, a little in each step.
-        "cosine" [12]_ brings it down to zero within `max_iter` epochs along half a
-        cosine, "one_cycle" [13]_ from 1/25 up to `learning_rate_init` in the first
-        30 % of them and down again; with both, training goes on for `max_iter`
-        epochs unless stopped early. A function ``learning_rate(epoch, step)`` of the
-        epochs and steps so far returns the rate of each step. Epochs and steps are
-        counted from the beginning of a `fit`, also with `warm_start`, and on through
-        partial fits. All solvers but "lbfgs" follow it, which refuses any but
-        "constant".
+        Learning-rate schedule.
+
+        - ``"constant"``: `learning_rate_init` in all epochs.
+        - ``"invscaling"``: ``learning_rate_init / (t_ + 1)**power_t``, updated after
+          each epoch.
+        - ``"adaptive"``: divides the rate by 5 after each plateau: more than
+          `n_iter_no_change` epochs without improvement by `tol`. Training stops at a
+          plateau if the rate is already at most 1e-6. Improvement is measured against
+          the best loss so far. A single low loss in an early epoch can therefore reduce
+          the rate too soon.
+        - ``"exponential"``: multiplies the rate by `decay_rate` per epoch, in equal
+          factors per step.
+        - ``"cosine"`` [12]_: decreases the rate along half a cosine to zero within
+          `max_iter` epochs.
+        - ``"one_cycle"`` [13]_: increases the rate from 1/25 of `learning_rate_init` to
+          `learning_rate_init` in the first 30 % of `max_iter` epochs, then decreases
+          it.
+        - A function ``learning_rate(epoch, step)`` of the number of completed epochs
+          and steps. It returns the learning rate of the next step.
+
+        With ``"cosine"`` and ``"one_cycle"``, training runs for `max_iter` epochs
+        unless early stopping ends it. Epochs and steps are counted from the start of
+        `fit`, also with ``warm_start=True``, and later calls of `partial_fit` continue
+        the count. ``solver="lbfgs"`` supports only ``"constant"``.
+        Use a decreasing schedule if the loss oscillates in late epochs.
     learning_rate_init : float, default=0.002
-        The initial learning rate, the largest of "one_cycle". Not used by "lbfgs".
-        That of MLPClassifier is 0.001, with which many a table is not learned in
-        `max_iter` epochs.
+        Initial learning rate, or the maximum for ``learning_rate="one_cycle"``. Must be
+        positive. Ignored with ``solver="lbfgs"``. The `MLPClassifier` default is 0.001,
+        with which many datasets do not converge within `max_iter` epochs.
+        Decrease `learning_rate_init` if the loss oscillates or diverges; increase it if
+        the loss decreases slowly.
     power_t : float, default=0.5
-        Exponent of "invscaling".
+        Exponent for ``learning_rate="invscaling"``. Must be non-negative.
+        Increase `power_t` for a faster decay of the learning rate.
     decay_rate : float, default=0.98
-        What an epoch of "exponential" leaves of the learning rate, in (0, 1].
+        Decay factor per epoch for ``learning_rate="exponential"``, in (0, 1].
+        Decrease `decay_rate` for a faster decay of the learning rate.
     warmup_steps : int, default=0
-        Steps at the beginning of a fit in which the learning rate rises in a line to
-        that of the schedule; partial fits go on counting. Not for "lbfgs".
+        Number of steps at the start of `fit` in which the learning rate increases
+        linearly to the rate of the schedule. Later calls of `partial_fit` continue the
+        count. Not supported with ``solver="lbfgs"``.
+        Increase `warmup_steps` if the loss oscillates or diverges at the start.
     max_iter : int, default=200
-        Epochs at most; for "lbfgs" iterations.
+        Maximum number of epochs (of iterations for ``solver="lbfgs"``). Also the length
+        of the schedules ``"cosine"`` and ``"one_cycle"``.
+        Increase `max_iter` if `fit` warns that the training has not converged.
     shuffle : bool, default=True
-        Whether every epoch takes the samples in a new order. Not used by
-        "lbfgs".
+        Whether to shuffle the samples in each epoch. Ignored with ``solver="lbfgs"``.
+        Set `shuffle` to False to process the samples in the order of `X`.
     random_state : int, RandomState instance or None, default=None
-        Where the initial weights, the split for early stopping and the shuffles
-        come from. An int gives the same results in every call of `fit`.
+        Controls weight initialization, the early-stopping split, shuffling and dropout.
+        Pass an int for reproducible results across multiple calls of `fit`.
     tol : float, default=1e-4
-        The least improvement of the loss, or of the score with early stopping,
-        that counts; those of the validation loss add up. For "lbfgs", training
-        ends when no component of the gradient is larger; it also ends, whatever
-        `tol`, when an iteration lowers the cost by less than 2.2e-9 of itself.
+        Minimum improvement of the loss, or of the validation score with early stopping,
+        to reset the patience counter. Training stops after more than `n_iter_no_change`
+        consecutive epochs without such an improvement. Smaller improvements of the
+        validation loss accumulate. With ``solver="lbfgs"``, training stops when no
+        component of the gradient exceeds `tol`. Training also stops, for any `tol`,
+        when an iteration reduces the loss by less than 2.2e-9 times its value.
+        Increase `tol` to stop earlier; decrease it to train longer.
     verbose : bool or int, default=False
-        Whether to print a line for every epoch: losses, score, learning rate, and how
-        long it may take yet.
+        Whether to print one line per epoch: losses, score, learning rate, and an upper
+        limit for the remaining time.
     warm_start : bool, default=False
-        Whether `fit` carries on from the last one: weights, moments of the
-        optimiser, shuffles, and the running means and deviations of `standardize` go
-        on as they were; patience and schedules start anew.
+        Whether `fit` continues from the previous fit instead of initializing the
+        network again. Weights, optimizer moments, the random state of shuffling, and
+        the running means and standard deviations of `standardize` are kept. The
+        patience counter and the learning-rate schedule restart.
+        Set `warm_start` to True to continue training, for example for more epochs.
     momentum : float, default=0.9
-        Momentum of "sgd", between 0 and 1.
+        Momentum for ``solver="sgd"``, in [0, 1].
+        Increase `momentum` to speed up training; decrease it if the loss oscillates.
     nesterovs_momentum : bool, default=True
-        Whether that is Nesterov's. Only for "sgd".
+        Whether to use Nesterov's momentum. Only used with ``solver="sgd"`` and
+        ``momentum > 0``.
     early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the samples, to stop when
-        their score improves no more, and to put back the weights that were best
-        for them in this fit. Also for "lbfgs". Validation data passed to `fit` take
-        the place of the samples held out.
+        Whether to stop training when the validation score stops improving, and to
+        restore the weights with the best validation score of this fit.
+        `validation_fraction` of the samples is held out as the validation set.
+        Validation data passed to `fit` replace the held-out samples. Supported by all
+        solvers, but not by `partial_fit`.
+        Set `early_stopping` to True if the network overfits in late epochs.
     scoring : "loss", str or callable, default="loss"
-        What early stopping watches: the loss of the held-out samples, the name
-        of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``,
-        which takes ``sample_weight=`` too where `fit` is given weights. `X` is
-        an array, with categories encoded.
+        Validation score, which early stopping monitors.
+
+        - ``"loss"``: negative loss of the validation set.
+        - str: name of a scikit-learn scorer.
+        - callable ``scorer(estimator, X, y)``: returns the score; larger is better.
+
+        A scorer receives `X` as an array with encoded categories. If `fit` receives
+        sample weights, the scorer receives the validation weights as ``sample_weight``.
     validation_fraction : float, default=0.1
-        Share of the samples held out, stratified by class where there are
-        enough of each.
+        Fraction of the samples to hold out for early stopping, between 0 and 1. The
+        split is stratified if each class has enough samples, but not for multilabel
+        targets. Only used with ``early_stopping=True`` and without validation data in
+        `fit`.
+        Increase `validation_fraction` for a more reliable validation score; decrease it
+        to train on more samples.
     beta_1 : float, default=0.9
-        Decay of the first moment of "adam" and "adamw", in [0, 1).
+        Exponential decay rate of the first moment for ``solver="adam"`` and
+        ``solver="adamw"``, in [0, 1).
+        Increase `beta_1` to average the gradients over more steps.
     beta_2 : float, default=0.999
-        Decay of the second moment of "adam", "adamw" and "rmsprop", in [0, 1).
+        Exponential decay rate of the second moment for ``solver="adam"``,
+        ``solver="adamw"`` and ``solver="rmsprop"``, in [0, 1).
+        Increase `beta_2` to average the squared gradients over more steps.
     epsilon : float, default=1e-8
-        Added to the denominator of "adam", "adamw" and "rmsprop".
+        Constant added to the denominator for numerical stability. Must be positive.
+        Only used with ``solver="adam"``, ``solver="adamw"`` and ``solver="rmsprop"``.
     n_iter_no_change : int or inf, default=10
-        Epochs without improvement after which training ends; more than so
-        many.
+        Number of consecutive epochs without improvement by `tol` that are tolerated
+        before training stops. Must be at least 1. ``np.inf`` disables this criterion.
+        With ``solver="lbfgs"``, only early stopping uses `n_iter_no_change`.
+        Increase `n_iter_no_change` to train longer, for example if the loss is noisy.
     max_fun : int, default=15000
-        Evaluations of the cost at most. Only for "lbfgs".
+        Maximum number of evaluations of the loss. Only used with ``solver="lbfgs"``.
+        Increase `max_fun` if `fit` warns that the limit is reached.
     clip_norm : float or None, default=None
-        Longest norm of the gradient of a batch: longer ones are shortened to
-        it. None leaves them. Not for "lbfgs".
+        Maximum norm of the gradient of a mini-batch. Larger gradients are rescaled to
+        `clip_norm`. Must be positive. If None, gradients are not clipped. Not supported
+        with ``solver="lbfgs"``.
+        Set `clip_norm` if training diverges.
     dtype : {"float32", "float64"} or None, default=None
-        Precision of all that is computed, and of what is predicted. `X` may
-        have another: it is converted a batch at a time. None is "float32" for
-        `X` of float32, else "float64". float32 takes half the memory and about
-        half the time on wide networks.
+        Precision of computations and predictions. If None, the precision is "float32"
+        for `X` of dtype float32, otherwise "float64". `X` of another dtype is converted
+        batch by batch.
+        Use "float32" to halve the memory usage, and roughly the time for wide networks.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels; the numbers of the columns for a label indicator.
+        Class labels. For multilabel targets, the column indices.
     coefs_ : tuple of ndarray of shape (fan_in, fan_out)
-        Weights of each layer. They are views of the network's parameters:
-        writing into one changes what is predicted.
+        Weights of each layer. The arrays are views of the network parameters: changing
+        them in place changes the predictions.
     intercepts_ : tuple of ndarray of shape (fan_out,)
-        Biases of each layer, views as well.
+        Biases of each layer. The arrays are views, like `coefs_`.
     loss_ : float
-        Loss of the last epoch, the penalty included.
+        Loss of the last epoch, including the regularization terms.
     best_loss_ : float or None
-        The least loss of an epoch of the last fit; None with early stopping.
+        Minimum loss over the epochs of the last fit. None if ``early_stopping=True``.
     loss_curve_ : list of float
-        Loss of each epoch since the network was made.
+        Loss of each epoch since the network was initialized.
     validation_loss_curve_ : list of float or None
-        Loss of each epoch on the held-out samples, or on the validation data passed
-        to `fit`, without the penalty; None without either.
+        Validation loss of each epoch, without the regularization terms. The validation
+        set is held out or passed to `fit`. None without a validation set.
     validation_scores_ : list of float or None
-        Score of each epoch on them (minus their loss with ``scoring="loss"``);
-        None without them.
+        Validation score of each epoch; the negative validation loss if
+        ``scoring="loss"``. None without a validation set.
     best_validation_score_ : float or None
-        The best of them in the last fit, whose weights are kept.
+        Best validation score of the last fit, whose weights are restored. None if
+        ``early_stopping=False``.
     history_ : pandas.DataFrame
-        A row an epoch: `loss`, `validation_loss`, `validation_score`,
-        `learning_rate`, that of the last step, and `seconds`.
+        One row per epoch, with the columns `loss`, `validation_loss`,
+        `validation_score`, `learning_rate` (of the last step) and `seconds` (duration
+        of the epoch). The index starts at 1. Values that do not apply are NaN.
     gradient_norms_ : ndarray of shape (n_epochs, n_layers - 1)
-        Norm of the gradient of each layer's weights in the last mini-batch of each
-        epoch since the network was made (of all samples for "lbfgs"), before it is
-        clipped and without the penalty.
+        Gradient norm of the weights of each layer, for each epoch since the network was
+        initialized. The gradient is from the last mini-batch of the epoch (from all
+        samples for ``solver="lbfgs"``), before clipping and without regularization.
     n_iter_ : int
-        Epochs of the last `fit`, and of each `partial_fit` since.
+        Number of epochs (iterations for ``solver="lbfgs"``) of the last `fit` and of
+        later calls of `partial_fit`.
     t_ : int
-        Samples seen by the solver, ``epochs x samples``; 0 under "lbfgs".
+        Number of samples seen by the solver: number of epochs times number of training
+        samples. 0 for ``solver="lbfgs"``.
     n_layers_ : int
-        Layers, the input counted.
+        Number of layers, including the input layer.
     n_outputs_ : int
-        Units of the output layer.
+        Number of units in the output layer.
     out_activation_ : str
         Name of the output activation.
     is_categorical_ : ndarray of bool of shape (n_features,) or None
-        Which features are categories; None where none is.
+        Mask of the categorical features. None if there are no categorical features.
     n_features_in_ : int
-        Features seen during `fit`.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where `X` had names that are all strings.
+        Names of features seen during `fit`. Defined only if `X` has feature names that
+        are all strings.
 
     See Also
     --------
-    BackpropRegressor : The same for real-valued targets.
-    sklearn.neural_network.MLPClassifier : Its model.
+    BackpropRegressor : Neural-network regressor trained with back-propagation.
+    sklearn.neural_network.MLPClassifier : Neural-network classifier of scikit-learn.
 
     Notes
     -----
-    Sample weights count as repetitions: a mini-batch is divided by its number
-    of rows times the mean weight of all samples, in `partial_fit` of all so far.
+    Sample weights count as repetitions of samples. The loss of a mini-batch is divided
+    by its number of rows times the mean weight of all samples. `partial_fit` uses the
+    mean weight of all samples seen so far.
 
-    What a fit used is frozen in the fitted network: `set_params` afterwards
-    does not change what it predicts.
+    The fitted network stores the parameters that it was fitted with. Calling
+    `set_params` after `fit` does not change the predictions.
 
     References
     ----------
@@ -288,15 +407,24 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     >>> from sklearn.datasets import load_iris
     >>> from skbackprop import BackpropClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> net = BackpropClassifier((10,), solver="lbfgs", random_state=0).fit(X, y)
-    >>> net.predict(X[:3])
+    >>> clf = BackpropClassifier((10,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> clf.predict(X[:3])
     array([0, 0, 0])
-    >>> bool(net.score(X, y) > 0.95)
+    >>> bool(clf.score(X, y) > 0.95)
     True
+
+    DataFrames may contain categories and missing values:
+
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"age": [25, None, 47, 60] * 10, "city": ["A", "B"] * 20})
+    >>> df = df.astype({"city": "category"})
+    >>> clf = BackpropClassifier((10,), solver="lbfgs", random_state=0)
+    >>> clf.fit(df, ["no", "yes", "yes", "no"] * 10).predict(df[:4])
+    array(['no', 'yes', 'yes', 'no'], dtype='<U3')
     """
 
     _parameter_constraints: dict = {
-        **BaseBackprop._parameter_constraints,
+        **SHARED_CONSTRAINTS,
         "loss": [StrOptions(losses_for("classification")), Loss, callable],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
@@ -343,70 +471,38 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         clip_norm=None,
         dtype=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            loss=loss,
-            output_activation=output_activation,
-            standardize=standardize,
-            categorical_features=categorical_features,
-            init=init,
-            solver=solver,
-            alpha=alpha,
-            l1_alpha=l1_alpha,
-            max_norm=max_norm,
-            dropout=dropout,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            decay_rate=decay_rate,
-            warmup_steps=warmup_steps,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            scoring=scoring,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            clip_norm=clip_norm,
-            dtype=dtype,
-        )
-        self.class_weight = class_weight
+        store_parameters(self, locals())
 
-    @available_if(is_stochastic)
+    @available_if(has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Carry training on by one epoch over the given samples.
+        """Train for one epoch on the given samples.
 
-        Called K times with the same samples it comes to the same as `fit` with
-        ``max_iter=K``.
+        Calling `partial_fit` K times with the same samples is equivalent to `fit` with
+        ``max_iter=K``. `partial_fit` is not available with ``solver="lbfgs"``.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            The class labels, or a label indicator.
+            Class labels, or a label indicator matrix for multilabel targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, zero or more.
+            Non-negative sample weights. If None, all samples have weight 1.
         classes : array-like of shape (n_classes,), default=None
-            All classes of all calls, ``np.arange(n_labels)`` for a label
-            indicator. Needed in the first call; not all need occur in `y`.
+            All classes that occur in any call; ``np.arange(n_labels)`` for multilabel
+            targets. Required in the first call. `y` need not contain all classes.
 
         Returns
         -------
         self : object
-            The estimator, trained further.
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If ``early_stopping=True``, or if parameters or data do not match previous
+            calls. The estimator is then not changed.
         """
         return self._partial_fit(X, y, sample_weight, classes)
 
@@ -416,59 +512,42 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Class labels, or a label indicator of int.
+        y_pred : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Predicted class labels. For multilabel targets, a label indicator matrix of
+            int, which is sparse if the training targets were sparse.
         """
         scores = self.decision_function(X)
-        if self._target_kind == "multilabel":
-            labels = (scores > 0.0).astype(int)
-            return csr_matrix(labels) if self._sparse_labels else labels
-        if self._target_kind == "binary":
-            return self.classes_[(scores > 0.0).astype(int)]
-        return self.classes_[scores.argmax(axis=1)]
+        return self._reader.targets.predict(scores)
 
     def predict_proba(self, X):
         """Predict the probability of each class.
 
-        Outputs that are not probabilities as they stand (sigmoids with the
-        quadratic cost) are divided by their sum over the classes.
+        Multiclass outputs that do not sum to one, such as sigmoids with
+        ``loss="squared_error"``, are divided by their sum over the classes.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
-            Columns ordered as `classes_`, strictly between 0 and 1. Rows sum to
-            one, but not those of a label indicator, where each column is the
-            probability of a label of its own.
+        y_prob : ndarray of shape (n_samples, n_classes)
+            Probability of each class, strictly between 0 and 1. Columns are in the
+            order of `classes_`. Rows sum to one, except for multilabel targets: each
+            column is then the probability of one label.
         """
-        probabilities = self._probabilities(self._outputs(X))
-        # No network is certain; and logarithms of these remain finite.
+        outputs = self._outputs(X)
+        probabilities = self._reader.targets.predict_proba(
+            outputs, sum_to_one=self._architecture.has_softmax_outputs
+        )
+        # No network is certain, and logarithms of these probabilities are finite.
         limits = np.finfo(probabilities.dtype)
         return probabilities.clip(limits.tiny, 1.0 - limits.epsneg)
-
-    def _probabilities(self, outputs):
-        if self._target_kind == "multilabel":
-            return outputs
-        if self._target_kind == "binary":
-            positive = outputs.clip(0.0, 1.0)
-            return np.hstack([1.0 - positive, positive])
-        if isinstance(self._architecture.output_activation, Softmax):
-            return outputs
-        # Activations such as tanh reach below zero: lift their rows to zero.
-        outputs -= outputs.min(axis=1, keepdims=True).clip(max=0.0)
-        # Those of "exp" may be as large as numbers get, but not their sum.
-        np.minimum(outputs, np.finfo(outputs.dtype).max / outputs.shape[1], out=outputs)
-        totals = outputs.sum(axis=1, keepdims=True)
-        outputs[totals[:, 0] == 0.0] = 1.0
-        return outputs / outputs.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -476,219 +555,164 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
-            ``log(predict_proba(X))``.
+        log_y_prob : ndarray of shape (n_samples, n_classes)
+            Log-probability of each class, ``log(predict_proba(X))``. Columns are in the
+            order of `classes_`.
         """
         return np.log(self.predict_proba(X))
 
     def decision_function(self, X):
-        """Compute how much speaks for each class.
+        """Compute the decision function for each class.
 
-        With sigmoid and softmax outputs these are the logits: the weighted
-        inputs of the output layer, exact where probabilities have rounded to 0 or
-        1. With any other output activation they are the outputs, for a single
-        output and for labels less 0.5, where `predict` changes its mind.
+        With sigmoid and softmax outputs, the decision function consists of the logits:
+        the weighted inputs of the output layer, which are exact even if probabilities
+        round to 0 or 1. With other output activations, the decision function consists
+        of the outputs. For binary and multilabel targets, 0.5 is subtracted from these
+        outputs, so that the decision threshold is 0.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
 
         Returns
         -------
-        ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_labels)
-            One number a sample for two classes, positive where `predict` says the
-            second; else one for each class, the largest where `predict` says so,
-            or for each label, positive where it is predicted.
+        scores : ndarray of shape (n_samples,), (n_samples, n_classes) or \
+(n_samples, n_labels)
+            Decision function of each sample. For binary targets, positive values
+            predict ``classes_[1]``. For multiclass targets, the class with the largest
+            value is predicted. For multilabel targets, labels with positive values are
+            predicted.
         """
-        X = self._check_inputs(X)
-        with self._threads(X):
-            if self._of_weighted_inputs:
-                scores = weighted_inputs(self._state.network, X)
+        X = self._read_inputs(X)
+        network, kind = self._state.network, self._reader.targets.kind
+        with self._blas_threads(X):
+            if self._decides_by_logits:
+                scores = weighted_inputs(network, X)
             else:
-                scores = self._state.network.predict(X)
-                if self._target_kind != "multiclass":
+                scores = network.predict(X)
+                if kind != "multiclass":
                     scores -= 0.5
-        return scores.ravel() if self._target_kind == "binary" else scores
+        return scores.ravel() if kind == "binary" else scores
 
     @property
-    def _of_weighted_inputs(self):
-        """Whether the weighted inputs of the output layer are what decides."""
-        # Not of activations derived from these, which may be one half elsewhere.
-        return type(self._architecture.output_activation) in (Sigmoid, Softmax)
+    def classes_(self):
+        """Class labels; column numbers for a label indicator."""
+        return self._fitted._reader.targets.classes
 
-    # ------------------------------------------------------ labels and targets
+    @property
+    def _decides_by_logits(self):
+        return self._architecture.decides_by_logits
 
-    def _start_outputs(self, network, samples):
-        """Start sigmoids under the quadratic cost at the share of each class.
+    # ---------------------------------------------------------------- targets and loss
 
-        From one half, where they would start, most of the many outputs of many classes
-        have to be pushed down first, for which the small slope at both ends of the
-        sigmoid takes much of the training.
+    def _learn_targets(self, y, classes, is_chunk):
+        y = ClassTargets.check(y)
+        if not is_chunk:
+            return ClassTargets.learn(y), y
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        targets = ClassTargets.learn(y, unique_labels(classes))
+        targets.check_known(y)
+        return targets, y
+
+    def _check_declared_classes(self, targets, classes):
+        if classes is not None and not np.array_equal(
+            targets.classes, unique_labels(classes)
+        ):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to "
+                f"partial_fit, was: {targets.classes!r}"
+            )
+
+    def _get_core_loss(self, targets):
+        """Return the loss that implements "log_loss" for these targets."""
+        if not isinstance(self.loss, str) or self.loss != "log_loss":
+            return self.loss
+        if targets.kind != "multiclass":
+            return "binary_log_loss"
+        output = self.output_activation
+        is_softmax = type(output) is Softmax or output in ("auto", "softmax")
+        return "log_loss" if is_softmax else "binary_log_loss"
+
+    def _get_fixed_settings(self):
+        return {
+            "standardize": self.standardize,
+            "categorical_features": np.asarray(self.categorical_features).tolist(),
+        }
+
+    def _check_output_activation(self, architecture, targets):
+        if architecture.has_softmax_outputs and targets.kind == "multilabel":
+            raise ValueError(
+                "output_activation='softmax' requires classes that exclude each other, "
+                "got a label indicator. Use 'auto' or another output activation."
+            )
+
+    def _scales_targets(self, architecture, targets):
+        return False
+
+    def _n_averaged_outputs(self, n_outputs):
+        return 1
+
+    def _init_output_biases(self, network, architecture, targets, samples):
+        """Initialize sigmoid outputs under the squared error at the class frequencies.
+
+        With many classes, most outputs would have to decrease from 0.5 first, and the
+        small derivative of the sigmoid near 0 makes this slow.
         """
-        architecture = self._architecture
         if (
             self.init == "auto"
             and type(architecture.output_activation) is Sigmoid
             and type(architecture.loss) is SquaredError
         ):
-            counts = samples.measured(count_classes, len(self.classes_))
-            share = counts / counts.sum(axis=1, keepdims=True)
-            share = share[0] if self._target_kind == "multiclass" else share[:, 1]
-            share = share.clip(SMALLEST_SHARE, LARGEST_SHARE)
-            network.biases[-1][...] = logit(share)
+            counts = samples.class_counts(len(targets.classes))
+            frequencies = counts / counts.sum(axis=1, keepdims=True)
+            is_multiclass = targets.kind == "multiclass"
+            initial = frequencies[0] if is_multiclass else frequencies[:, 1]
+            initial = initial.clip(MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT)
+            network.biases[-1][...] = logit(initial)
 
-    def _learn_class_weight(self, samples, carry_on):
-        self._class_table = None
-        multilabel = self._target_kind == "multilabel"
-        n_classes = len(self.classes_)
-        counts = samples.measured(count_classes, n_classes)
-        self._class_counts = counts + (self._class_counts if carry_on else 0.0)
+    # ---------------------------------------------------------------- class weights
+
+    def _count_classes(self, targets, samples):
+        return samples.class_counts(len(targets.classes))
+
+    def _get_class_weights(self, reader):
         if self.class_weight is None:
-            return
-        self._check_class_weight(multilabel)
-        classes = np.arange(2) if multilabel else self.classes_
-        self._class_table = weigh_classes(
-            self.class_weight, classes, self._class_counts
-        )
+            return None
+        targets = reader.targets
+        self._check_class_weight(targets)
+        is_indicator = targets.kind == "multilabel"
+        classes = np.arange(2) if is_indicator else targets.classes
+        return compute_class_weights(self.class_weight, classes, reader.class_counts)
 
-    def _weigh_classes(self, samples):
-        if self._class_table is None:
-            return samples
-        return samples.changed(weigh_samples, self._class_table)
-
-    def _check_class_weight(self, multilabel):
-        """Refuse what is not a dict of weights, or one for each label."""
-        if isinstance(self.class_weight, str):
+    def _check_class_weight(self, targets):
+        """Raise ValueError if the class weights do not match the targets."""
+        if isinstance(self.class_weight, str):  # "balanced"
             return
-        n_dicts = len(self.classes_) if multilabel else 1
-        dicts = self.class_weight if multilabel else [self.class_weight]
-        fits = (
+        is_indicator = targets.kind == "multilabel"
+        n_dicts = len(targets.classes) if is_indicator else 1
+        dicts = self.class_weight if is_indicator else [self.class_weight]
+        is_valid = (
             isinstance(dicts, list)
             and len(dicts) == n_dicts
             and all(isinstance(one, dict) for one in dicts)
+            and all(map(is_weight, chain(*map(dict.values, dicts))))
         )
-        if not fits or not all(map(is_weight, chain(*map(dict.values, dicts)))):
+        if not is_valid:
             allowed = (
-                f"a list of {n_dicts} dicts with the keys 0 and 1, one for each label"
-                if multilabel
-                else "a dict by class"
+                f"a list of {n_dicts} dicts with the keys 0 and 1, one per label"
+                if is_indicator
+                else "a dict from class to weight"
             )
             raise ValueError(
-                f"class_weight={self.class_weight!r} does not fit y; allowed are "
-                f"'balanced', None and {allowed}, of finite weights of zero or more."
+                f"class_weight={self.class_weight!r} does not match y. Allowed are "
+                f"'balanced', None and {allowed}, with finite weights of at least 0."
             )
-
-    def _loss_in_core(self):
-        """Return the loss that stands for "log_loss" with these targets."""
-        if not isinstance(self.loss, str) or self.loss != "log_loss":
-            return self.loss
-        if self._target_kind != "multiclass":
-            return "binary_log_loss"
-        softmax = type(self.output_activation) is Softmax or self.output_activation in (
-            "auto",
-            "softmax",
-        )
-        return "log_loss" if softmax else "binary_log_loss"
-
-    def _n_averaged(self, n_outputs):
-        return 1
-
-    def _check_output(self, architecture):
-        """Refuse to sum to one over labels that do not exclude each other."""
-        softmax = isinstance(architecture.output_activation, Softmax)
-        if softmax and self._target_kind == "multilabel":
-            raise ValueError(
-                "output_activation='softmax' is for classes that exclude each other, "
-                "got a label indicator; allowed are 'auto' and the other names."
-            )
-
-    def _encode(self, y, dtype, carry_on, incremental, classes):
-        """Turn labels into targets: a 0 or 1 for each output."""
-        check_classification_targets(y)
-        if not carry_on:
-            self.__dict__.pop("classes_", None)
-        if incremental:
-            _check_partial_fit_first_call(self, classes)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y.toarray() if issparse(y) else y, warn=True)
-        if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
-            raise ValueError(
-                "Multioutput target data is not supported with label binarization. "
-                "Fit one classifier an output with sklearn.multioutput."
-                "MultiOutputClassifier; a label indicator of 0 and 1 is supported."
-            )
-        if y.ndim == 2 and not np.isin(y.data if issparse(y) else y, (0, 1)).all():
-            raise ValueError(
-                "y must be 0 or 1 everywhere where it is a label indicator, got "
-                f"{np.unique(y.data if issparse(y) else y)}."
-            )
-        if not carry_on:
-            self._settle_classes(y, incremental)
-        if carry_on or incremental:
-            self._check_classes(y, must_be_all=not incremental)
-        return self._targets(y, dtype)
-
-    def _settle_classes(self, y, incremental):
-        """Settle, when the network is made, which classes there are."""
-        if not incremental:
-            self.classes_ = unique_labels(y)
-        n_classes = len(self.classes_)
-        if y.ndim == 1 and n_classes < 2:
-            raise ValueError(
-                f"y must have at least two classes, got one class: {self.classes_}. "
-                "Pass samples of every class, or all classes to partial_fit."
-            )
-        several = "multiclass" if n_classes > 2 else "binary"
-        self._target_kind = "multilabel" if y.ndim == 2 else several
-        self._sparse_labels = issparse(y)
-
-    def _check_classes(self, y, must_be_all):
-        """Check labels against the classes that were settled."""
-        multilabel = self._target_kind == "multilabel"
-        if multilabel != (y.ndim == 2):
-            raise ValueError(
-                f"y must be {'a label indicator' if multilabel else 'class labels'} "
-                f"as before, got an array of shape {y.shape}."
-            )
-        if multilabel and not np.array_equal(self.classes_, np.arange(y.shape[1])):
-            raise ValueError(
-                f"y has {y.shape[1]} columns, one a label, but classes are "
-                f"{self.classes_}; for a label indicator they must be "
-                f"np.arange({y.shape[1]}), here and in every call that carries on."
-            )
-        classes = unique_labels(y)
-        if must_be_all and set(classes) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in "
-                f"the previous call to fit. Previously got {self.classes_}, `y` has "
-                f"{classes}. Call fit with warm_start=False to start anew."
-            )
-        if np.setdiff1d(classes, self.classes_).size:
-            raise ValueError(
-                "`y` has classes not in `self.classes_`. `self.classes_` has "
-                f"{self.classes_}. 'y' has {classes}. Pass all classes to the first "
-                "call of partial_fit."
-            )
-
-    def _targets(self, y, dtype):
-        """Return the targets, and the code of each sample where there are codes."""
-        if self._target_kind == "multilabel":
-            return (y.toarray() if issparse(y) else y).astype(dtype), None
-        codes = np.searchsorted(self.classes_, y)
-        if self._target_kind == "binary":
-            return np.array([[0.0], [1.0]], dtype), codes
-        return np.eye(len(self.classes_), dtype=dtype), codes
-
-    def _decode(self, samples):
-        """Turn targets back into labels, for a scorer."""
-        if samples.codes is None:
-            return samples.targets.astype(int)
-        return self.classes_[samples.codes]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

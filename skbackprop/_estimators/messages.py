@@ -1,4 +1,4 @@
-"""What a fit tells its user: the epochs, and why it ended."""
+"""Messages that `fit` prints or warns with."""
 
 import math
 import warnings
@@ -9,23 +9,23 @@ from ..core.training import Observer
 
 
 class EpochPrinter(Observer):
-    """Prints a line an epoch.
+    """Observer that prints one line per epoch.
 
     Parameters
     ----------
     n_epochs : int or None
-        How many there will be at most; None if that is not known.
+        Maximum number of epochs. If None, the remaining time is not printed.
     """
 
     def __init__(self, n_epochs):
         self.n_epochs = n_epochs
-        self.n_seen, self.seconds = 0, 0.0
+        self.n_timed, self.seconds = 0, 0.0
 
     def end_epoch(self, n_epochs, record):
-        """Print losses, score and learning rate of an epoch, and the time left."""
-        self.n_seen += 1
+        """Print losses, score, learning rate and remaining time after an epoch."""
+        self.n_timed += 1
         self.seconds += record.seconds
-        # As scikit-learn's MLPClassifier prints it: scripts look for that.
+        # Scripts parse the beginning of this line, which MLPClassifier also prints.
         line = f"Iteration {n_epochs}, loss = {record.loss:.8f}"
         if not math.isnan(record.validation_loss):
             line += f", validation loss = {record.validation_loss:.8f}"
@@ -34,16 +34,16 @@ class EpochPrinter(Observer):
         if not math.isnan(record.learning_rate):
             line += f", rate = {record.learning_rate:.3g}"
         if self.n_epochs is not None and n_epochs < self.n_epochs:
-            left = (self.n_epochs - n_epochs) * self.seconds / self.n_seen
-            line += f", at most {_duration(left)} left"
+            left = (self.n_epochs - n_epochs) * self.seconds / self.n_timed
+            line += f", at most {_format_duration(left)} left"
         print(line)
         return False
 
 
-def _duration(seconds):
-    """Return a time as a person would say it.
+def _format_duration(seconds):
+    """Format a duration in seconds, minutes or hours.
 
-    >>> _duration(0.2), _duration(59.7), _duration(4000)
+    >>> _format_duration(0.2), _format_duration(59.7), _format_duration(4000)
     ('1 s', '60 s', '1 h 06 min')
     """
     seconds = math.ceil(seconds)
@@ -56,44 +56,46 @@ def _duration(seconds):
     return f"{hours} h {minutes:02d} min"
 
 
-def warn_on_stop(estimator, outcome):
-    """Warn, or print, why the training of an estimator ended.
+def warn_on_stop(estimator, stop):
+    """Warn about, or print, the reason why training stopped.
 
     Parameters
     ----------
     estimator : BaseBackprop
-        Trained.
-    outcome : StopReason
-        Of its training.
+        Estimator after training.
+    stop : StopReason
+        Reason why training stopped.
     """
-    scaling = "" if estimator.standardize else ", or scale the data: standardize=True"
-    if outcome.reason == "interrupted":
+    scaling = (
+        "" if estimator.standardize else ", or set standardize=True to scale the data"
+    )
+    if stop.kind == "interrupted":
         warnings.warn(
-            "Training interrupted by user. The weights reached so far, after "
-            f"{estimator.n_iter_} whole epochs, are kept and can be used.",
+            "Training interrupted by user. Training stopped after "
+            f"{estimator.n_iter_} whole epochs, and the estimator can be used.",
             stacklevel=3,
         )
-    elif outcome.reason == "stopped" and estimator.verbose:
-        print(f"A callback asked to stop after {estimator.n_iter_} epochs. Stopping.")
-    elif outcome.reason == "converged" and estimator.verbose:
-        what = "Validation score" if estimator.early_stopping else "Training loss"
+    elif stop.kind == "stopped" and estimator.verbose:
+        print(f"A callback stopped training after {estimator.n_iter_} epochs.")
+    elif stop.kind == "converged" and estimator.verbose:
+        value = "Validation score" if estimator.early_stopping else "Training loss"
         print(
-            f"{what} did not improve more than tol={estimator.tol:f} for "
+            f"{value} did not improve more than tol={estimator.tol:f} for "
             f"{estimator.n_iter_no_change} consecutive epochs. Stopping."
         )
-    elif estimator.solver == "lbfgs" and outcome.message:
+    elif stop.message:
         warnings.warn(
-            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
-            f"{outcome.message}\nIncrease the number of iterations to improve "
+            f"{estimator.solver} failed to converge after {estimator.n_iter_} "
+            f"iteration(s) {stop.message}\nIncrease the number of iterations to improve "
             f"the convergence (max_iter={estimator.max_iter}){scaling}.",
             ConvergenceWarning,
             stacklevel=3,
         )
-    elif outcome.reason == "max_iter":
+    elif stop.kind == "max_iter":
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached "
-            "and the optimization hasn't converged yet. Increase max_iter, raise "
-            f"tol or learning_rate_init{scaling}.",
+            "and the optimization hasn't converged yet. Increase max_iter, tol or "
+            f"learning_rate_init{scaling}.",
             ConvergenceWarning,
             stacklevel=3,
         )

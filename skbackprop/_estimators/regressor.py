@@ -1,248 +1,374 @@
-"""BackpropRegressor: one real number or several to be predicted."""
+"""The regressor."""
 
 from numbers import Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d
 
+from .._data.targets import NumericTargets
 from ..core.activations import Identity
 from ..core.losses import Loss, Quantile, losses_for
-from .base import BaseBackprop, is_stochastic
-from .fitted import check_range
+from .base import BaseBackprop
+from .parameters import SHARED_CONSTRAINTS, store_parameters
+from .solvers import has_partial_fit
 
 
 class BackpropRegressor(RegressorMixin, BaseBackprop):
-    """Neural-network regressor, trained by back-propagation.
+    """Neural-network regressor trained with back-propagation.
 
-    A feed-forward network [1]_ [2]_ of fully connected layers, for one target
-    or several. It takes the parameters of
-    :class:`sklearn.neural_network.MLPRegressor`, and with ``standardize=False`` it
-    gives the same numbers.
+    Feed-forward network [1]_ [2]_ of fully connected layers for one or several targets.
+    The regressor accepts the parameters of
+    :class:`sklearn.neural_network.MLPRegressor`. With ``standardize=False`` and the
+    same other parameters, the regressor reproduces the results of `MLPRegressor`.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units of each hidden layer. ``()`` is a single layer, from the inputs
-        straight to the outputs: the one-neuron network, and with "squared_error" and
-        ``standardize=False`` it is ridge regression.
+        Number of units in each hidden layer. An int sets a single hidden layer. Use
+        ``()`` for a network without hidden layers, which connects the inputs directly
+        to the outputs: a single neuron if there is one output. With
+        ``loss="squared_error"`` and ``standardize=False``, a network without hidden
+        layers is ridge regression.
+        Add units or layers if the network underfits; remove them if it overfits.
     activation : str, Activation, callable or sequence of these, default="relu"
-        Activation of the hidden layers, or one for each of them: "identity",
-        "sigmoid" (or "logistic", its second name), "tanh", "relu", "leaky_relu",
-        "elu", "gelu", "silu", "softplus", an instance of a class derived
-        from `skbackprop.Activation`, or a function of z that returns value and
-        slope. The slope of "relu" at 0 is taken as 0.
+        Activation of the hidden layers. A sequence sets one activation for each hidden
+        layer.
+
+        - ``"identity"``: ``z``; the layer is linear.
+        - ``"sigmoid"`` or its alias ``"logistic"``: ``1 / (1 + exp(-z))``.
+        - ``"tanh"``: ``tanh(z)``.
+        - ``"relu"``: ``max(0, z)``; a good default. Its derivative at 0 is 0.
+        - ``"leaky_relu"``: ``max(z, 0.01 * z)``.
+        - ``"elu"``: ``z`` if ``z > 0``, otherwise ``exp(z) - 1``.
+        - ``"gelu"``: ``z * Phi(z)`` with the standard normal distribution function
+          ``Phi``.
+        - ``"silu"``: ``z / (1 + exp(-z))``, also called swish.
+        - ``"softplus"``: ``log(1 + exp(z))``, a smooth version of ``"relu"``.
+        - An instance of a subclass of :class:`~skbackprop.core.activations.Activation`.
+        - A function of ``z`` that returns the activation and its derivative, two arrays
+          of the shape of ``z``.
     loss : str, Loss or callable, default="squared_error"
-        "squared_error" (half of it, the quadratic cost ``1/(2n) sum (y -
-        a)^2``), "absolute_error", "huber" (quadratic within 1 of the target,
-        linear beyond), "quantile" (the pinball loss) or "poisson" (half the
-        deviance, for counts). Or an instance of a class derived from
-        `skbackprop.Loss`, or a function of targets and outputs that returns value
-        and gradient.
+        Loss function to minimize.
+
+        - ``"squared_error"``: ``1 / (2 * n) * sum((y - a)^2)``.
+        - ``"absolute_error"``: absolute difference of target and output.
+        - ``"huber"``: quadratic if the output is within 1 of the target, linear
+          otherwise. If the targets are standardized, the threshold is one standard
+          deviation.
+        - ``"quantile"``: pinball loss; see `quantile`.
+        - ``"poisson"``: half the Poisson deviance, for counts. Targets must be
+          non-negative.
+        - An instance of a subclass of :class:`~skbackprop.core.losses.Loss`.
+        - A function of the targets and the outputs that returns the loss and its
+          derivative with respect to the outputs. All four arrays have the same shape.
+
+        Use ``"huber"`` or ``"absolute_error"`` if the targets contain outliers.
     quantile : float or sequence of float, default=0.5
-        Which quantile is predicted with ``loss="quantile"``, between 0 and 1. Of a
-        sequence, in increasing order, all are predicted at once, a column each, and
-        never cross.
+        Quantile to predict with ``loss="quantile"``, strictly between 0 and 1. A
+        sequence in increasing order predicts all quantiles of one target at once, one
+        column per quantile. The predicted quantiles never cross.
+        Use ``[0.05, 0.5, 0.95]`` for the median and a 90 % prediction interval.
     output_activation : str, Activation or callable, default="auto"
-        Activation of the output layer. "auto" follows the loss and the targets:
-        "exp" for "poisson", "increasing" for several quantiles, "identity" for all
-        others.
-        Any other may be named that can serve the loss: those of `activation`,
-        "softmax", "exp", and "increasing", whose outputs never get less from the
-        first to the last.
+        Activation of the output layer. The activation must be compatible with `loss`.
+
+        - ``"auto"``: ``"exp"`` for ``loss="poisson"``, ``"increasing"`` for several
+          quantiles, otherwise ``"identity"``. A custom `loss` can define its own
+          default.
+        - All values of `activation` except a sequence.
+        - ``"softmax"``: positive outputs that sum to one. At least two outputs are
+          required.
+        - ``"exp"``: ``exp(z)``.
+        - ``"increasing"``: the outputs never decrease from the first to the last.
+
+        ``loss="poisson"`` requires positive outputs, and several quantiles require
+        ``"increasing"``.
     standardize : bool, default=True
-        Whether the inputs are centred and scaled by mean and standard deviation of
-        the training data, by their weights, and bounded smoothly: what is
-        z without a bound is ``5 tanh(z / 5)``. Sparse inputs are not centred,
-        constant ones not scaled, indicators of categories left alone. No copy of `X`
-        is made. The targets are centred and scaled too where outputs have no
-        bounds (with the output activation "identity", so not for "poisson"), which
-        `predict` undoes; losses are then in units of their standard deviation, as
-        is the 1 of "huber". Set it to False for the numbers of MLPRegressor.
+        Whether to standardize the inputs with the weighted mean and standard deviation
+        of the training data, then soft-clip them: ``5 * tanh(z / 5)``. Sparse inputs
+        are not centered, and constant features are not scaled. Indicator columns of
+        categories and missing values are not standardized. `X` is not copied.
+
+        If the output activation is ``"identity"`` or if several quantiles are
+        predicted, the targets are also standardized (not for ``loss="poisson"``). Loss
+        values are then in units of the standard deviation of the targets (of its square
+        for ``"squared_error"``). Predictions are in the units of `y`.
+
+        Set `standardize` to False to reproduce the results of `MLPRegressor`, or if you
+        scale the data yourself.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Which features are categories, to be one-hot encoded: columns of a frame with
-        the dtype "category" ("Categorical" or "Enum" in polars), none, or those named
-        by a bool for each feature, by their numbers or by the names of columns. A
-        category that is missing or has not been met is none of those known. In a
-        frame, or where features are named, missing numbers are replaced by the mean,
-        and an indicator is added where there were any in the first fit.
+        Features to one-hot encode.
+
+        - ``"from_dtype"``: DataFrame columns with the dtype "category" ("Categorical"
+          or "Enum" in polars).
+        - ``None``: no features.
+        - Array-like of bool: mask with one entry per feature.
+        - Array-like of int: indices of the features.
+        - Array-like of str: names of DataFrame columns.
+
+        Missing and unknown categories are encoded as all zeros. If `X` is a DataFrame,
+        or if `categorical_features` selects features, missing numeric values are
+        replaced by the mean of the feature in the first fit. Features with missing
+        values in the first fit also get an indicator column. If `X` is sparse,
+        `categorical_features` must be ``"from_dtype"`` or None.
     init : str or callable, default="auto"
-        How starting weights are drawn. "auto" is uniform as in MLPRegressor,
-        biases as well. "he_normal" [7]_, "he_uniform"
-        [7]_, "glorot_normal" [8]_, "glorot_uniform" [8]_, "lecun_normal" [9]_,
-        "orthogonal" [10]_ and a function of the random state, the inputs and the units
-        of a layer, ``init(rng, fan_in, fan_out)``, have biases of zero;
-        "standard_normal" [2]_ draws them as well.
+        Initialization of weights and biases.
+
+        - ``"auto"``: uniform weights and biases, as in `MLPRegressor`.
+        - ``"he_normal"`` and ``"he_uniform"`` [7]_: variance ``2 / fan_in``.
+        - ``"glorot_normal"`` and ``"glorot_uniform"`` [8]_: variance
+          ``2 / (fan_in + fan_out)``.
+        - ``"lecun_normal"`` [9]_: normal with variance ``1 / fan_in``.
+        - ``"orthogonal"`` [10]_: random orthogonal matrix, or a part of one if the
+          layer is not square.
+        - ``"standard_normal"`` [2]_: normal with variance 1, also for the biases.
+        - A function ``init(rng, fan_in, fan_out)`` of the random state, the number of
+          inputs and the number of units of a layer. It returns the weights, an array of
+          shape ``(fan_in, fan_out)``.
+
+        Biases are zero unless `init` is ``"auto"`` or ``"standard_normal"``.
+        Use ``"he_normal"`` for deep networks with ``activation="relu"``.
     solver : {"adam", "adamw", "rmsprop", "sgd", "lbfgs"}, default="adam"
-        How the cost is minimised. "sgd" is stochastic gradient descent, plain
-        with ``momentum=0``; "adam" [3]_, "adamw" [4]_ and "rmsprop" [5]_ adapt
-        the step of each parameter; "lbfgs" [6]_ uses all samples at once and
-        is often best below a few thousand of them.
+        Algorithm that minimizes the loss.
+
+        - ``"adam"`` [3]_: step sizes adapt to each parameter; a good default.
+        - ``"adamw"`` [4]_: ``"adam"`` with decoupled weight decay; see `alpha`.
+        - ``"rmsprop"`` [5]_: step sizes adapt to each parameter, without momentum.
+        - ``"sgd"``: stochastic gradient descent with `momentum`. Set ``momentum=0`` for
+          plain gradient descent.
+        - ``"lbfgs"`` [6]_: quasi-Newton method that uses all samples in each iteration.
+          Often the best choice for fewer than a few thousand samples. `partial_fit` is
+          not available.
     alpha : float, default=0.0001
-        Strength of the L2 penalty ``alpha / 2 ||W||^2``, divided by the number
-        of samples of the batch; biases are not penalised. For "adamw" it is
-        the decay instead: ``W`` shrinks by ``learning rate x alpha`` a step.
+        Strength of the L2 regularization term ``alpha / 2 * ||W||^2``, which is divided
+        by the number of samples in the batch. Must be non-negative. Biases are not
+        regularized. With ``solver="adamw"``, `alpha` is the weight decay instead: each
+        step multiplies ``W`` by ``1 - rate * alpha``, with the current learning rate
+        ``rate``.
+        Increase `alpha` if the network overfits; decrease it if the network underfits.
     l1_alpha : float, default=0.0
-        Strength of the L1 penalty ``l1_alpha ||W||_1``, divided as that of `alpha`.
-        Weights that nothing speaks for come near zero, not to zero itself. Not for
-        "lbfgs".
+        Strength of the L1 regularization term ``l1_alpha * ||W||_1``, which is divided
+        by the number of samples in the batch. Must be non-negative. Irrelevant weights
+        shrink close to zero but do not become exactly zero. Not supported with
+        ``solver="lbfgs"``.
+        Increase `l1_alpha` to reduce the influence of irrelevant inputs.
     max_norm : float or None, default=None
-        Longest norm of the weights into one unit: longer ones are shortened to
-        it after each step [11]_, those of the output layer, too. None leaves them.
-        Not for "lbfgs".
+        Maximum norm of the incoming weights of each unit [11]_, including the output
+        units. Larger weight vectors are rescaled to `max_norm` after each step. Must be
+        positive. If None, the norms are not limited. Not supported with
+        ``solver="lbfgs"``. `max_norm` is useful with `dropout` and large learning
+        rates.
+        Decrease `max_norm` for stronger regularization.
     dropout : float or sequence of float, default=0.0
-        Share of the units of the hidden layers left out at random in each step, or one
-        share for each layer, in [0, 1). The others are divided by the share that
-        stays [11]_. Nothing is left out in predictions, nor of validation data. Not
-        for "lbfgs".
+        Dropout rate of the hidden layers: the fraction of units that is dropped at
+        random in each step, in [0, 1). A sequence sets one rate for each hidden layer.
+        The activations of the remaining units are divided by ``1 - dropout`` [11]_.
+        Dropout is disabled in predictions and for validation data. Not supported with
+        ``solver="lbfgs"``.
+        Increase `dropout` if the network overfits; decrease it if the network
+        underfits.
     batch_size : int or "auto", default="auto"
-        Samples of a mini-batch; "auto" is ``min(200, n_samples)``. Not used by
-        "lbfgs".
+        Number of samples in a mini-batch. ``"auto"`` is ``min(200, n_samples)``. Values
+        larger than the number of samples are clipped with a warning. Ignored with
+        ``solver="lbfgs"``.
+        Decrease `batch_size` for more steps per epoch; increase it for faster epochs.
     learning_rate : str or callable, default="constant"
-        Schedule of the learning rate. "invscaling" divides it by ``(t_ +
-        1)**power_t`` after every epoch. "adaptive" divides it by 5 each time
-        there was no improvement by `tol` for `n_iter_no_change` epochs, until
-        it is at most 1e-6; as improvement is measured against the best loss so
-        far, one lucky low loss early can bring the rate down too soon.
-        "exponential" multiplies it by `decay_rate` an epoch, a little in each step.
-        "cosine" [12]_ brings it down to zero within `max_iter` epochs along half a
-        cosine, "one_cycle" [13]_ from 1/25 up to `learning_rate_init` in the first
-        30 % of them and down again; with both, training goes on for `max_iter`
-        epochs unless stopped early. A function ``learning_rate(epoch, step)`` of the
-        epochs and steps so far returns the rate of each step. Epochs and steps are
-        counted from the beginning of a `fit`, also with `warm_start`, and on through
-        partial fits. All solvers but "lbfgs" follow it, which refuses any but
-        "constant".
+        Learning-rate schedule.
+
+        - ``"constant"``: `learning_rate_init` in all epochs.
+        - ``"invscaling"``: ``learning_rate_init / (t_ + 1)**power_t``, updated after
+          each epoch.
+        - ``"adaptive"``: divides the rate by 5 after each plateau: more than
+          `n_iter_no_change` epochs without improvement by `tol`. Training stops at a
+          plateau if the rate is already at most 1e-6. Improvement is measured against
+          the best loss so far. A single low loss in an early epoch can therefore reduce
+          the rate too soon.
+        - ``"exponential"``: multiplies the rate by `decay_rate` per epoch, in equal
+          factors per step.
+        - ``"cosine"`` [12]_: decreases the rate along half a cosine to zero within
+          `max_iter` epochs.
+        - ``"one_cycle"`` [13]_: increases the rate from 1/25 of `learning_rate_init` to
+          `learning_rate_init` in the first 30 % of `max_iter` epochs, then decreases
+          it.
+        - A function ``learning_rate(epoch, step)`` of the number of completed epochs
+          and steps. It returns the learning rate of the next step.
+
+        With ``"cosine"`` and ``"one_cycle"``, training runs for `max_iter` epochs
+        unless early stopping ends it. Epochs and steps are counted from the start of
+        `fit`, also with ``warm_start=True``, and later calls of `partial_fit` continue
+        the count. ``solver="lbfgs"`` supports only ``"constant"``.
+        Use a decreasing schedule if the loss oscillates in late epochs.
     learning_rate_init : float, default=0.001
-        The initial learning rate, the largest of "one_cycle". Not used by "lbfgs".
+        Initial learning rate, or the maximum for ``learning_rate="one_cycle"``. Must be
+        positive. Ignored with ``solver="lbfgs"``.
+        Decrease `learning_rate_init` if the loss oscillates or diverges; increase it if
+        the loss decreases slowly.
     power_t : float, default=0.5
-        Exponent of "invscaling".
+        Exponent for ``learning_rate="invscaling"``. Must be non-negative.
+        Increase `power_t` for a faster decay of the learning rate.
     decay_rate : float, default=0.98
-        What an epoch of "exponential" leaves of the learning rate, in (0, 1].
+        Decay factor per epoch for ``learning_rate="exponential"``, in (0, 1].
+        Decrease `decay_rate` for a faster decay of the learning rate.
     warmup_steps : int, default=0
-        Steps at the beginning of a fit in which the learning rate rises in a line to
-        that of the schedule; partial fits go on counting. Not for "lbfgs".
+        Number of steps at the start of `fit` in which the learning rate increases
+        linearly to the rate of the schedule. Later calls of `partial_fit` continue the
+        count. Not supported with ``solver="lbfgs"``.
+        Increase `warmup_steps` if the loss oscillates or diverges at the start.
     max_iter : int, default=200
-        Epochs at most; for "lbfgs" iterations.
+        Maximum number of epochs (of iterations for ``solver="lbfgs"``). Also the length
+        of the schedules ``"cosine"`` and ``"one_cycle"``.
+        Increase `max_iter` if `fit` warns that the training has not converged.
     shuffle : bool, default=True
-        Whether every epoch takes the samples in a new order. Not used by
-        "lbfgs".
+        Whether to shuffle the samples in each epoch. Ignored with ``solver="lbfgs"``.
+        Set `shuffle` to False to process the samples in the order of `X`.
     random_state : int, RandomState instance or None, default=None
-        Where the initial weights, the split for early stopping and the shuffles
-        come from. An int gives the same results in every call of `fit`.
+        Controls weight initialization, the early-stopping split, shuffling and dropout.
+        Pass an int for reproducible results across multiple calls of `fit`.
     tol : float, default=1e-4
-        The least improvement of the loss, or of the score with early stopping,
-        that counts; those of the validation loss add up. For "lbfgs", training
-        ends when no component of the gradient is larger; it also ends, whatever
-        `tol`, when an iteration lowers the cost by less than 2.2e-9 of itself.
+        Minimum improvement of the loss, or of the validation score with early stopping,
+        to reset the patience counter. Training stops after more than `n_iter_no_change`
+        consecutive epochs without such an improvement. Smaller improvements of the
+        validation loss accumulate. With ``solver="lbfgs"``, training stops when no
+        component of the gradient exceeds `tol`. Training also stops, for any `tol`,
+        when an iteration reduces the loss by less than 2.2e-9 times its value.
+        Increase `tol` to stop earlier; decrease it to train longer.
     verbose : bool or int, default=False
-        Whether to print a line for every epoch: losses, score, learning rate, and how
-        long it may take yet.
+        Whether to print one line per epoch: losses, score, learning rate, and an upper
+        limit for the remaining time.
     warm_start : bool, default=False
-        Whether `fit` carries on from the last one: weights, moments of the
-        optimiser, shuffles, and the running means and deviations of `standardize` go
-        on as they were; patience and schedules start anew.
+        Whether `fit` continues from the previous fit instead of initializing the
+        network again. Weights, optimizer moments, the random state of shuffling, and
+        the running means and standard deviations of `standardize` are kept. The
+        patience counter and the learning-rate schedule restart.
+        Set `warm_start` to True to continue training, for example for more epochs.
     momentum : float, default=0.9
-        Momentum of "sgd", between 0 and 1.
+        Momentum for ``solver="sgd"``, in [0, 1].
+        Increase `momentum` to speed up training; decrease it if the loss oscillates.
     nesterovs_momentum : bool, default=True
-        Whether that is Nesterov's. Only for "sgd".
+        Whether to use Nesterov's momentum. Only used with ``solver="sgd"`` and
+        ``momentum > 0``.
     early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the samples, to stop when
-        their score improves no more, and to put back the weights that were best
-        for them in this fit. Also for "lbfgs". Validation data passed to `fit` take
-        the place of the samples held out.
+        Whether to stop training when the validation score stops improving, and to
+        restore the weights with the best validation score of this fit.
+        `validation_fraction` of the samples is held out as the validation set.
+        Validation data passed to `fit` replace the held-out samples. Supported by all
+        solvers, but not by `partial_fit`.
+        Set `early_stopping` to True if the network overfits in late epochs.
     scoring : "loss", str or callable, default="loss"
-        What early stopping watches: the loss of the held-out samples, the name
-        of a scikit-learn scorer, or a callable ``scorer(estimator, X, y)``,
-        which takes ``sample_weight=`` too where `fit` is given weights. `X` is
-        an array, with categories encoded.
+        Validation score, which early stopping monitors.
+
+        - ``"loss"``: negative loss of the validation set.
+        - str: name of a scikit-learn scorer.
+        - callable ``scorer(estimator, X, y)``: returns the score; larger is better.
+
+        A scorer receives `X` as an array with encoded categories. If `fit` receives
+        sample weights, the scorer receives the validation weights as ``sample_weight``.
     validation_fraction : float, default=0.1
-        Share of the samples held out.
+        Fraction of the samples to hold out for early stopping, between 0 and 1. Only
+        used with ``early_stopping=True`` and without validation data in `fit`.
+        Increase `validation_fraction` for a more reliable validation score; decrease it
+        to train on more samples.
     beta_1 : float, default=0.9
-        Decay of the first moment of "adam" and "adamw", in [0, 1).
+        Exponential decay rate of the first moment for ``solver="adam"`` and
+        ``solver="adamw"``, in [0, 1).
+        Increase `beta_1` to average the gradients over more steps.
     beta_2 : float, default=0.999
-        Decay of the second moment of "adam", "adamw" and "rmsprop", in [0, 1).
+        Exponential decay rate of the second moment for ``solver="adam"``,
+        ``solver="adamw"`` and ``solver="rmsprop"``, in [0, 1).
+        Increase `beta_2` to average the squared gradients over more steps.
     epsilon : float, default=1e-8
-        Added to the denominator of "adam", "adamw" and "rmsprop".
+        Constant added to the denominator for numerical stability. Must be positive.
+        Only used with ``solver="adam"``, ``solver="adamw"`` and ``solver="rmsprop"``.
     n_iter_no_change : int or inf, default=10
-        Epochs without improvement after which training ends; more than so
-        many.
+        Number of consecutive epochs without improvement by `tol` that are tolerated
+        before training stops. Must be at least 1. ``np.inf`` disables this criterion.
+        With ``solver="lbfgs"``, only early stopping uses `n_iter_no_change`.
+        Increase `n_iter_no_change` to train longer, for example if the loss is noisy.
     max_fun : int, default=15000
-        Evaluations of the cost at most. Only for "lbfgs".
+        Maximum number of evaluations of the loss. Only used with ``solver="lbfgs"``.
+        Increase `max_fun` if `fit` warns that the limit is reached.
     clip_norm : float or None, default=None
-        Longest norm of the gradient of a batch: longer ones are shortened to
-        it. None leaves them. Not for "lbfgs".
+        Maximum norm of the gradient of a mini-batch. Larger gradients are rescaled to
+        `clip_norm`. Must be positive. If None, gradients are not clipped. Not supported
+        with ``solver="lbfgs"``.
+        Set `clip_norm` if training diverges.
     dtype : {"float32", "float64"} or None, default=None
-        Precision of all that is computed, and of what is predicted. `X` may
-        have another: it is converted a batch at a time. None is "float32" for
-        `X` of float32, else "float64". float32 takes half the memory and about
-        half the time on wide networks.
+        Precision of computations and predictions. If None, the precision is "float32"
+        for `X` of dtype float32, otherwise "float64". `X` of another dtype is converted
+        batch by batch.
+        Use "float32" to halve the memory usage, and roughly the time for wide networks.
 
     Attributes
     ----------
     coefs_ : tuple of ndarray of shape (fan_in, fan_out)
-        Weights of each layer. They are views of the network's parameters:
-        writing into one changes what is predicted.
+        Weights of each layer. The arrays are views of the network parameters: changing
+        them in place changes the predictions.
     intercepts_ : tuple of ndarray of shape (fan_out,)
-        Biases of each layer, views as well.
+        Biases of each layer. The arrays are views, like `coefs_`.
     loss_ : float
-        Loss of the last epoch, the penalty included.
+        Loss of the last epoch, including the regularization terms.
     best_loss_ : float or None
-        The least loss of an epoch of the last fit; None with early stopping.
+        Minimum loss over the epochs of the last fit. None if ``early_stopping=True``.
     loss_curve_ : list of float
-        Loss of each epoch since the network was made.
+        Loss of each epoch since the network was initialized.
     validation_loss_curve_ : list of float or None
-        Loss of each epoch on the held-out samples, or on the validation data passed
-        to `fit`, without the penalty; None without either.
+        Validation loss of each epoch, without the regularization terms. The validation
+        set is held out or passed to `fit`. None without a validation set.
     validation_scores_ : list of float or None
-        Score of each epoch on them (minus their loss with ``scoring="loss"``);
-        None without them.
+        Validation score of each epoch; the negative validation loss if
+        ``scoring="loss"``. None without a validation set.
     best_validation_score_ : float or None
-        The best of them in the last fit, whose weights are kept.
+        Best validation score of the last fit, whose weights are restored. None if
+        ``early_stopping=False``.
     history_ : pandas.DataFrame
-        A row an epoch: `loss`, `validation_loss`, `validation_score`,
-        `learning_rate`, that of the last step, and `seconds`.
+        One row per epoch, with the columns `loss`, `validation_loss`,
+        `validation_score`, `learning_rate` (of the last step) and `seconds` (duration
+        of the epoch). The index starts at 1. Values that do not apply are NaN.
     gradient_norms_ : ndarray of shape (n_epochs, n_layers - 1)
-        Norm of the gradient of each layer's weights in the last mini-batch of each
-        epoch since the network was made (of all samples for "lbfgs"), before it is
-        clipped and without the penalty.
+        Gradient norm of the weights of each layer, for each epoch since the network was
+        initialized. The gradient is from the last mini-batch of the epoch (from all
+        samples for ``solver="lbfgs"``), before clipping and without regularization.
     n_iter_ : int
-        Epochs of the last `fit`, and of each `partial_fit` since.
+        Number of epochs (iterations for ``solver="lbfgs"``) of the last `fit` and of
+        later calls of `partial_fit`.
     t_ : int
-        Samples seen by the solver, ``epochs x samples``; 0 under "lbfgs".
+        Number of samples seen by the solver: number of epochs times number of training
+        samples. 0 for ``solver="lbfgs"``.
     n_layers_ : int
-        Layers, the input counted.
+        Number of layers, including the input layer.
     n_outputs_ : int
-        Units of the output layer.
+        Number of units in the output layer.
     out_activation_ : str
         Name of the output activation.
     is_categorical_ : ndarray of bool of shape (n_features,) or None
-        Which features are categories; None where none is.
+        Mask of the categorical features. None if there are no categorical features.
     n_features_in_ : int
-        Features seen during `fit`.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where `X` had names that are all strings.
+        Names of features seen during `fit`. Defined only if `X` has feature names that
+        are all strings.
 
     See Also
     --------
-    BackpropClassifier : The same for classes.
-    sklearn.neural_network.MLPRegressor : Its model.
+    BackpropClassifier : Neural-network classifier trained with back-propagation.
+    sklearn.neural_network.MLPRegressor : Neural-network regressor of scikit-learn.
 
     Notes
     -----
-    With several targets and "squared_error" the loss shown is a mean over the
-    targets, while what is descended is the sum over them; MLPRegressor does the
-    same. "lbfgs" minimises the sum, where MLPRegressor hands SciPy a mean with
-    the gradient of a sum: there alone, with several targets, numbers differ.
-    Sample weights count as repetitions: a mini-batch is divided by its number
-    of rows times the mean weight of all samples, in `partial_fit` of all so far.
+    With several targets and ``loss="squared_error"``, the reported loss is the mean
+    over the targets, but training minimizes the sum. `MLPRegressor` does the same for
+    stochastic solvers. With ``solver="lbfgs"``, `BackpropRegressor` minimizes the sum,
+    but `MLPRegressor` passes the mean and the gradient of the sum to SciPy. Only in
+    this case, with several targets, the results of both classes differ.
 
-    What a fit used is frozen in the fitted network: `set_params` afterwards
-    does not change what it predicts.
+    Sample weights count as repetitions of samples. The loss of a mini-batch is divided
+    by its number of rows times the mean weight of all samples. `partial_fit` uses the
+    mean weight of all samples seen so far.
+
+    The fitted network stores the parameters that it was fitted with. Calling
+    `set_params` after `fit` does not change the predictions.
 
     References
     ----------
@@ -274,21 +400,29 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     >>> from sklearn.datasets import load_diabetes
     >>> from skbackprop import BackpropRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> net = BackpropRegressor((5,), "tanh", solver="lbfgs", alpha=10.0, tol=0.01,
+    >>> reg = BackpropRegressor((5,), "tanh", solver="lbfgs", alpha=10.0, tol=0.01,
     ...                         random_state=0).fit(X, y)
-    >>> net.predict(X[:3]).shape
+    >>> reg.predict(X[:3]).shape
     (3,)
-    >>> bool(net.score(X, y) > 0.5)
+    >>> bool(reg.score(X, y) > 0.5)
+    True
+
+    Several quantiles give the median and a prediction interval:
+
+    >>> reg = BackpropRegressor((5,), loss="quantile", quantile=[0.05, 0.5, 0.95],
+    ...                         learning_rate_init=0.01, early_stopping=True,
+    ...                         random_state=0).fit(X, y)
+    >>> low, median, high = reg.predict(X).T
+    >>> bool((low <= median).all() and (median <= high).all())
     True
     """
 
     _parameter_constraints: dict = {
-        **BaseBackprop._parameter_constraints,
+        **SHARED_CONSTRAINTS,
         "loss": [StrOptions(losses_for("regression")), Loss, callable],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
     _default_output_activation = "identity"
-    _of_weighted_inputs = False
 
     def __init__(
         self,
@@ -331,67 +465,35 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         clip_norm=None,
         dtype=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            loss=loss,
-            output_activation=output_activation,
-            standardize=standardize,
-            categorical_features=categorical_features,
-            init=init,
-            solver=solver,
-            alpha=alpha,
-            l1_alpha=l1_alpha,
-            max_norm=max_norm,
-            dropout=dropout,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            decay_rate=decay_rate,
-            warmup_steps=warmup_steps,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            scoring=scoring,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            clip_norm=clip_norm,
-            dtype=dtype,
-        )
-        self.quantile = quantile
+        store_parameters(self, locals())
 
-    @available_if(is_stochastic)
+    @available_if(has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
-        """Carry training on by one epoch over the given samples.
+        """Train for one epoch on the given samples.
 
-        Called K times with the same samples it comes to the same as `fit` with
-        ``max_iter=K``.
+        Calling `partial_fit` K times with the same samples is equivalent to `fit` with
+        ``max_iter=K``. `partial_fit` is not available with ``solver="lbfgs"``.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target values.
+            Target values.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, zero or more.
+            Non-negative sample weights. If None, all samples have weight 1.
 
         Returns
         -------
         self : object
-            The estimator, trained further.
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If ``early_stopping=True``, or if parameters or data do not match previous
+            calls. The estimator is then not changed.
         """
         return self._partial_fit(X, y, sample_weight)
 
@@ -401,140 +503,127 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            float32 where the network was fitted to float32, else float64.
+        y_pred : ndarray of shape (n_samples,), (n_samples, n_outputs) or \
+(n_samples, n_quantiles)
+            Predicted values in the units of `y`. The dtype is float32 if the network
+            was fitted in float32, otherwise float64.
         """
         outputs = self._outputs(X)
-        self._scales.restore(outputs)
-        single = outputs.shape[1] == 1 and not self._predicts_quantiles
-        return outputs.ravel() if single else outputs
+        self._reader.scalers.unscale_outputs(outputs)
+        return self._reader.targets.predict(outputs)
 
     def score(self, X, y, sample_weight=None):
-        """Score predictions by R2, and several quantiles by their mean D2.
+        """Return the R2 score, or the mean D2 pinball score of several quantiles.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data.
+            Input data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target values.
+            Target values.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
 
         Returns
         -------
-        float
-            :func:`sklearn.metrics.r2_score`; where `quantile` is a sequence, the mean
-            over the quantiles of :func:`sklearn.metrics.d2_pinball_score`. At best 1.
+        score : float
+            :func:`sklearn.metrics.r2_score` of the predictions. If `quantile` is a
+            sequence, the mean of :func:`sklearn.metrics.d2_pinball_score` over the
+            quantiles. The best possible score is 1.
         """
-        return self._score_of(y, self.predict(X), sample_weight)
+        return self.score_predictions(y, self.predict(X), sample_weight)
 
-    def _score_of(self, y, predicted, sample_weight):
-        if not self._predicts_quantiles:
-            return r2_score(y, predicted, sample_weight=sample_weight)
+    def score_predictions(self, y, predictions, sample_weight=None):
+        if self._reader.targets.n_quantiles is None:
+            return r2_score(y, predictions, sample_weight=sample_weight)
         scores = [
-            d2_pinball_score(y, column, sample_weight=sample_weight, alpha=q)
-            for q, column in zip(self._architecture.loss.quantile, predicted.T)
+            d2_pinball_score(y, column, sample_weight=sample_weight, alpha=quantile)
+            for quantile, column in zip(self._architecture.loss.quantile, predictions.T)
         ]
         return float(np.mean(scores))
 
-    def _loss_in_core(self):
-        if not isinstance(self.loss, str) or self.loss != "quantile":
-            if not isinstance(self.quantile, Real):
-                raise ValueError(
-                    f"quantile={self.quantile} needs loss='quantile', got "
-                    f"loss={self.loss!r}. Set that, or quantile to a number."
-                )
-            return self.loss
-        return Quantile(self._quantile_in_core())
+    _decides_by_logits = False
 
-    def _quantile_in_core(self):
-        """Return the quantile as a float, or several as a tuple of them."""
-        single = isinstance(self.quantile, Real)
+    # ---------------------------------------------------------------- targets and loss
+
+    def _learn_targets(self, y, classes, is_chunk):
+        y = NumericTargets.check(y)
+        return NumericTargets.learn(y, self._quantiles), y
+
+    def _check_declared_classes(self, targets, classes):
+        """Regression has no classes."""
+
+    @property
+    def _quantiles(self):
+        """Sequence of quantiles as a tuple; None for a single quantile or none."""
+        loss = self._get_core_loss(None)
+        has_several = isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
+        return loss.quantile if has_several else None
+
+    def _get_core_loss(self, targets):
+        if isinstance(self.loss, str) and self.loss == "quantile":
+            return Quantile(self._get_quantile())
+        if not isinstance(self.quantile, Real):
+            raise ValueError(
+                f"quantile={self.quantile} requires loss='quantile', got "
+                f"loss={self.loss!r}. Set loss='quantile', or set quantile to a number."
+            )
+        return self.loss
+
+    def _get_quantile(self):
+        """Return the quantile as a float, or a sequence of quantiles as a tuple."""
+        is_number = isinstance(self.quantile, Real)
         try:
-            quantiles = np.asarray([self.quantile] if single else self.quantile, float)
+            quantiles = np.asarray(
+                [self.quantile] if is_number else self.quantile, float
+            )
         except (TypeError, ValueError):
             quantiles = np.empty(0)
-        wrong = quantiles.ndim != 1 or quantiles.size == 0
-        if wrong or not (np.diff([0.0, *quantiles, 1.0]) > 0.0).all():
+        is_sequence = quantiles.ndim == 1 and quantiles.size > 0
+        if not is_sequence or not (np.diff([0.0, *quantiles, 1.0]) > 0.0).all():
             raise ValueError(
-                f"quantile={self.quantile} must be a number between 0 and 1, or a "
-                "sequence of such numbers, each larger than the one before."
+                f"quantile={self.quantile} must be a number between 0 and 1, or an "
+                "increasing sequence of such numbers."
             )
         quantiles = tuple(quantiles.tolist())
-        return quantiles[0] if single else quantiles
+        return quantiles[0] if is_number else quantiles
 
-    def _frozen_parameters(self):
-        frozen = super()._frozen_parameters()
+    def _get_fixed_settings(self):
+        settings = {
+            "standardize": self.standardize,
+            "categorical_features": np.asarray(self.categorical_features).tolist(),
+        }
         if isinstance(self.loss, str) and self.loss == "quantile":
-            frozen["quantile"] = self._quantile_in_core()
-        return frozen
+            settings["quantile"] = self._get_quantile()
+        return settings
 
-    @property
-    def _predicts_quantiles(self):
-        """Whether there is an output for each of several quantiles."""
-        loss = self._architecture.loss
-        return isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
-
-    def _check_output(self, architecture):
+    def _check_output_activation(self, architecture, targets):
         """Any output can be a prediction."""
 
-    def _n_averaged(self, n_outputs):
-        """Report the squared error as a mean over outputs, as MLPRegressor does.
+    def _scales_targets(self, architecture, targets):
+        # Bounded outputs cannot have any scale. Several quantiles of one target share
+        # its scale.
+        is_unbounded = isinstance(architecture.output_activation, Identity)
+        return is_unbounded or targets.n_quantiles is not None
 
-        What is descended is their sum all the same, there as here.
-        """
+    def _n_averaged_outputs(self, n_outputs):
+        # MLPRegressor displays the mean over the outputs, and minimizes the sum.
         return n_outputs if self.loss == "squared_error" else 1
 
-    def _encode(self, y, dtype, carry_on, incremental, classes):
-        """Turn target values into an array of one column an output."""
-        if issparse(y):
-            raise TypeError("y must be a dense array of numbers, got a sparse one.")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        check_range(y, dtype, "y")
-        # Rounded to `dtype` after they have been scaled, not before.
-        wide = np.result_type(y, dtype)
-        targets = np.ascontiguousarray(y, wide).reshape(len(y), -1)
-        loss = self._loss_in_core()
-        if isinstance(loss, Quantile) and isinstance(loss.quantile, tuple):
-            targets = self._repeated(targets, len(loss.quantile))
-        if carry_on and targets.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y must have {self.n_outputs_} outputs as before, got "
-                f"{targets.shape[1]}."
-            )
-        return targets, None
+    def _init_output_biases(self, network, architecture, targets, samples):
+        """Standardized targets have mean zero, like the initial outputs."""
 
-    def _decode(self, samples):
-        """Turn targets back into what `y` was, for a scorer."""
-        targets = samples.targets
-        if targets.shape[1] == 1 or self._predicts_quantiles:
-            return targets[:, 0]
-        return targets
+    # ---------------------------------------------------------------- class weights
 
-    def _repeated(self, targets, n_quantiles):
-        """Return the target once for each of its quantiles."""
-        if targets.shape[1] != 1:
-            raise ValueError(
-                f"quantile={self.quantile} predicts several quantiles of one target, "
-                f"but y has {targets.shape[1]}. Pass a single quantile, or fit one "
-                "regressor a target with sklearn.multioutput.MultiOutputRegressor."
-            )
-        return np.repeat(targets, n_quantiles, axis=1)
+    def _count_classes(self, targets, samples):
+        return None
 
-    @property
-    def _scales_targets(self):
-        """Whether outputs can be in any units: they have neither bounds nor an order.
-
-        Several quantiles of one target have an order, but the units in common.
-        """
-        f = self._architecture.output_activation
-        return isinstance(f, Identity) or self._predicts_quantiles
+    def _get_class_weights(self, reader):
+        return None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

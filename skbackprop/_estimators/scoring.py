@@ -1,6 +1,5 @@
 """Validation loss and score after each epoch."""
 
-import copy
 from math import isfinite
 
 from sklearn.metrics import get_scorer
@@ -9,61 +8,71 @@ from ..core.layout import BLOCK_ROWS
 
 
 class ValidationScorer:
-    """Measures loss and score of held-out samples, whenever it is called.
+    """Computes the loss and the score of the validation samples when it is called.
 
     Parameters
     ----------
     objective : Objective
-        Of the network that is trained.
-    held_out : Samples
-        What it is judged by, with targets as they are learned.
-    scoring : str or callable
-        "loss", the name of a scorer, or a scorer.
-    estimator : BaseEstimator
-        Fitted with that network.
-    given : Samples
-        The same samples, with targets as they came.
+        Objective of the network in training.
+    samples : Samples
+        Validation samples with scaled targets and class weights, for the loss.
+    scorer : EstimatorScorer, default=None
+        Computes the score; None for minus the loss.
     """
 
-    def __init__(self, objective, held_out, scoring, estimator, given):
-        self.objective, self.held_out, self.scoring = objective, held_out, scoring
-        self.work = objective.workspace(held_out, min(len(held_out), BLOCK_ROWS))
-        by_loss = isinstance(scoring, str) and scoring == "loss"
-        self.scorer = None if by_loss else get_scorer(scoring)
-        if by_loss:
-            return
-        # A scorer wants arrays; the loss takes the rows from where they are.
-        self.copied = given.materialize()
-        self.y = estimator._decode(self.copied)
-        self.estimator = copy.copy(estimator)
-        # The held-out rows are an array, and encoded: do not look for names in it.
-        vars(self.estimator).pop("feature_names_in_", None)
-        self.estimator._encoder = None
-        self.estimator.n_features_in_ = self.copied.X.shape[1]
+    def __init__(self, objective, samples, scorer=None):
+        self.objective, self.samples, self.scorer = objective, samples, scorer
+        n_rows = min(len(samples), BLOCK_ROWS)
+        self.work = objective.workspace(samples, n_rows)
 
     def __call__(self):
-        """Return the loss and the score, which is minus the loss without a scorer."""
+        """Return the loss and the score."""
         loss = self.loss()
-        return loss, -loss if self.scorer is None else self._score()
+        return loss, -loss if self.scorer is None else self.scorer()
 
     def loss(self):
-        """Return the loss alone."""
-        return self.objective.mean_loss(self.held_out, self.work)
+        """Return the loss."""
+        return self.objective.mean_loss(self.samples, self.work)
 
-    def _score(self):
-        X, weight = self.copied.X, self.copied.weight
-        weighted = {} if weight is None else {"sample_weight": weight}
+
+class EstimatorScorer:
+    """Scores an estimator on encoded samples with a scikit-learn scorer.
+
+    Parameters
+    ----------
+    estimator : BaseBackprop
+        Estimator that reads encoded inputs.
+    X : {ndarray, sparse matrix} of shape (n_samples, n_inputs)
+        Encoded inputs.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Target values in their own units.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Sample weights.
+    scoring : str or callable
+        Parameter of the estimators.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight, scoring):
+        self.estimator, self.X, self.y = estimator, X, y
+        weighted = sample_weight is not None
+        self.score_params = {"sample_weight": sample_weight} if weighted else {}
+        self.scoring, self.scorer = scoring, get_scorer(scoring)
+
+    def __call__(self):
+        """Return the score."""
         try:
-            score = float(self.scorer(self.estimator, X, self.y, **weighted))
+            score = float(
+                self.scorer(self.estimator, self.X, self.y, **self.score_params)
+            )
         except (AttributeError, TypeError, ValueError) as error:
+            weight = ", sample_weight" if self.score_params else ""
             raise ValueError(
-                f"scoring={self.scoring!r} failed on the samples held out for "
-                f"validation: {error}. Allowed is a scorer that takes the estimator, "
-                f"X, y{', sample_weight' if weighted else ''} and returns a number."
+                f"scoring={self.scoring!r} failed on the validation samples: {error}. "
+                f"A scorer must accept an estimator, X, y{weight} and return a number."
             ) from error
         if not isfinite(score):
             raise ValueError(
-                f"scoring={self.scoring!r} returned {score} for the samples held out "
-                "for validation; allowed are finite numbers."
+                f"scoring={self.scoring!r} returned {score} on the validation samples. "
+                "A scorer must return a finite number."
             )
         return score

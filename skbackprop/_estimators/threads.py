@@ -1,4 +1,4 @@
-"""How many threads the linear algebra of a network may use."""
+"""Limits on the number of BLAS threads."""
 
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -7,19 +7,20 @@ from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
-#: Multiplications of a matrix product below which several BLAS threads bring
-#: little, and cost much where another process wants the same cores.
+#: Number of multiplications up to which a matrix product uses one BLAS thread. More
+#: threads give little speedup and are slow if other processes use the same cores.
 SMALL_PRODUCT = 10_000_000
 
-#: Where SciPy's wheels keep their BLAS: on Linux and Windows, and on macOS.
-LIBRARIES_OF_SCIPY = ("scipy.libs/*", "scipy/.dylibs/*")
+#: Paths of the BLAS library in SciPy wheels: on Linux and Windows, and on macOS.
+SCIPY_LIBRARIES = ("scipy.libs/*", "scipy/.dylibs/*")
 
 
 class SingleThreadLimit:
-    """Keeps BLAS libraries to one thread while at least one fit or prediction asks.
+    """Reference-counted limit of BLAS libraries to one thread.
 
-    The number of threads is a setting of the process: each on its own, two fits
-    in two threads could put back what the other has set, for good.
+    The number of BLAS threads is a setting of the whole process. With separate limits,
+    two concurrent fits could each restore the limit of the other fit, and the process
+    would stay limited to one thread.
     """
 
     def __init__(self, libraries):
@@ -44,47 +45,53 @@ class SingleThreadLimit:
                     self.release_limits()
 
     def release_limits(self):
-        # Since threadpoolctl 3.8 no other thread can undo what this one has set,
-        # until a limit of this thread's goes out of its `with`.
+        # Since threadpoolctl 3.8, other threads cannot undo a limit before the thread
+        # that set the limit leaves a `with` block. This block is left immediately.
         with self.libraries.limit():
             pass
 
 
-_finding = Lock()
+_search_lock = Lock()
 
 
-def _libraries():
-    """Return what limits SciPy's BLAS, and any other, the same to all."""
-    with _finding:  # else threads that come first at once would have one each
-        return _found_libraries()
+def _get_limits():
+    """Return the limits for the BLAS of SciPy and for all other BLAS libraries.
+
+    All callers share these two limits.
+    """
+    # Without the lock, concurrent first calls would each create their own limits.
+    with _search_lock:
+        return _find_libraries()
 
 
 @cache
-def _found_libraries():
-    """Find the BLAS that SciPy's wheels bring along, and any other, once."""
+def _find_libraries():
+    """Find the BLAS library of the SciPy wheel and all other BLAS libraries."""
     controller = ThreadpoolController()
     paths = [lib.filepath for lib in controller.lib_controllers]
-    of_scipy = [
-        path for path in paths if any(map(Path(path).match, LIBRARIES_OF_SCIPY))
+    scipy_paths = [
+        path for path in paths if any(map(Path(path).match, SCIPY_LIBRARIES))
     ]
-    others = [path for path in paths if path not in of_scipy]
+    other_paths = [path for path in paths if path not in scipy_paths]
     return (
-        SingleThreadLimit(controller.select(filepath=of_scipy)),
-        SingleThreadLimit(controller.select(filepath=others)),
+        SingleThreadLimit(controller.select(filepath=scipy_paths)),
+        SingleThreadLimit(controller.select(filepath=other_paths)),
     )
 
 
 @contextmanager
 def blas_threads(network, n_rows):
-    """Keep the vector operations to one thread, and small products as well.
+    """Limit vector operations, and small matrix products, to one BLAS thread.
 
-    SciPy's own BLAS does the vector operations in between NumPy's products. With
-    threads on both sides each would keep the cores busy while waiting for the other.
+    The BLAS of SciPy computes the vector operations between the matrix products of
+    NumPy. If both libraries used several threads, the waiting threads of one library
+    would keep the cores busy and slow down the other library.
     """
-    of_scipy, others = _libraries()
-    # In this order only: threadpoolctl has one memory of limits for both.
+    scipy_limit, other_limit = _get_limits()
+    # The order matters because threadpoolctl stores the limits of both libraries in
+    # one place.
     with ExitStack() as stack:
-        stack.enter_context(of_scipy())
+        stack.enter_context(scipy_limit())
         if n_rows * max(W.size for W in network.weights) <= SMALL_PRODUCT:
-            stack.enter_context(others())
+            stack.enter_context(other_limit())
         yield

@@ -1,4 +1,4 @@
-"""Settings of one training."""
+"""Hyperparameters of training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,40 +6,42 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train.
+    """Hyperparameters of one fit.
 
     Parameters
     ----------
-    optimizer : object with `step` and `slots`
-        One of `optimizers`; None for L-BFGS.
-    schedule : Schedule
-        One of `schedules`; None for L-BFGS.
+    optimizer : object with `step` and `slots`, or None
+        Optimizer from `optimizers`; None for L-BFGS.
+    schedule : Schedule or None
+        Learning-rate schedule from `schedules`; None for L-BFGS.
     weight_decay : float
-        Share of the weights taken off at each step, times the learning rate.
+        Decoupled weight decay. Each step multiplies the weights by
+        ``1 - rate * weight_decay``.
     batch_size : int
-        Rows of a mini-batch, at most the number of samples.
+        Number of rows per mini-batch; does not exceed the number of samples.
     shuffle : bool
-        Whether every epoch takes the rows in a new order.
+        Whether to shuffle the rows before each epoch.
     max_iter : int
-        Epochs at most.
+        Maximum number of epochs, or of iterations for L-BFGS.
     planned_epochs : int
-        Epochs that the schedule is for.
+        Number of epochs that the schedule covers.
     max_fun : int
-        Evaluations of the objective at most; L-BFGS.
+        Maximum number of evaluations of the objective. Only used by L-BFGS.
     tol : float
-        The least improvement that counts; for L-BFGS the largest component of
-        the gradient at which it ends.
+        Minimum improvement of the monitored loss or score. L-BFGS also stops if no
+        component of the gradient is larger than `tol`.
     n_iter_no_change : int or inf
-        Epochs without improvement that are borne.
+        Number of epochs without improvement to tolerate.
     clip_norm : float or None
-        Gradients longer than this are shortened to it.
-    max_norm : float or None
-        Weights into a unit longer than this are shortened to it.
-    dropout : tuple of float
-        Share of the units left out, for each hidden layer; empty for none.
-    early_stopping : bool
-        Whether training ends by the score of held-out samples, and the parameters
-        that were best for them are put back.
+        Maximum norm of the gradient. Longer gradients are rescaled to this norm.
+    max_norm : float or None, default=None
+        Maximum norm of the incoming weights of each unit. Longer weight vectors are
+        rescaled to this norm.
+    dropout : tuple of float, default=()
+        Dropout rate of each hidden layer; empty if there is no dropout.
+    early_stopping : bool, default=False
+        Whether to stop if the validation score stops improving, and to restore the best
+        parameters.
     """
 
     optimizer: Any

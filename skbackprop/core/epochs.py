@@ -1,4 +1,6 @@
-"""One pass over all samples, in mini-batches."""
+"""One pass over all samples in mini-batches."""
+
+from functools import cached_property
 
 import numpy as np
 
@@ -9,84 +11,101 @@ from .updater import ParameterUpdater
 
 
 def make_epoch(training):
-    """Make what passes over samples that lie here."""
-    kind = LazySparseEpoch if _may_skip_rows(training) else MiniBatchEpoch
-    return kind(training)
+    """Return the pass over samples in this process that suits a training.
+
+    Parameters
+    ----------
+    training : Training
+        Provides samples, objective and configuration.
+
+    Returns
+    -------
+    MiniBatchEpoch
+    """
+    if _can_skip_rows(training):
+        return LazySparseEpoch(training)
+    return MiniBatchEpoch(training)
 
 
-def _may_skip_rows(training):
-    """Say whether rows of the first weights without a gradient need not be looked at.
+def _can_skip_rows(training):
+    """Return whether first-layer weights of inputs that are all zero stay unchanged.
 
-    What has a memory moves them all the same, as an L1 penalty does, and the norms
-    that are limited are those of all.
+    Optimizers with state and the L1 penalty also move weights without a gradient, and
+    clipping and max-norm need the norms of all weights.
     """
     config = training.config
-    centers = training.state.network.inputs.centers
-    stays_sparse = training.samples.is_sparse and not centers
-    needs_all = (
+    stays_sparse = (
+        training.samples.is_sparse and not training.state.network.inputs.centers
+    )
+    needs_all_rows = (
         config.optimizer.slots
         or config.clip_norm is not None
         or config.max_norm is not None
         or training.objective.l1_alpha
     )
-    return stays_sparse and not needs_all
+    return stays_sparse and not needs_all_rows
 
 
 class MiniBatchEpoch:
-    """One pass over all samples; everything but the rate is settled beforehand.
+    """One pass over all samples. Everything but the learning rates is set up once.
 
     Parameters
     ----------
     training : Training
-        Whose samples are passed over, and whose parameters are moved.
+        Provides the samples, and the parameters that are updated.
 
     Attributes
     ----------
     n_steps : int
-        So many mini-batches there are.
+        Number of mini-batches.
     gradient_norms : tuple of float
-        Of the last mini-batch, as `EpochRecord` has them.
+        Gradient norms of the last mini-batch; see `EpochRecord`.
     """
 
     def __init__(self, training):
         self.state, self.objective = training.state, training.objective
         self.samples, self.config = training.samples, training.config
-        n, size = len(self.samples), self.config.batch_size
-        self.n_steps = -(-n // size)
+        n_samples, batch_size = len(self.samples), self.config.batch_size
+        self.n_steps = -(-n_samples // batch_size)
         self.work = self.objective.workspace(
-            self.samples, size, self._activations(size)
+            self.samples, batch_size, self._activations(batch_size)
         )
-        self.last_work = self.work.head(n % size or size)
         self.gradients = [dW.reshape(-1) for dW in self.work.dW]
-        self.updater = self._make_stepper(training)
-        if self.state.order is None or self.state.order.size != n:
-            self.state.order = np.arange(n)
+        self.updater = self._make_updater(training)
+        if self.state.order is None or self.state.order.size != n_samples:
+            self.state.order = np.arange(n_samples)
 
-    def _make_stepper(self, training):
+    @cached_property
+    def last_work(self):
+        """Workspace of the last mini-batch, which may have fewer rows."""
+        return self.work.head(len(self.samples) % self.config.batch_size)
+
+    def _make_updater(self, training):
         return ParameterUpdater(training, self.work.grad)
 
     def _activations(self, n_rows):
         if not self.config.dropout:
             return None
-        if self.state.dropout_rng is None:
-            seed = self.state.rng.randint(np.iinfo(np.int32).max)
-            self.state.dropout_rng = np.random.Generator(np.random.SFC64(seed))
+        state = self.state
+        if state.dropout_rng is None:
+            seed = state.rng.randint(np.iinfo(np.int32).max)
+            state.dropout_rng = np.random.Generator(np.random.SFC64(seed))
         return with_dropout(
-            self.state.network, self.config.dropout, self.state.dropout_rng, n_rows
+            state.network, self.config.dropout, state.dropout_rng, n_rows
         )
 
     def run(self, rates):
-        """Step once for every mini-batch.
+        """Update the parameters once per mini-batch.
 
         Parameters
         ----------
         rates : sequence of float
-            The learning rate of each step.
+            Learning rate of each step.
 
         Returns
         -------
         float
-            The mean loss met on the way, as it is reported.
+            Mean loss over the mini-batches, each before its step.
         """
         config, samples = self.config, self.samples
         if config.shuffle:
@@ -102,49 +121,48 @@ class MiniBatchEpoch:
                 samples.gather(order[rows], work)
             else:
                 samples.slice(rows, work)
-            loss_sum += n_rows * self._descend(work, n_rows)
-            if rows.stop == n_samples:  # the step will spend the gradient
+            loss_sum += n_rows * self._loss_and_gradient(work, n_rows)
+            if rows.stop == n_samples:  # before the step overwrites the gradient
                 self._record_gradient_norms()
             penalty_sum += n_rows * self._step(work, n_rows, rate)
         return self.objective.display_loss(
             loss_sum / n_samples, penalty_sum / n_samples
         )
 
-    def _descend(self, work, n_rows):
+    def _loss_and_gradient(self, work, n_rows):
         return self.objective.loss_and_gradient(work, n_rows)
 
     def _record_gradient_norms(self):
         self.gradient_norms = norms(self.gradients)
 
     def _step(self, work, n_rows, rate):
-        """Move the parameters; return the penalty that they had."""
+        """Update the parameters and return the penalty before the update."""
         return self.updater.step(n_rows, rate)
 
 
 class LazySparseEpoch(MiniBatchEpoch):
-    """The same where only the touched rows of the first weights need work."""
+    """A pass that updates only those first-layer weights that have a gradient."""
 
-    def _make_stepper(self, training):
-        return ParameterUpdater(
-            training, self.work.grad, first=self.state.network.weights[0].size
-        )
+    def _make_updater(self, training):
+        first_layer_size = self.state.network.weights[0].size
+        return ParameterUpdater(training, self.work.grad, first=first_layer_size)
 
     def run(self, rates):
+        """Update the parameters once per mini-batch; see `MiniBatchEpoch.run`."""
         self.first = LazySparseSGD(self.state.network.weights[0])
         try:
             loss = super().run(rates)
             self.gradient_norms = (self.first.gradient_norm, *self.gradient_norms)
             return loss
         finally:
-            self.first.settle(self.first.scale)
+            self.first.materialize(self.first.scale)
 
     def _record_gradient_norms(self):
-        self.first.records_gradient_norm = (
-            True  # it is computed in the step that follows
-        )
+        # The first layer computes its gradient in the step that follows.
+        self.first.records_gradient_norm = True
         self.gradient_norms = norms(self.gradients[1:])
 
-    def _descend(self, work, n_rows):
+    def _loss_and_gradient(self, work, n_rows):
         work.x = work.x * self.first.scale
         return self.objective.hidden_gradients(work, n_rows)
 

@@ -1,4 +1,4 @@
-"""Looking inside a network: what its layers compute, and what its inputs do."""
+"""Hidden activations, weighted inputs and input gradients of a network."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -9,26 +9,26 @@ from .workspace import Workspace
 
 
 def hidden_activations(network, X):
-    """Compute the activations of every hidden layer.
+    """Compute the activations of each hidden layer.
 
     Parameters
     ----------
     network : Network
-        Whose layers they are.
+        Network to evaluate.
     X : {ndarray, sparse array} of shape (n_samples, n_inputs)
-        The inputs.
+        Raw inputs.
 
     Returns
     -------
     list of ndarray of shape (n_samples, n_units)
-        One for each hidden layer.
+        Activations of each hidden layer.
     """
     n_units = network.sizes[1:-1]
-    collected = [np.empty((X.shape[0], n), network.dtype) for n in n_units]
-    for rows, batch in network.passes(X):
-        for layer, a in zip(collected, batch.a):
+    activations = [np.empty((X.shape[0], n), network.dtype) for n in n_units]
+    for rows, batch in network.forward_blocks(X):
+        for layer, a in zip(activations, batch.a):
             layer[rows] = a
-    return collected
+    return activations
 
 
 def weighted_inputs(network, X):
@@ -37,51 +37,54 @@ def weighted_inputs(network, X):
     Parameters
     ----------
     network, X
-        As in `hidden_activations`.
+        See `hidden_activations`.
 
     Returns
     -------
     ndarray of shape (n_samples, n_outputs)
+        Weighted inputs of the output layer.
     """
     z = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
-    for rows, batch in network.passes(X):
+    for rows, batch in network.forward_blocks(X):
         z[rows] = batch.z[-1]
     return z
 
 
 def input_jacobian(network, X, of_weighted_inputs):
-    """Compute the derivative of every output by every input, for each sample.
+    """Compute the derivative of each output with respect to each input.
 
-    Equation (BP2), carried on through the first layer to the inputs.
+    Equation (BP2) is continued through the first layer to the inputs.
 
     Parameters
     ----------
     network, X
-        As in `hidden_activations`.
+        See `hidden_activations`.
     of_weighted_inputs : bool
-        Whether those of z of the output layer are wanted, not those of a.
+        Whether to differentiate the weighted inputs z of the output layer instead of
+        its activations a.
 
     Returns
     -------
     ndarray of shape (n_samples, n_inputs, n_outputs)
-        Derivatives by the inputs as they come.
+        Derivatives with respect to the raw inputs.
     """
     n_samples, n_outputs = X.shape[0], network.sizes[-1]
     jacobian = np.empty((n_samples, network.sizes[0], n_outputs), network.dtype)
     work = Workspace(network, min(n_samples, BLOCK_ROWS), issparse(X), X.dtype)
     for rows in row_blocks(n_samples, work.n_rows):
         batch = work.head(rows.stop - rows.start)
-        x = transform_batch(X[rows], batch.fetched.x, work.inputs)
-        slopes = work.inputs.derivative(x.toarray() if batch.is_sparse else x)
+        x = transform_batch(X[rows], batch.buffers.x, work.inputs)
+        derivatives = work.inputs.derivative(x.toarray() if batch.is_sparse else x)
         for k in range(n_outputs):
-            gradient = _input_gradient(network, x, batch, k, of_weighted_inputs)
-            np.multiply(slopes, gradient, out=jacobian[rows, :, k])
+            gradient = _gradient_of_output(network, x, batch, k, of_weighted_inputs)
+            np.multiply(derivatives, gradient, out=jacobian[rows, :, k])
     return jacobian
 
 
-def _input_gradient(network, x, batch, k, of_weighted_inputs):
-    """Return the derivative of output `k` by the ready inputs in `x`."""
-    # Again for every output, since an activation's slope may spend z and a.
+def _gradient_of_output(network, x, batch, k, of_weighted_inputs):
+    """Return the derivatives of output `k` with respect to the inputs `x`."""
+    # The forward pass is repeated for each output, because `Activation.backward` can
+    # overwrite z and a.
     network.forward(x, batch)
     delta = batch.delta[-1]
     delta.fill(0.0)

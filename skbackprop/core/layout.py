@@ -1,4 +1,4 @@
-"""The flat vector of parameters as layers, and rows as blocks."""
+"""Views of the flat parameter vector as layers, and blocks of rows."""
 
 from itertools import pairwise
 
@@ -6,33 +6,33 @@ import numpy as np
 
 from .blas import norm
 
-#: Rows that are predicted at a time: enough for the matrix products to be
-#: efficient, few enough for the activations to stay in the cache.
+#: Rows per block in prediction. Large enough for efficient matrix products, and small
+#: enough to keep the activations in the CPU cache.
 BLOCK_ROWS = 1024
 
 
 def row_blocks(n_rows, size):
-    """Yield slices of at most `size` that cover ``range(n_rows)`` in order."""
+    """Yield slices of at most `size` rows that cover ``range(n_rows)`` in order."""
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
 
 
 def layer_views(flat, sizes):
-    """Cut a flat vector into the weights and biases of each layer.
+    """Split a flat vector into the weights and biases of each layer.
 
     Parameters
     ----------
     flat : ndarray of shape (n_params,)
-        All weights, layer by layer, then all biases.
+        All weights, layer by layer, followed by all biases.
     sizes : sequence of int
-        Units a layer, the input first.
+        Number of units of each layer, starting with the input.
 
     Returns
     -------
     weights : tuple of ndarray of shape (fan_in, fan_out)
-        Views of `flat`.
+        Weights of each layer, as views of `flat`.
     biases : tuple of ndarray of shape (fan_out,)
-        Views of `flat`.
+        Biases of each layer, as views of `flat`.
     """
     weight_sizes = [fan_in * fan_out for fan_in, fan_out in pairwise(sizes)]
     blocks = np.split(flat, np.cumsum([*weight_sizes, *sizes[1:]])[:-1])
@@ -45,5 +45,5 @@ def layer_views(flat, sizes):
 
 
 def norms(vectors):
-    """Return the norms of vectors, such as the gradients of the layers' weights."""
+    """Return the norm of each vector, such as the gradient of each layer."""
     return tuple([norm(v) for v in vectors])

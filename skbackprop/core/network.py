@@ -1,7 +1,7 @@
-"""The network, and the four equations of back-propagation.
+"""Feed-forward network and the four equations of back-propagation.
 
-With layers numbered from 1 to L, ``a[0] = x`` the input and f' the slope of a
-layer's activation, one mini-batch of rows goes through::
+Layers are numbered from 1 to L, ``a[0] = x`` is the input, and f' is the derivative of
+the activation of a layer. For one mini-batch of rows, the equations are::
 
     forward     z[l] = a[l-1] W[l] + b[l],      a[l] = f(z[l])
     (BP1)       delta[L]   = dC/da[L] * f'(z[L])
@@ -9,8 +9,8 @@ layer's activation, one mini-batch of rows goes through::
     (BP3)       dC/db[l]   = sum over rows of delta[l]
     (BP4)       dC/dW[l]   = a[l-1]^T delta[l]
 
-These are equations BP1 to BP4 of Nielsen (2015), chapter 2, for rows of
-samples instead of columns. BP1 needs the cost, and stands in `objective`.
+These are equations BP1 to BP4 of Nielsen (2015), chapter 2, with samples as rows
+instead of columns. BP1 depends on the cost and is implemented in `objective`.
 """
 
 from itertools import pairwise
@@ -26,27 +26,27 @@ from .workspace import ForwardBuffers
 
 
 class Network:
-    """Layers of neurons whose parameters are one flat vector.
+    """Feed-forward network with all parameters in one flat vector.
 
     Parameters
     ----------
     sizes : sequence of int
-        Units a layer, from the input to the output.
+        Number of units of each layer, from the input to the output.
     activations : sequence of Activation
-        One for each layer after the input.
+        Activation of each layer after the input.
     dtype : {"float32", "float64"}
-        Of the parameters, and of everything computed from them.
+        Dtype of the parameters and of all computations.
 
     Attributes
     ----------
     params : ndarray of shape (n_params,)
-        All weights, layer by layer, then all biases.
+        All weights, layer by layer, followed by all biases.
     weights, biases : tuple of ndarray
-        W and b of each layer: views of `params`.
+        Weights W and biases b of each layer, as views of `params`.
     n_weights : int
-        ``params[:n_weights]`` are the weights.
+        Number of weights; ``params[:n_weights]`` contains the weights.
     inputs : IdentityTransform or Standardized
-        What is done with the inputs before they reach the first layer.
+        Transform of the raw inputs before the first layer.
     """
 
     def __init__(self, sizes, activations, dtype):
@@ -60,8 +60,8 @@ class Network:
     def _view_params(self):
         self.weights, self.biases = layer_views(self.params, self.sizes)
 
-    # pickle and deepcopy would turn views into arrays of their own, which
-    # training no longer moves: leave them out, and cut them anew.
+    # `pickle` and `deepcopy` would convert the views to independent arrays, which
+    # training would not update. The views are therefore removed and created again.
     def __getstate__(self):
         state = self.__dict__.copy()
         del state["weights"], state["biases"]
@@ -77,48 +77,48 @@ class Network:
         return self.params.dtype
 
     def initialize(self, rng, initializers):
-        """Draw the starting weights and biases.
+        """Draw the initial weights and biases.
 
         Parameters
         ----------
         rng : numpy.random.RandomState
-            Where they come from.
+            Random number generator.
         initializers : sequence of Initializer
-            One for each layer after the input.
+            Initializer of each layer after the input.
         """
-        for W, b, rule in zip(self.weights, self.biases, initializers):
-            W[...] = rule.weights(rng, *W.shape)
-            b[...] = rule.biases(rng, *W.shape)
+        for W, b, initializer in zip(self.weights, self.biases, initializers):
+            W[...] = initializer.weights(rng, *W.shape)
+            b[...] = initializer.biases(rng, *W.shape)
 
     def rescale_outputs(self, factor, shift):
-        """Have outputs become ``factor * a + shift``.
+        """Rescale the output layer so that the outputs become ``factor * a + shift``.
 
-        Van Hasselt et al., "Learning values across many orders of magnitude"
-        (NeurIPS 2016), equation 3: targets may change their units in the middle of
-        training, without what has been learned of them.
+        If the units of the targets change during training, rescaling preserves the
+        learned function. Van Hasselt et al., "Learning values across many orders of
+        magnitude" (NeurIPS 2016), equation 3.
 
         Parameters
         ----------
         factor, shift : ndarray of shape (n_outputs,)
-            For each output.
+            Factor and shift of each output.
         """
         W, b = self.weights[-1], self.biases[-1]
         self.activations[-1].rescale_outputs(W, b, factor, shift)
 
     def forward(self, x, batch):
-        """Compute the activations of every layer for one batch of rows.
+        """Compute the activations of each layer for one batch of rows.
 
         Parameters
         ----------
         x : {ndarray, sparse array} of shape (n_rows, n_inputs)
-            The input.
+            Transformed inputs.
         batch : ForwardBuffers
-            Buffers of as many rows; its `z` and `a` are written.
+            Buffers for `n_rows` rows; `z` and `a` are overwritten.
 
         Returns
         -------
         ndarray of shape (n_rows, n_outputs)
-            The outputs, which are ``batch.a[-1]``.
+            Outputs of the network, the array ``batch.a[-1]``.
         """
         dot, a = (sparse_dot if batch.is_sparse else np.dot), x
         for W, b, f, z, out in zip(
@@ -131,19 +131,20 @@ class Network:
         return a
 
     def backward(self, batch):
-        """Propagate ``batch.delta[-1]`` back, and write all gradients but the first.
+        """Compute all gradients except ``dW[0]`` by back-propagation.
 
         Parameters
         ----------
         batch : Workspace
-            As `forward` left it, with dC/dz of the outputs in ``delta[-1]``;
-            its `delta`, `dW` and `db` are written, but ``dW[0]`` is not.
+            Buffers after `forward`, with the output error dC/dz in ``delta[-1]``. The
+            method writes `delta`, `db` and `dW`; see `first_layer_gradient` for
+            ``dW[0]``.
         """
         for l in range(len(self.weights) - 1, 0, -1):
-            np.dot(batch.a[l - 1].T, batch.delta[l], out=batch.dW[l])
-            np.dot(batch.ones, batch.delta[l], out=batch.db[l])
-            self._propagate_error(l, batch)
-        np.dot(batch.ones, batch.delta[0], out=batch.db[0])
+            np.dot(batch.a[l - 1].T, batch.delta[l], out=batch.dW[l])  # (BP4)
+            np.dot(batch.ones, batch.delta[l], out=batch.db[l])  # (BP3)
+            self._propagate_error(l, batch)  # (BP2)
+        np.dot(batch.ones, batch.delta[0], out=batch.db[0])  # (BP3)
 
     def _propagate_error(self, l, batch):
         """Write the error of the layer below layer `l`, equation (BP2)."""
@@ -153,31 +154,33 @@ class Network:
         f.backward(delta_below, a, z, batch.scratch[l - 1])
 
     def backward_to_inputs(self, batch):
-        """Propagate ``batch.delta[-1]`` back through all layers, to the inputs.
+        """Propagate the output error through all layers to the inputs.
 
         Parameters
         ----------
         batch : Workspace
-            As in `backward`; its `delta` is written, its gradients are not.
+            Buffers after `forward`, with the output error dC/dz in ``delta[-1]``. The
+            method writes `delta` but not `dW` and `db`.
 
         Returns
         -------
         ndarray of shape (n_rows, n_inputs)
-            The derivatives by the inputs of the first layer.
+            Derivatives with respect to the inputs of the first layer.
         """
         for l in range(len(self.weights) - 1, 0, -1):
             self._propagate_error(l, batch)
         return np.dot(batch.delta[0], self.weights[0].T)
 
-    def input_gradient(self, batch):
-        """Write the gradient of the first weights, once `backward` has been there.
+    def first_layer_gradient(self, batch):
+        """Compute the gradient of the first-layer weights, equation (BP4).
 
-        It stands apart because a sparse input has zeros for nearly all of it.
+        The method is separate from `backward`, because most of this gradient is zero if
+        the inputs are sparse.
 
         Parameters
         ----------
         batch : Workspace
-            Its ``dW[0]`` is written.
+            Buffers after `backward`; ``dW[0]`` is written.
         """
         if batch.is_sparse:
             sparse_gradient(batch.x, batch.delta[0], batch.dW[0])
@@ -185,39 +188,41 @@ class Network:
             np.dot(batch.x.T, batch.delta[0], out=batch.dW[0])
 
     def predict(self, X):
-        """Compute the outputs for any number of rows, a block at a time.
+        """Compute the outputs for any number of rows, one block at a time.
+
+        The method does not modify the network and can be called from several threads.
 
         Parameters
         ----------
         X : {ndarray, sparse array} of shape (n_samples, n_inputs)
-            The input; converted to the dtype of the network block by block, in
-            whose range it has to be.
+            Raw inputs. Each block is converted to the dtype of the network, so all
+            values must be in the range of this dtype.
 
         Returns
         -------
         ndarray of shape (n_samples, n_outputs)
-            The outputs. Nothing of the network is written to, so that threads
-            may share it.
+            Outputs of the network.
         """
         outputs = np.empty((X.shape[0], self.sizes[-1]), self.dtype)
-        for rows, batch in self.passes(X):
+        for rows, batch in self.forward_blocks(X):
             outputs[rows] = batch.a[-1]
         return outputs
 
-    def passes(self, X):
-        """Pass any number of rows forward, a block at a time.
+    def forward_blocks(self, X):
+        """Run the forward pass on any number of rows, one block at a time.
 
         Parameters
         ----------
         X : {ndarray, sparse array} of shape (n_samples, n_inputs)
-            As in `predict`.
+            Raw inputs; see `predict`.
 
         Yields
         ------
         rows : slice
-            Which rows of `X`.
+            Rows of `X` in the block.
         batch : ForwardBuffers
-            Their activations and weighted inputs, until the next block.
+            Activations and weighted inputs of the block. The next block overwrites
+            them.
         """
         n_rows = min(X.shape[0], BLOCK_ROWS)
         buffers = ForwardBuffers(self, n_rows, issparse(X))

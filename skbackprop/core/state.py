@@ -1,4 +1,4 @@
-"""Everything that training changes, and that further training continues from."""
+"""Everything that training changes and that later training continues from."""
 
 import copy
 import math
@@ -11,10 +11,23 @@ from .network import Network
 
 
 class EpochRecord(NamedTuple):
-    """What is recorded of one epoch, or of one iteration of L-BFGS.
+    """Measurements of one epoch, or of one iteration of L-BFGS.
 
-    `gradient_norms` are those of the weights of each layer, without the penalty: of
-    the last mini-batch, before its step, and for L-BFGS of all samples.
+    Parameters
+    ----------
+    loss : float
+        Training loss, including the penalty.
+    validation_loss : float
+        Validation loss without the penalty; nan without validation data.
+    validation_score : float
+        Validation score; nan without validation data.
+    learning_rate : float
+        Learning rate of the last step; nan for L-BFGS.
+    seconds : float
+        Duration.
+    gradient_norms : tuple of float
+        Gradient norm of the weights of each layer, without the penalty: of the last
+        mini-batch before its step, or of all samples for L-BFGS.
     """
 
     loss: float
@@ -27,81 +40,98 @@ class EpochRecord(NamedTuple):
 
 @dataclass
 class ConvergenceMonitor:
-    """Looks whether training still improves.
+    """Best score so far and number of epochs without improvement.
 
     Parameters
     ----------
     accumulates : bool
-        Whether small improvements add up until they count. scikit-learn measures each
-        epoch against the best one before, however little that was better itself.
-    best : float
-        The largest merit met, a score or a loss with its sign changed.
-    mark : float
-        What an improvement is measured against.
+        Whether small improvements add up until they exceed `tol`. scikit-learn
+        compares each epoch with the best one before, however small that improvement
+        was.
+    best_score : float
+        Largest score so far: a validation score, or a loss with its sign changed.
+    baseline : float
+        Score that an improvement is measured against.
     n_epochs_without_improvement : int
-        Epochs since the last that was better than the mark by `tol`.
+        Number of epochs since the baseline was last exceeded by `tol`.
     """
 
     accumulates: bool = False
-    best: float = -math.inf
-    mark: float = -math.inf
+    best_score: float = -math.inf
+    baseline: float = -math.inf
     n_epochs_without_improvement: int = 0
 
-    def update(self, merit, tol):
-        """Take note of the merit of an epoch; say whether it is the best yet."""
-        counts = merit >= self.mark + tol
-        self.n_epochs_without_improvement = (
-            0 if counts else self.n_epochs_without_improvement + 1
-        )
-        is_best = merit > self.best
+    def update(self, score, tol):
+        """Record the score of an epoch.
+
+        Parameters
+        ----------
+        score : float
+            Score of the epoch.
+        tol : float
+            Minimum improvement over the baseline.
+
+        Returns
+        -------
+        bool
+            Whether the score is the best so far.
+        """
+        improved = score >= self.baseline + tol
+        if improved:
+            self.n_epochs_without_improvement = 0
+        else:
+            self.n_epochs_without_improvement += 1
+        is_best = score > self.best_score
         if is_best:
-            self.best = merit
-        if counts or not self.accumulates:
-            self.mark = self.best
+            self.best_score = score
+        if improved or not self.accumulates:
+            self.baseline = self.best_score
         return is_best
 
 
 @dataclass
 class TrainingState:
-    """All that further training carries on from. It can be pickled and copied.
+    """Everything that training changes. It can be pickled and copied.
 
     Parameters
     ----------
     network : Network
-        The parameters so far.
+        Network with its current parameters.
     rng : numpy.random.RandomState
-        Where the shuffles come from.
+        Source of the shuffles.
     split_rng : numpy.random.RandomState
-        As `rng` was before the first shuffle: splits off the same validation
-        rows in every fit that carries on.
+        Copy of `rng` from before the first shuffle. It splits off the same validation
+        rows in every fit that continues training.
     dropout_rng : numpy.random.Generator, default=None
-        Where the choices of dropout come from; made when they are first wanted.
+        Source of the dropout masks; created on first use.
     slots : ndarray of shape (n_slots, n_params)
-        What the optimiser remembers.
+        State of the optimizer, such as moments.
     optimizer : object
-        Which optimiser that is; None where there is none yet.
+        Optimizer that `slots` belongs to; None before the first step.
     n_updates : int
-        Steps of this optimiser so far.
+        Number of steps of this optimizer.
     n_steps : int
-        Steps in this fit, and in the partial fits since.
-    n_rows, weight_sum : int, float
-        Samples of this fit and of the partial fits since, and their weights.
+        Number of steps of this fit and of the partial fits since.
+    n_rows : int
+        Number of training samples of this fit and of the partial fits since.
+    weight_sum : float
+        Sum of the weights of these samples.
     n_seen : int
-        Samples seen so far, counted anew in every epoch.
+        Number of samples processed; each epoch counts all its samples.
     order : ndarray of int of shape (n_samples,)
-        In which order the last epoch took the rows.
+        Order of the samples in the last epoch.
     history : list of EpochRecord
-        A record of each epoch since the network was made.
+        One record per epoch since the network was created.
     n_epochs : int
-        Epochs of this fit, and of the partial fits since.
+        Number of epochs of this fit and of the partial fits since.
     n_plateaus : int
-        How often in this fit there was no more improvement.
+        Number of times that this fit stopped improving.
     monitor : ConvergenceMonitor
-        Looks for it.
+        Detects plateaus.
     loss : float
-        The last loss; nan before there is one.
+        Loss of the last epoch; nan before the first.
     best_params : ndarray of shape (n_params,)
-        In the midst of early stopping, the parameters that were best; else None.
+        Best parameters during early stopping; None otherwise.
     """
 
     network: Network
@@ -124,7 +154,7 @@ class TrainingState:
     best_params: np.ndarray | None = None
 
     def copy(self):
-        """Return a state that can be trained without moving this one."""
+        """Return an independent copy that can be trained without changing this one."""
         return replace(
             self,
             network=copy.deepcopy(self.network),
@@ -137,7 +167,8 @@ class TrainingState:
             best_params=None if self.best_params is None else self.best_params.copy(),
         )
 
-    # An array takes a tenth of the room of records, and outlasts what they are.
+    # Records are pickled as one array: a tenth of the size, and independent of the
+    # class EpochRecord.
     def __getstate__(self):
         records = [(*numbers, *norms) for *numbers, norms in self.history]
         return {**vars(self), "history": np.array(records, float)}
@@ -151,36 +182,39 @@ class TrainingState:
         vars(self).update({**state, "history": history})
 
     def reset_fit_counters(self):
-        """Count epochs, steps and samples anew; keep what has been learned."""
+        """Reset the counters of the fit, but keep everything that was learned."""
         self.n_epochs = self.n_plateaus = self.n_steps = self.n_rows = 0
         self.weight_sum = 0.0
         self.monitor = ConvergenceMonitor()
 
     def reset_early_stopping(self):
-        """Watch a loss again, where this is a copy from its midst."""
+        """Discard early-stopping state inherited from an unfinished fit."""
         if self.best_params is not None:
             self.best_params, self.monitor = None, ConvergenceMonitor()
 
     def update_weight_totals(self, samples):
-        """Take note of the weights of samples.
+        """Add the number and the weights of samples to the totals of the fit.
 
-        Chunks that are learned one after another weigh what their samples do, as
-        batches within one fit: alone, a chunk of heavy samples would count no more
-        than one of light samples.
+        Chunks are weighted by their sample weights, like the mini-batches of one fit.
+        Without the totals, a chunk of heavy samples would count no more than a chunk
+        of light ones.
         """
         self.n_rows += len(samples)
         self.weight_sum += samples.mean_weight * len(samples)
 
     @property
     def mean_weight(self):
-        """The mean weight of all samples of this fit and the partial fits since."""
+        """Mean weight of all samples of this fit and of the partial fits since."""
         return self.weight_sum / self.n_rows
 
     def init_optimizer_state(self, optimizer):
-        """Make the memory of an optimiser, unless it is there from before.
+        """Allocate the state of an optimizer, unless it exists already.
 
-        Another optimiser, or other settings of the same, could not make sense of
-        it; None, for L-BFGS, forgets it.
+        Parameters
+        ----------
+        optimizer : object or None
+            State of another optimizer, or of other settings, is discarded. None, for
+            L-BFGS, needs no state.
         """
         if self.optimizer != optimizer:
             n_slots = optimizer.slots if optimizer else 0

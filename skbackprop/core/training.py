@@ -15,50 +15,67 @@ from .state import EpochRecord, TrainingState
 
 
 class Observer:
-    """Base of what is told of every epoch of a training, and may end it."""
+    """Base class for observers that run after each epoch and can stop training."""
 
     def begin_epoch(self):
-        """Take note that an epoch begins; called until it has ended, maybe often."""
+        """Run before an epoch; L-BFGS may call this several times per iteration."""
 
     def end_epoch(self, n_epochs, record):
-        """Take note of the number and the record of an epoch; say whether to stop."""
+        """Run after an epoch.
+
+        Parameters
+        ----------
+        n_epochs : int
+            Number of epochs of this fit.
+        record : EpochRecord
+            Measurements of the epoch.
+
+        Returns
+        -------
+        bool
+            Whether training should stop.
+        """
         return False
 
 
 class StopReason(NamedTuple):
     """Why training ended.
 
-    "converged", "planned" for all epochs of a plan, "max_iter", "stopped" by an
-    observer, "failed" or "interrupted".
+    Parameters
+    ----------
+    kind : {"converged", "completed", "max_iter", "stopped", "failed", "interrupted"}
+        "completed": all epochs of a schedule of fixed length; "stopped": by an
+        observer; "failed": by SciPy; "interrupted": by Ctrl-C.
+    message : str, default=""
+        Explanation from SciPy.
     """
 
-    reason: str
+    kind: str
     message: str = ""
 
 
 @dataclass
 class Training:
-    """One run of training over the same samples.
+    """One training run on fixed samples.
 
     Parameters
     ----------
     state : TrainingState
-        Where it starts, and where it ends.
+        Changed by training.
     objective : Objective
-        What is minimised.
+        Function that is minimized.
     samples : Samples
-        What is learned from.
+        Training samples.
     config : TrainingConfig
-        How.
+        Hyperparameters.
     validate : callable, default=None
-        Returns the loss and the score of held-out samples, to be recorded, and
-        to stop early by.
-    resumes : bool
-        Whether it goes on where another one was cut off, maybe at its end.
+        Returns the loss and the score of the validation samples after each epoch.
+    resumes : bool, default=False
+        Whether the state comes from an interrupted run, which may have converged.
     observers : tuple of Observer, default=()
-        Told of every epoch.
-    stopped : bool
-        Whether one of them has said that it is enough.
+        Run after each epoch.
+    stopped : bool, default=False
+        Whether an observer has stopped training.
     """
 
     state: TrainingState
@@ -70,12 +87,12 @@ class Training:
     observers: tuple = ()
     stopped: bool = False
 
-    def run(self, method):
-        """Train, and put the best parameters back.
+    def run(self, minimize):
+        """Train, then restore the best parameters of early stopping.
 
         Parameters
         ----------
-        method : callable
+        minimize : callable
             `mini_batches` or `lbfgs`.
 
         Returns
@@ -85,63 +102,70 @@ class Training:
         Raises
         ------
         ValueError
-            In the epoch in which a parameter or the loss ceases to be finite.
+            If the loss or a parameter is not finite at the end of an epoch.
         """
-        self._clock = perf_counter()
-        # Overflow is looked for once an epoch, and told as an error.
+        self._epoch_start = perf_counter()
+        # Overflow is checked once per epoch and raised as an error.
         with np.errstate(all="ignore"):
             try:
-                outcome = method(self)
+                stop = minimize(self)
             except KeyboardInterrupt:
-                outcome = StopReason("interrupted")
+                stop = StopReason("interrupted")
         if self.state.best_params is not None:
             self.state.network.params[...] = self.state.best_params
             self.state.best_params = None
-        interrupted = outcome.reason == "interrupted"  # maybe before any loss
-        self._check_finite(0.0 if interrupted else self.state.loss)
-        return outcome
+        # An interrupted run may not have a loss yet.
+        self._check_finite(0.0 if stop.kind == "interrupted" else self.state.loss)
+        return stop
 
     def begin_epoch(self):
-        """Tell all observers that an epoch begins."""
+        """Notify all observers that an epoch begins."""
         for observer in self.observers:
             observer.begin_epoch()
 
     def end_epoch(self, loss, rate, gradient_norms):
-        """Record an epoch, and look whether it improved on those before."""
+        """Record an epoch, update the monitor and notify all observers.
+
+        Parameters
+        ----------
+        loss : float
+            Training loss, including the penalty.
+        rate : float
+            Learning rate of the last step.
+        gradient_norms : tuple of float
+            Gradient norm of the weights of each layer.
+        """
         state = self.state
         self._check_finite(loss)
         validation_loss, score = self.validate() if self.validate else (math.nan,) * 2
         state.n_epochs += 1
         state.loss = loss
         now = perf_counter()
-        seconds = now - self._clock
+        seconds, self._epoch_start = now - self._epoch_start, now
         record = EpochRecord(
             loss, validation_loss, score, rate, seconds, gradient_norms
         )
-        self._clock = now
         state.history.append(record)
-        watched = score if self.config.early_stopping else -loss
-        better = state.monitor.update(watched, self.config.tol)
-        if better and self.config.early_stopping:
+        monitored = score if self.config.early_stopping else -loss
+        is_best = state.monitor.update(monitored, self.config.tol)
+        if is_best and self.config.early_stopping:
             state.best_params = state.network.params.copy()
         for observer in self.observers:
             self.stopped |= observer.end_epoch(state.n_epochs, record)
 
     @property
-    def stalled(self):
-        """Whether there was no improvement for longer than is borne."""
-        return (
-            self.state.monitor.n_epochs_without_improvement
-            > self.config.n_iter_no_change
-        )
+    def has_stalled(self):
+        """Whether `n_iter_no_change` epochs passed without an improvement."""
+        n_epochs = self.state.monitor.n_epochs_without_improvement
+        return n_epochs > self.config.n_iter_no_change
 
     @property
-    def stopped_early(self):
-        """Whether the held-out samples say that it is enough."""
-        return self.config.early_stopping and self.stalled
+    def stops_early(self):
+        """Whether the validation samples end training."""
+        return self.config.early_stopping and self.has_stalled
 
     def schedule_state(self, n_steps):
-        """Return where training stands, for the schedule of the coming steps."""
+        """Return the counters that the learning rates of the next epoch depend on."""
         state = self.state
         return ScheduleState(
             epoch=state.n_epochs,
@@ -160,32 +184,31 @@ class Training:
             and _all_finite(state.slots)
         ):
             return
-        # L-BFGS has neither a rate to lower nor a gradient that may be clipped.
-        stochastic = self.config.optimizer is not None
+        # L-BFGS has neither a learning rate nor gradients that can be clipped.
+        is_stochastic = self.config.optimizer is not None
+        more = ", lower learning_rate_init, or set clip_norm" if is_stochastic else ""
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may"
             " contain large values and need to be preprocessed. Training diverged"
-            f" in epoch {self.state.n_epochs + 1}: scale the inputs (and the targets of"
-            " a regressor)"
-            f"{', lower learning_rate_init, or set clip_norm' if stochastic else ''}."
+            f" in epoch {state.n_epochs + 1}: scale the inputs (and the targets of"
+            f" a regressor){more}."
         )
 
 
 def _all_finite(array):
-    # A finite sum proves it, at no memory; any other may be an overflow of the sum.
+    # A finite sum proves that all values are finite, without a temporary array.
     return math.isfinite(np.add.reduce(array, axis=None)) or np.isfinite(array).all()
 
 
 def mini_batches(training, epoch=None):
-    """Descend on mini-batches until there is no improvement.
+    """Minimize the objective by updates on mini-batches.
 
     Parameters
     ----------
     training : Training
         See `Training.run`.
-    epoch : object like `MiniBatchEpoch`, default=None
-        What passes once over all samples, each time that its `run` is called; None
-        for samples that lie here.
+    epoch : MiniBatchEpoch or object with the same interface, default=None
+        One pass over all samples. None passes over samples in this process.
 
     Returns
     -------
@@ -198,9 +221,8 @@ def mini_batches(training, epoch=None):
         return StopReason("converged")
     for _ in range(training.config.max_iter):
         training.begin_epoch()
-        position = training.schedule_state(epoch.n_steps)
-        rates = schedule.rates(position)
-        # Python's numbers: NumPy's would turn float32 arithmetic into float64.
+        rates = schedule.rates(training.schedule_state(epoch.n_steps))
+        # Python floats: NumPy scalars would promote float32 arrays to float64.
         is_array = isinstance(rates, np.ndarray)
         rates = rates.tolist() if is_array else [rates] * epoch.n_steps
         loss = epoch.run(rates)
@@ -210,15 +232,15 @@ def mini_batches(training, epoch=None):
             return StopReason("converged")
         if training.stopped:
             return StopReason("stopped")
-    return StopReason("planned" if schedule.has_fixed_length else "max_iter")
+    return StopReason("completed" if schedule.has_fixed_length else "max_iter")
 
 
 def _has_converged(training):
-    """Take note if there is no more improvement; say whether it is the end."""
-    state, schedule = training.state, training.config.schedule
-    goes_on = schedule.has_fixed_length and not training.config.early_stopping
-    if not training.stalled or goes_on:
+    """Register a plateau, and return whether the plateau ends training."""
+    state, config = training.state, training.config
+    runs_all_epochs = config.schedule.has_fixed_length and not config.early_stopping
+    if not training.has_stalled or runs_all_epochs:
         return False
     state.n_plateaus += 1
     state.monitor.n_epochs_without_improvement = 0
-    return schedule.should_stop(state.n_plateaus)
+    return config.schedule.should_stop(state.n_plateaus)

@@ -1,4 +1,4 @@
-"""One step: how a gradient, wherever it comes from, moves the parameters."""
+"""One update of the parameters: penalty, clipping, optimizer step and max-norm."""
 
 import math
 from typing import NamedTuple
@@ -8,16 +8,16 @@ import numpy as np
 from .blas import dot, scal
 from .layout import layer_views
 
-#: Parameters that are moved at a time: few enough for them, their gradient and the
-#: optimiser's memory of them to stay in the cache from one pass to the next.
-PART_SIZE = 32768
+#: Parameters per block. Small enough that parameters, gradient and optimizer state stay
+#: in the CPU cache from one pass to the next.
+BLOCK_SIZE = 32768
 
-#: Steps after which the optimiser's memory is rid of subnormal numbers.
+#: Number of steps after which subnormal numbers in the optimizer state are set to zero.
 FLUSH_EVERY = 256
 
 
-class _Part(NamedTuple):
-    """A run of parameters that fits into the processor's cache, all of it views."""
+class _Block(NamedTuple):
+    """Views of consecutive parameters that fit into the CPU cache."""
 
     params: np.ndarray
     grad: np.ndarray
@@ -28,16 +28,18 @@ class _Part(NamedTuple):
 
 
 class ParameterUpdater:
-    """Moves the parameters of a network by their gradient, again and again.
+    """Update rule for the parameters of a network.
 
     Parameters
     ----------
     training : Training
-        Whose config, objective and state say how.
+        Training that provides the state, the config and the objective.
     grad : ndarray of shape (n_params,)
-        Where the gradient of the loss stands before each step, which spends it.
+        Array that contains the gradient of the loss before each step. The step
+        overwrites the array.
     first : int, default=0
-        The first parameter that is moved; the others are somebody else's.
+        Index of the first parameter to update. Parameters before `first` are not
+        modified.
     """
 
     def __init__(self, training, grad, first=0):
@@ -45,109 +47,111 @@ class ParameterUpdater:
         self.objective = training.objective
         self.grad = grad
         self.dW, self.db = layer_views(grad, self.state.network.sizes)
-        self.scratch = np.empty(PART_SIZE, self.state.network.dtype)
-        self.parts = self._cut(first)
+        self.scratch = np.empty(BLOCK_SIZE, self.state.network.dtype)
+        self.blocks = self._make_blocks(first)
 
-    def _cut(self, first):
-        """Cut the parameters, from the first that is wanted, into parts."""
+    def _make_blocks(self, first):
+        """Split the parameters, starting at index `first`, into blocks."""
         network = self.state.network
-        parts = []
-        for start in range(first, network.params.size, PART_SIZE):
-            part = slice(start, start + PART_SIZE)
-            weights = slice(start, min(start + PART_SIZE, network.n_weights))
-            parts.append(
-                _Part(
-                    network.params[part],
-                    self.grad[part],
-                    tuple(self.state.slots[:, part]),
-                    self.scratch[: self.grad[part].size],
+        blocks = []
+        for start in range(first, network.params.size, BLOCK_SIZE):
+            block = slice(start, start + BLOCK_SIZE)
+            weights = slice(start, min(start + BLOCK_SIZE, network.n_weights))
+            blocks.append(
+                _Block(
+                    network.params[block],
+                    self.grad[block],
+                    tuple(self.state.slots[:, block]),
+                    self.scratch[: self.grad[block].size],
                     network.params[weights],
                     self.grad[weights],
                 )
             )
-        return parts
+        return blocks
 
     def step(self, n_rows, rate):
-        """Move the parameters once.
+        """Update the parameters once.
 
         Parameters
         ----------
         n_rows : int
-            Rows of the mini-batch that the gradient is of.
+            Number of rows in the mini-batch.
         rate : float
-            The learning rate.
+            Learning rate.
 
         Returns
         -------
         float
-            The penalty term that the parameters had.
+            Penalty term of the parameters before the update.
         """
         self.state.n_updates += 1
         self.state.n_steps += 1
         penalty, clip_norm = 0.0, self.config.clip_norm
-        for part in self.parts:
-            penalty += self._penalize(part, n_rows)
+        for block in self.blocks:
+            penalty += self._penalize(block, n_rows)
             if clip_norm is None:
-                self._move(part, rate)
+                self._step_block(block, rate)
         if clip_norm is not None:
-            _clip(self.grad, clip_norm)
-            for part in self.parts:
-                self._move(part, rate)
+            _clip_norm(self.grad, clip_norm)
+            for block in self.blocks:
+                self._step_block(block, rate)
         if self.config.max_norm is not None:
-            self._limit_norms(self.config.max_norm)
+            self._apply_max_norm(self.config.max_norm)
         if self.state.n_updates % FLUSH_EVERY == 0:
             self._flush_subnormals()
         return penalty
 
-    def _penalize(self, part, n_rows):
-        if not self.objective.has_penalty or not part.weights.size:
+    def _penalize(self, block, n_rows):
+        if not self.objective.has_penalty or not block.weights.size:
             return 0.0
-        scratch = part.scratch[: part.weights.size]
-        return self.objective.penalize(part.weights, part.weight_grad, n_rows, scratch)
+        scratch = block.scratch[: block.weights.size]
+        return self.objective.penalize(
+            block.weights, block.weight_grad, n_rows, scratch
+        )
 
-    def _move(self, part, rate):
-        if self.config.weight_decay and part.weights.size:
-            scal(1.0 - rate * self.config.weight_decay, part.weights)
-        params, grad, slots, scratch, _, _ = part
+    def _step_block(self, block, rate):
+        if self.config.weight_decay and block.weights.size:
+            scal(1.0 - rate * self.config.weight_decay, block.weights)
+        params, grad, slots, scratch, _, _ = block
         self.config.optimizer.step(
             params, grad, slots, scratch, rate, self.state.n_updates
         )
 
-    def _limit_norms(self, max_norm):
-        """Shorten the weights into each unit where they are longer than that.
+    def _apply_max_norm(self, max_norm):
+        """Limit the norm of the incoming weights of each unit to `max_norm`.
 
-        Srivastava et al. (JMLR 15, 2014), section 5.1. The gradient has been spent:
-        its memory serves for squares and norms.
+        Srivastava et al. (JMLR 15, 2014), section 5.1. The method stores squares and
+        norms in the gradient array, because the gradient is no longer needed.
         """
         for W, squares, norms in zip(self.state.network.weights, self.dW, self.db):
             np.square(W, out=squares)
             np.add.reduce(squares, axis=0, out=norms)
             np.sqrt(norms, out=norms)
             if math.isinf(np.add.reduce(norms)):
-                # Squares overflow long before the weights themselves do.
+                # The squares can overflow although the weights are finite.
                 norms[...] = np.linalg.norm(W.astype(np.float64), axis=0)
             np.maximum(norms, max_norm, out=norms)
             np.divide(max_norm, norms, out=norms)
             np.multiply(W, norms, out=W)
 
     def _flush_subnormals(self):
-        """Set to zero what the optimiser remembers of gradients long gone.
+        """Set subnormal numbers in the optimizer state to zero.
 
-        What decays ends among the subnormal numbers, with which processors
-        compute some fifty times slower: moments of dead units and unused inputs.
+        Decaying moments of dead units and unused inputs become subnormal. Computations
+        with subnormal numbers are about 50 times slower.
         """
         smallest = np.finfo(self.scratch.dtype).tiny
-        for part in self.parts:
-            for slot in part.slots:
-                np.abs(slot, out=part.scratch)
-                np.greater_equal(part.scratch, smallest, out=part.scratch)
-                slot *= part.scratch
+        for block in self.blocks:
+            for slot in block.slots:
+                np.abs(slot, out=block.scratch)
+                np.greater_equal(block.scratch, smallest, out=block.scratch)
+                slot *= block.scratch
 
 
-def _clip(grad, clip_norm):
+def _clip_norm(grad, clip_norm):
     norm = math.sqrt(dot(grad, grad))
     if norm == math.inf:
-        # Squares overflow long before the gradient itself does.
+        # The squares can overflow although the gradient is finite.
         norm = float(np.linalg.norm(grad.astype(np.float64)))
     if norm > clip_norm:
         grad *= clip_norm / norm

@@ -1,4 +1,4 @@
-"""Preallocated arrays that forward and backward passes write to."""
+"""Preallocated arrays that the forward and backward passes write to."""
 
 import copy
 import math
@@ -9,79 +9,89 @@ import numpy as np
 from .layout import layer_views
 
 
-def memory_order(buffer):
-    """Say whether a contiguous array lies row by row, "C", or column by column, "F"."""
-    return "C" if buffer.flags.c_contiguous else "F"
-
-
 def head_rows(buffer, n_rows):
-    """Return a buffer for fewer rows in the memory of this one, as contiguous."""
+    """Return a contiguous buffer of fewer rows in the memory of `buffer`.
+
+    Parameters
+    ----------
+    buffer : ndarray of shape (max_rows, n_columns)
+        Contiguous in C or Fortran order.
+    n_rows : int
+        At most ``max_rows``.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        A view in the same memory order.
+    """
+    order = "C" if buffer.flags.c_contiguous else "F"
     shape = (n_rows, buffer.shape[1])
-    flat = buffer.reshape(-1, order=memory_order(buffer))
-    return flat[: math.prod(shape)].reshape(shape, order=memory_order(buffer))
+    flat = buffer.reshape(-1, order=order)
+    return flat[: math.prod(shape)].reshape(shape, order=order)
 
 
 class ForwardBuffers:
-    """Where a forward pass over at most `n_rows` rows writes.
+    """Arrays for a forward pass over at most `n_rows` rows.
 
     Parameters
     ----------
     network : Network
-        Which layers there are.
+        Determines the shapes and the dtype.
     n_rows : int
-        Rows of the largest batch.
+        Number of rows of the largest batch.
     is_sparse : bool
-        Whether the inputs are, as they come.
+        Whether the raw inputs are sparse.
     activations : tuple of Activation, default=None
-        What the layers compute, if not what the network says.
+        Activation of each layer after the input. None uses those of the network.
 
     Attributes
     ----------
     is_sparse : bool
-        Whether they are when they reach the first layer.
+        Whether the inputs are sparse when they reach the first layer.
     z : list of ndarray of shape (n_rows, n_units)
-        Weighted inputs, one array a layer after the input.
-    a : list of ndarray of the same shapes
-        Activations: in a hidden layer the same array as `z` where the activation
-        allows it. Those of the outputs lie column by column, in Fortran order,
+        Weighted inputs of each layer after the input.
+    a : list of ndarray of shape (n_rows, n_units)
+        Activations of each layer after the input. In a hidden layer, `a` is the same
+        array as `z` if the activation allows it. The outputs are in Fortran order,
         which makes sums over the classes of a row fast.
     ones : ndarray of shape (n_rows,)
-        For sums over the rows.
+        Ones, for sums over rows as matrix products.
     """
 
     def __init__(self, network, n_rows, is_sparse, activations=None):
         self.n_rows = n_rows
         self.activations = activations or network.activations
-        # Rows that are centred have no zeros to speak of.
+        # Centering turns the zeros of sparse rows into nonzero values.
         self.is_sparse = is_sparse and not network.inputs.centers
-        self.z = [np.empty((n_rows, n), network.dtype) for n in network.sizes[1:]]
+        dtype = network.dtype
+        self.z = [np.empty((n_rows, n), dtype) for n in network.sizes[1:]]
         *hidden, outputs = self.z
         self.a = [
             np.empty_like(z) if f.needs_z else z
             for z, f in zip(hidden, self.activations)
         ]
         self.a.append(np.empty_like(outputs, order="F"))
-        self.ones = np.ones(n_rows, network.dtype)
+        self.ones = np.ones(n_rows, dtype)
 
     def head(self, n_rows):
-        """Return buffers for `n_rows` rows in the memory of these, as views."""
+        """Return buffers for fewer rows in the same memory, as views."""
         if n_rows == self.n_rows:
             return self
-        short = copy.copy(self)
-        short.n_rows = n_rows
-        short.z = [head_rows(z, n_rows) for z in self.z]
-        short.a = [head_rows(a, n_rows) for a in self.a]
-        short.ones = self.ones[:n_rows]
-        return short
+        head = copy.copy(self)
+        head.n_rows = n_rows
+        head.z = [head_rows(z, n_rows) for z in self.z]
+        head.a = [head_rows(a, n_rows) for a in self.a]
+        head.ones = self.ones[:n_rows]
+        return head
 
 
 class BatchBuffers(NamedTuple):
-    """What the rows of a batch are fetched into.
+    """Arrays that the rows of a mini-batch are copied into.
 
     Parameters
     ----------
     raw : ndarray of shape (n_rows, n_inputs)
-        Inputs in the dtype in which they come; `x` itself if that is its own.
+        Inputs in the dtype of the data; `x` itself if the dtypes are equal.
     x : ndarray of shape (n_rows, n_inputs)
         Inputs in the dtype of the network.
     y : ndarray of shape (n_rows, n_outputs)
@@ -89,7 +99,7 @@ class BatchBuffers(NamedTuple):
     weight : ndarray of shape (n_rows,)
         Sample weights.
     codes : ndarray of int of shape (n_rows,)
-        Which targets.
+        Codes of the targets.
     """
 
     raw: np.ndarray
@@ -112,36 +122,36 @@ class BatchBuffers(NamedTuple):
 
 
 class Workspace(ForwardBuffers):
-    """Every array that a mini-batch writes to.
+    """All arrays that one mini-batch writes to.
 
     Parameters
     ----------
     network, n_rows, is_sparse, activations
         As in `ForwardBuffers`.
     input_dtype : dtype
-        Of the inputs as they come.
+        Dtype of the raw inputs.
 
     Attributes
     ----------
     x : {ndarray, sparse array} of shape (n_rows, n_inputs)
-        The input of the rows in hand.
+        Inputs of the current rows.
     y : ndarray of shape (n_rows, n_outputs)
-        Their targets.
+        Targets of the current rows.
     weight : ndarray of shape (n_rows,) or None
-        Their sample weights.
+        Sample weights of the current rows.
     inputs : IdentityTransform or Standardized
-        That of the network, settled for inputs of this dtype.
-    fetched : BatchBuffers
-        What those are fetched into. They may be views of the user's arrays
-        instead, never written to.
+        Input transform of the network, for raw inputs of this dtype.
+    buffers : BatchBuffers
+        Arrays for `x`, `y` and `weight`, which may also be views of user arrays and
+        are therefore never written to by the passes.
     delta : list of ndarray of shape (n_rows, n_units)
-        The errors dC/dz of each layer after the input, laid out as `a`.
-    scratch : list of ndarray of the same shapes
-        For temporary values; all share their memory.
+        Errors dC/dz of each layer after the input, in the memory order of `a`.
+    scratch : list of ndarray of shape (n_rows, n_units)
+        Temporary arrays of the shapes of `delta`, which share their memory.
     row_scale : ndarray of shape (n_rows, 1)
-        What each row's error is multiplied with.
+        Factor of the error of each row.
     grad : ndarray of shape (n_params,)
-        The gradient, laid out as ``network.params``.
+        Gradient, in the layout of ``network.params``.
     dW, db : tuple of ndarray
         dC/dW and dC/db of each layer: views of `grad`.
     """
@@ -151,9 +161,9 @@ class Workspace(ForwardBuffers):
         dtype = network.dtype
         self.x = self.y = self.weight = None
         self.inputs = network.inputs.with_dtype(input_dtype, dtype)
-        n_fetched = 0 if self.is_sparse else network.sizes[0]
-        x = np.empty((n_rows, n_fetched), dtype)
-        self.fetched = BatchBuffers(
+        n_dense = 0 if self.is_sparse else network.sizes[0]
+        x = np.empty((n_rows, n_dense), dtype)
+        self.buffers = BatchBuffers(
             raw=x if input_dtype == dtype else np.empty_like(x, input_dtype),
             x=x,
             y=np.empty((n_rows, network.sizes[-1]), dtype, order="F"),
@@ -161,21 +171,24 @@ class Workspace(ForwardBuffers):
             codes=np.empty(n_rows, np.intp),
         )
         self.delta = [np.empty_like(a) for a in self.a]
-        widest = np.empty(n_rows * max(network.sizes[1:]), dtype)
+        shared = np.empty(n_rows * max(network.sizes[1:]), dtype)
         self.scratch = [
-            widest[: a.size].reshape(a.shape, order=memory_order(a)) for a in self.a
+            shared[: a.size].reshape(
+                a.shape, order="C" if a.flags.c_contiguous else "F"
+            )
+            for a in self.a
         ]
         self.row_scale = np.empty((n_rows, 1), dtype)
         self.grad = np.empty_like(network.params)
         self.dW, self.db = layer_views(self.grad, network.sizes)
 
     def head(self, n_rows):
-        """Return buffers for `n_rows` rows in the memory of these, as views."""
+        """Return buffers for fewer rows in the same memory, as views."""
         if n_rows == self.n_rows:
             return self
-        short = super().head(n_rows)
-        short.delta = [head_rows(delta, n_rows) for delta in self.delta]
-        short.scratch = [head_rows(scratch, n_rows) for scratch in self.scratch]
-        short.fetched = self.fetched.head(n_rows)
-        short.row_scale = self.row_scale[:n_rows]
-        return short
+        head = super().head(n_rows)
+        head.delta = [head_rows(delta, n_rows) for delta in self.delta]
+        head.scratch = [head_rows(scratch, n_rows) for scratch in self.scratch]
+        head.buffers = self.buffers.head(n_rows)
+        head.row_scale = self.row_scale[:n_rows]
+        return head

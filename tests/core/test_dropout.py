@@ -111,7 +111,7 @@ def test_float32_stays_float32(hidden):
         layer = DropoutActivation(
             ACTIVATIONS[hidden](), 0.4, SameDraws(), (8, 5), dtype
         )
-        for name in ("mask", "computed"):
+        for name in ("mask", "buffer"):
             if getattr(layer, name) is not None:
                 setattr(layer, name, getattr(layer, name).view(kind))
         z_, delta_ = (x.astype(dtype).view(kind) for x in (z, delta))

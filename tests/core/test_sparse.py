@@ -85,13 +85,13 @@ def assert_same_steps(make, y, weight=None, X=X, rtol=1e-10, **params):
 def folds(monkeypatch):
     """Return the scales that are multiplied out, as training goes on."""
     scales = []
-    settle = LazySparseSGD.settle
+    materialize = LazySparseSGD.materialize
 
     def noted(first, scale):
         scales.append(scale)
-        settle(first, scale)
+        materialize(first, scale)
 
-    monkeypatch.setattr(LazySparseSGD, "settle", noted)
+    monkeypatch.setattr(LazySparseSGD, "materialize", noted)
     return scales
 
 
@@ -529,7 +529,7 @@ def test_steps_by_touched_rows_are_steps(steps):
         np.testing.assert_allclose(
             first.squared_norm, np.sum(expected**2), rtol=1e-10, atol=1e-10
         )
-    first.settle(first.scale)
+    first.materialize(first.scale)
     np.testing.assert_allclose(W, expected, rtol=1e-10, atol=1e-10)
 
 
