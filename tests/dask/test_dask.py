@@ -397,9 +397,9 @@ def test_float32_is_preserved(client, plain, make, y):
     assert_same(fit_plain(plain, single, y, max_iter=2), net, rtol=1e-4)
     for method in ("predict", "predict_proba"):
         if hasattr(net, method):
-            mine, theirs = getattr(net, method), getattr(net.to_local(), method)
-            predicted = mine(to_dask(single))
-            assert predicted.dtype == theirs(single).dtype == predicted.compute().dtype
+            expected = getattr(net.to_local(), method)(single)
+            predicted = getattr(net, method)(to_dask(single))
+            assert predicted.dtype == expected.dtype == predicted.compute().dtype
 
 
 def test_fit_is_reproducible(client):
@@ -454,8 +454,11 @@ def test_fit_creates_one_actor_per_worker_and_releases_it(client, monkeypatch, s
     assert net.n_iter_ == 3
     assert becomes_true(lambda: count_actors(client) == [0, 0])
     assert becomes_true(lambda: not any(client.who_has().values()))
-    held = {"large": lambda dask_worker: len(dask_worker.data)}
-    assert becomes_true(lambda: not any(client.run(held["large"]).values()))
+
+    def count_stored(dask_worker):
+        return len(dask_worker.data)
+
+    assert becomes_true(lambda: not any(client.run(count_stored).values()))
 
 
 def test_failed_fit_releases_actors(client):
@@ -476,10 +479,10 @@ def test_stored_exception_does_not_keep_partitions(client):
 
 
 def test_failed_creation_releases_other_shards(client, monkeypatch):
-    real, calls = Shards._wait_for_shard, []
+    original, calls = Shards._wait_for_shard, []
 
-    def widen(self, future, address):
-        calls.append(real(self, future, address))
+    def fail_second_call(self, future, address):
+        calls.append(original(self, future, address))
         if len(calls) == 2:
             raise WorkerLostError
         return calls[-1]
@@ -490,7 +493,7 @@ def test_failed_creation_releases_other_shards(client, monkeypatch):
         found.append(count_actors(client))
         return run(epoch, rates)
 
-    monkeypatch.setattr(Shards, "_wait_for_shard", widen)
+    monkeypatch.setattr(Shards, "_wait_for_shard", fail_second_call)
     monkeypatch.setattr(SynchronousSGD, "run", run_and_count)
     net = classifier().fit(to_dask(X), to_dask(THREE))
     assert len(calls) == 2 + N_WORKERS
@@ -562,10 +565,8 @@ def test_predictions_are_lazy(client, fitted):
     def too_early(block):
         raise RuntimeError("computed")
 
-    make_lazy_data = to_dask(X).map_blocks(
-        too_early, dtype=float, meta=np.empty((0, 0))
-    )
-    predicted = fitted["three"].predict(make_lazy_data)
+    lazy = to_dask(X).map_blocks(too_early, dtype=float, meta=np.empty((0, 0)))
+    predicted = fitted["three"].predict(lazy)
     with pytest.raises(RuntimeError, match="computed"):
         predicted.compute()
 
@@ -626,8 +627,8 @@ def test_to_local_returns_independent_copy(client, plain, make, y):
     before = [W.copy() for W in net.coefs_]
     local.partial_fit(X, y)
     assert (local.coefs_[0] != before[0]).any()
-    for mine, theirs in zip(net.coefs_, before):
-        np.testing.assert_array_equal(mine, theirs)
+    for W, W_before in zip(net.coefs_, before):
+        np.testing.assert_array_equal(W, W_before)
     assert net.n_iter_ == 3
     again = pickle.loads(pickle.dumps(net.to_local()))
     np.testing.assert_array_equal(again.predict(X), net.to_local().predict(X))
@@ -688,9 +689,9 @@ def test_failed_fit_keeps_previous_fit(client):
 
 @ESTIMATORS
 def test_constructor_parameters(plain, make, y):
-    theirs = {n: p.default for n, p in signature(plain).parameters.items()}
-    ours = {n: p.default for n, p in signature(make).parameters.items()}
-    assert ours == {**theirs, "sync": "step", "client": None}
+    plain_defaults = {n: p.default for n, p in signature(plain).parameters.items()}
+    dask_defaults = {n: p.default for n, p in signature(make).parameters.items()}
+    assert dask_defaults == {**plain_defaults, "sync": "step", "client": None}
     assert make().get_params() == {
         **plain().get_params(),
         "sync": "step",
@@ -767,7 +768,7 @@ def test_types_of_validation_data(client, kind):
     val = (X[:30], THREE[:30], WEIGHT[:30])
     params = {"early_stopping": True, "max_iter": 6, "n_iter_no_change": 2}
     data = to_dask(X), to_dask(THREE)
-    theirs = val
+    val_in_memory = val
     if kind == "dask":
         val = [to_dask(array, (20, 10)) for array in val]
     if kind == "frame":
@@ -775,8 +776,10 @@ def test_types_of_validation_data(client, kind):
         val = to_dask_frame(frame[:30], (20, 10)), to_dask(val[1], [30]), WEIGHT[:30]
     net = classifier(**params).fit(*data, None, *val)
     inputs = X if kind != "frame" else frame
-    theirs = (inputs[:30], *theirs[1:])
-    expected = fit_plain(BackpropClassifier, inputs, THREE, validation=theirs, **params)
+    val_in_memory = (inputs[:30], *val_in_memory[1:])
+    expected = fit_plain(
+        BackpropClassifier, inputs, THREE, validation=val_in_memory, **params
+    )
     assert_same(expected, net)
     assert net.best_validation_score_ == pytest.approx(expected.best_validation_score_)
 
@@ -889,13 +892,13 @@ def test_error_while_computing_partition_is_raised(client):
     def fails(block):
         raise KeyError("no such file")
 
-    make_lazy_data = to_dask(X).map_blocks(fails, dtype=float, meta=np.empty((0, 0)))
+    lazy = to_dask(X).map_blocks(fails, dtype=float, meta=np.empty((0, 0)))
     with pytest.raises(KeyError, match="no such file"):
-        classifier().fit(make_lazy_data, to_dask(THREE))
+        classifier().fit(lazy, to_dask(THREE))
 
 
 @pytest.mark.parametrize(
-    ("inputs", "targets", "words"),
+    ("inputs", "targets", "message"),
     [
         (X, to_dask(THREE), "X must be a dask .* got numpy.ndarray"),
         (pd.DataFrame(X), to_dask(THREE), "X must be a dask .* got pandas.DataFrame"),
@@ -905,8 +908,8 @@ def test_error_while_computing_partition_is_raised(client):
         (to_dask(X), None, "y must be a dask .* got builtins.NoneType"),
     ],
 )
-def test_data_in_memory_raise(client, inputs, targets, words):
-    with pytest.raises(TypeError, match=words):
+def test_data_in_memory_raise(client, inputs, targets, message):
+    with pytest.raises(TypeError, match=message):
         classifier().fit(inputs, targets)
 
 
@@ -941,8 +944,8 @@ def test_mismatched_partitions_raise(client):
     with pytest.raises(ValueError, match="X has 70 rows and sample_weight has 30"):
         classifier().fit(to_dask(X), to_dask(THREE), to_dask(WEIGHT[:30], (30,)))
     fewer = with_unknown_chunks(to_dask(THREE[:-1], (*SIZES[:-1], SIZES[-1] - 1)))
-    words = "same number of rows .* Partition 5 has {'X': 11, 'y': 10}"
-    with pytest.raises(ValueError, match=words):
+    message = "same number of rows .* Partition 5 has {'X': 11, 'y': 10}"
+    with pytest.raises(ValueError, match=message):
         classifier().fit(to_dask(X), fewer)
 
 
@@ -966,7 +969,7 @@ def test_inputs_with_wrong_dimensions_raise(client, inputs, fitted):
 
 
 @pytest.mark.parametrize(
-    ("params", "words"),
+    ("params", "message"),
     [
         ({"sync": "never"}, "'sync' parameter of DaskBackpropClassifier"),
         ({"solver": "adm"}, "Did you mean 'adam'"),
@@ -978,8 +981,8 @@ def test_inputs_with_wrong_dimensions_raise(client, inputs, fitted):
         ({"early_stopping": True}, "early_stopping=True requires X_val and y_val"),
     ],
 )
-def test_invalid_parameters_raise(client, params, words):
-    with pytest.raises(ValueError, match=words):
+def test_invalid_parameters_raise(client, params, message):
+    with pytest.raises(ValueError, match=message):
         classifier(**params).fit(to_dask(X), to_dask(THREE))
 
 
@@ -1020,10 +1023,8 @@ def test_missing_client_raises(monkeypatch):
 
 def all_workers_alive(client):
     """Return whether the cluster has all its workers and all of them respond."""
-    predicted = client.run(os.getpid, on_error="return").values()
-    return len(predicted) == N_WORKERS and all(
-        isinstance(pid, int) for pid in predicted
-    )
+    pids = client.run(os.getpid, on_error="return").values()
+    return len(pids) == N_WORKERS and all(isinstance(pid, int) for pid in pids)
 
 
 def process_ids(client):
@@ -1035,7 +1036,7 @@ def process_ids(client):
 def kill_workers(client, method, *calls, n_killed=1):
     """Kill workers before the given calls of a method of `Shards`.
 
-    All workers store a shard, so that it does not matter which of them are killed.
+    All workers take part in a fit, so that it does not matter which of them are killed.
 
     Parameters
     ----------
@@ -1157,7 +1158,7 @@ def test_workers_lost_while_computing_partitions(
     # If all workers are lost, their replacements must compute the partitions.
     here, fuses = os.getpid(), [tmp_path / str(i) for i in range(n_killed)]
 
-    def kill_and_call(block):
+    def kill_once(block):
         assert os.getpid() != here
         for fuse in fuses:
             with suppress(FileNotFoundError):
@@ -1168,7 +1169,7 @@ def test_workers_lost_while_computing_partitions(
     for fuse in fuses:
         fuse.touch()
     inputs, targets, weight = make_lazy_data()
-    inputs = inputs.map_blocks(kill_and_call, dtype=float, meta=np.empty((0, 0)))
+    inputs = inputs.map_blocks(kill_once, dtype=float, meta=np.empty((0, 0)))
     net = classifier().fit(inputs, targets, weight)
     assert not any(fuse.exists() for fuse in fuses)
     assert_same(fit_without_loss({}), net)
@@ -1243,9 +1244,8 @@ def test_lost_partitions_are_named(killable_client, method):
     blocks = []
     for array, shape in ((X, (35, 5)), (THREE, (35,))):
         halves = [array[:35], array[35:]]
-        sent = killable_client.scatter(
-            halves, workers=doomed, hash=False
-        )  # new keys in each test
+        # Without hashing, the keys differ from the keys that another test has lost.
+        sent = killable_client.scatter(halves, workers=doomed, hash=False)
         parts = [da.from_delayed(dask.delayed(s), shape, array.dtype) for s in sent]
         blocks.append(da.concatenate(parts))
     with (
