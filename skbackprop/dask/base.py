@@ -116,8 +116,7 @@ class DaskBackprop(BaseEstimator):
         plain = self._begin(early_stopping_on=X_val)
         validation = map(self._to_memory, (X_val, y_val, sample_weight_val))
         partitions = to_partitions(X, y, sample_weight)
-        # The original collections are checked because Dask fuses the tasks of the
-        # partitions, so that the partitions no longer show their futures.
+        # `futures_of` cannot find futures in the partitions because Dask fuses tasks.
         keep_placement = bool(futures_of([X, y, sample_weight]))
         client = self._get_client()
         with closing(Shards(client, partitions, keep_placement)) as shards:
@@ -200,8 +199,8 @@ default=None
         public = [n for n in fitted if n.endswith("_") and not n.startswith("_")]
         return sorted({*super().__dir__(), *public})
 
-    # A client is a connection, which cannot be copied or pickled. Clones share the
-    # client. Pickled estimators have none.
+    # A client is a connection and cannot be copied or pickled. Therefore clones use
+    # the same client, and pickled estimators have no client.
     def __sklearn_clone__(self):
         params = self.get_params(deep=False)
         client = params.pop("client")

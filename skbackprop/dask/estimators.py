@@ -17,8 +17,8 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
     Parameters
     ----------
     hidden_layer_sizes, activation, ..., dtype
-        All parameters of :class:`skbackprop.BackpropClassifier`.
-        ``batch_size="auto"`` has a different meaning here:
+        All parameters of :class:`skbackprop.BackpropClassifier`. In this
+        class, ``batch_size="auto"`` has a different meaning:
 
         - ``sync="step"``: 4096 rows in total on all workers.
         - ``sync="epoch"``: 200 rows on each worker.
@@ -158,8 +158,8 @@ class DaskBackpropRegressor(RegressorMixin, DaskBackprop):
     Parameters
     ----------
     hidden_layer_sizes, activation, ..., dtype
-        All parameters of :class:`skbackprop.BackpropRegressor`.
-        ``batch_size="auto"`` has a different meaning here:
+        All parameters of :class:`skbackprop.BackpropRegressor`. In this
+        class, ``batch_size="auto"`` has a different meaning:
 
         - ``sync="step"``: 4096 rows in total on all workers.
         - ``sync="epoch"``: 200 rows on each worker.

@@ -315,7 +315,7 @@ class Shards:
             raise
 
     def _compute_partitions(self, partition_ids, workers):
-        """Start computing partitions where their data are, or evenly on all workers."""
+        """Start computing partitions near their data, or evenly on all workers."""
         if self.keep_placement:
             return self.client.compute([self.partitions[i] for i in partition_ids])
         futures = []

@@ -245,18 +245,18 @@ def test_types_of_targets_and_weights(client):
 
 
 def test_string_column_in_categorical_features(client):
-    words = FRAME[["a"]].assign(word=NAMES.astype(object))
-    whole = dd.from_pandas(words, npartitions=3)  # may convert objects to strings
-    net = classifier(categorical_features=["word"], batch_size=N_ROWS, shuffle=False)
+    strings = FRAME[["a"]].assign(name=NAMES.astype(object))
+    whole = dd.from_pandas(strings, npartitions=3)  # may convert objects to strings
+    net = classifier(categorical_features=["name"], batch_size=N_ROWS, shuffle=False)
     net.fit(whole, to_dask(THREE, [len(p) for p in whole.partitions]))
     expected = small(
         BackpropClassifier,
-        categorical_features=["word"],
+        categorical_features=["name"],
         batch_size=N_ROWS,
         shuffle=False,
     )
-    assert_same(expected.fit(words, THREE), net, rtol=1e-9)
-    assert_same_predictions(net.predict(whole).compute(), expected.predict(words))
+    assert_same(expected.fit(strings, THREE), net, rtol=1e-9)
+    assert_same_predictions(net.predict(whole).compute(), expected.predict(strings))
 
 
 def test_unknown_categories(client):
@@ -414,10 +414,10 @@ def test_fit_is_reproducible(client):
 
 
 def test_partitions_are_computed_and_stored_on_workers(client, monkeypatch):
-    here = os.getpid()
+    client_pid = os.getpid()
 
     def widen(block):
-        assert os.getpid() != here
+        assert os.getpid() != client_pid
         return np.repeat(block, 400, axis=1)
 
     wide = to_dask(X).map_blocks(widen, dtype=float, chunks=(SIZES, (5 * 400,)))
@@ -471,9 +471,9 @@ def test_failed_fit_releases_actors(client):
 
 def test_stored_exception_does_not_keep_partitions(client):
     # A notebook stores the last exception, and its traceback stores local variables.
-    others = to_dask(THREE[:60], (20, 13, 0, 1, 25, 1))
+    fewer = to_dask(THREE[:60], (20, 13, 0, 1, 25, 1))
     with pytest.raises(ValueError, match="same number of rows in each") as kept:
-        classifier().fit(to_dask(X), with_unknown_chunks(others))
+        classifier().fit(to_dask(X), with_unknown_chunks(fewer))
     assert becomes_true(lambda: not any(client.has_what().values()))
     assert kept.tb is not None
 
@@ -1156,10 +1156,10 @@ def test_workers_lost_while_computing_partitions(
     killable_client, fit_without_loss, tmp_path, n_killed
 ):
     # If all workers are lost, their replacements must compute the partitions.
-    here, fuses = os.getpid(), [tmp_path / str(i) for i in range(n_killed)]
+    client_pid, fuses = os.getpid(), [tmp_path / str(i) for i in range(n_killed)]
 
     def kill_once(block):
-        assert os.getpid() != here
+        assert os.getpid() != client_pid
         for fuse in fuses:
             with suppress(FileNotFoundError):
                 fuse.unlink()
@@ -1177,13 +1177,13 @@ def test_workers_lost_while_computing_partitions(
 
 def test_worker_lost_during_a_step(killable_client, fit_without_loss, tmp_path):
     # The worker dies during a computation, not between messages.
-    here, fuse = os.getpid(), tmp_path / "fuse"
+    client_pid, fuse = os.getpid(), tmp_path / "fuse"
 
     class Deadly(Activation):
         """ReLU that kills the first worker that finds the fuse file."""
 
         def forward(self, z, out):
-            if len(z) > 1 and os.getpid() != here:
+            if len(z) > 1 and os.getpid() != client_pid:
                 with suppress(FileNotFoundError):
                     fuse.unlink()
                     os.kill(os.getpid(), signal.SIGKILL)

@@ -474,8 +474,8 @@ def test_divisible_batches_equal_plain_fit_without_shuffle(make):
     net = fit_in_process(
         make, parts, [[2, 0], [1, 3]], shuffle=False, batch_size=N_ROWS // n_steps
     )
-    shares = [np.split(np.arange(N_ROWS)[rows], n_steps) for rows in bounds(sizes)]
-    order = np.concatenate([np.concatenate(share) for share in zip(*shares)])
+    pieces = [np.split(np.arange(N_ROWS)[rows], n_steps) for rows in bounds(sizes)]
+    order = np.concatenate([np.concatenate(step) for step in zip(*pieces)])
     plain = make(**{**SMALL, "shuffle": False, "batch_size": N_ROWS // n_steps})
     assert_same(plain.fit(X[order], y[order]), net)
 
@@ -936,21 +936,21 @@ def test_category_order_is_kept_if_equal_in_all_partitions():
 
 
 def test_categorical_columns_must_match():
-    others = FRAME.assign(kind=np.arange(N_ROWS) % 3)
+    changed = FRAME.assign(kind=np.arange(N_ROWS) % 3)
     one = PartitionSummary.from_partition(
         FRAME[:30], THREE[:30], None, "from_dtype", True
     )
     with pytest.raises(ValueError, match="different categorical columns"):
         one + PartitionSummary.from_partition(
-            others[30:], THREE[30:], None, "from_dtype", True
+            changed[30:], THREE[30:], None, "from_dtype", True
         )
 
 
 def test_category_types_must_match():
     one = PartitionSummary.from_partition(FRAME[:30], THREE[:30], None, ["kind"], True)
-    others = FRAME.assign(kind=pd.Categorical(np.arange(N_ROWS) % 3))
+    changed = FRAME.assign(kind=pd.Categorical(np.arange(N_ROWS) % 3))
     other = PartitionSummary.from_partition(
-        others[30:], THREE[30:], None, ["kind"], True
+        changed[30:], THREE[30:], None, ["kind"], True
     )
     with pytest.raises(
         ValueError, match="categories of different types in the same column"
