@@ -689,7 +689,10 @@ def compute_stored_outputs(net, X, y):
     """Return the outputs of a network now, and after another epoch."""
     predict = getattr(net, "predict_proba", net.predict)
     now = predict(X).tolist()
-    return {"now": now, "later": (net.partial_fit(X, y), predict(X).tolist())[1]}
+    return {
+        "predictions": now,
+        "after_training": (net.partial_fit(X, y), predict(X).tolist())[1],
+    }
 
 
 def train_stored_network(name):
@@ -714,7 +717,7 @@ def write_stored_files():
         deflated = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 9}
         skops_io.dump(net, path.with_suffix(".skops"), **deflated)
         outputs[name] = compute_stored_outputs(net, *data)
-    (folder / "answers.json").write_text(json.dumps(outputs) + "\n", "utf-8")
+    (folder / "outputs.json").write_text(json.dumps(outputs) + "\n", "utf-8")
 
 
 def test_each_format_version_has_stored_files():
@@ -723,7 +726,7 @@ def test_each_format_version_has_stored_files():
     assert folders == {f"format_{i}" for i in range(1, FORMAT + 1)}
     for folder in folders:
         found = {path.name for path in (STORED / folder).iterdir()}
-        assert found == files | {"answers.json"}
+        assert found == files | {"outputs.json"}
 
 
 @pytest.mark.parametrize("number", range(1, FORMAT + 1))
@@ -733,10 +736,10 @@ def test_stored_files_predict_and_train_as_before(name, kind, number):
     if kind == "skops" and skops_io is None:
         pytest.skip("needs skops")
     folder = STORED / f"format_{number}"
-    expected = json.loads((folder / "answers.json").read_text("utf-8"))[name]
+    expected = json.loads((folder / "outputs.json").read_text("utf-8"))[name]
     _, X, y = STORED_CASES[name]
     found = compute_stored_outputs(load(folder / f"{name}.{kind}"), X, y)
-    rtol = {"now": 1e-6, "later": 1e-5 if name == "labels" else 1e-6}
+    rtol = {"predictions": 1e-6, "after_training": 1e-5 if name == "labels" else 1e-6}
     for when in expected:
         np.testing.assert_allclose(found[when], expected[when], rtol=rtol[when])
 
