@@ -105,16 +105,14 @@ class ComponentSettings:
         self.settings = [
             (type(c), _comparable(vars(c)) if vars(c) else {}) for c in components
         ]
+        shown = [repr(c) if vars(c) else f"{type(c).__name__}()" for c in components]
+        self.shown = shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
 
     def __repr__(self):
-        shown = []
-        for kind, settings in self.settings:
-            is_dict = isinstance(settings, dict)
-            values = [f"{k}={v!r}" for k, v in settings.items()] if is_dict else ["..."]
-            shown.append(f"{kind.__name__}({', '.join(values)})")
-        return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
+        return self.shown
 
     def __eq__(self, other):
+        # `shown` may contain a memory address, which differs between processes.
         return self.settings == other.settings
 
     __hash__ = None
