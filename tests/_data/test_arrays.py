@@ -10,11 +10,11 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score
 from small_networks import (
     CODES,
-    ENDS,
     ESTIMATORS,
     LABELS,
     NAMES,
     NUMBERS,
+    SHORT_TRAINING,
     WEIGHT,
     X,
     assert_same_network,
@@ -341,7 +341,7 @@ def test_column_vector_y_is_flattened_with_warning():
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
 @ESTIMATORS
 def test_threads_can_share_one_estimator(make, y, kind):
-    fitted = make((32, 32), **ENDS).fit(X, y)
+    fitted = make((32, 32), **SHORT_TRAINING).fit(X, y)
     method = fitted.predict_proba if make is BackpropClassifier else fitted.predict
     blocks = [
         kind(block) for block in np.random.default_rng(1).normal(size=(60, 300, 4))

@@ -9,12 +9,12 @@ from small_fits import (
     ESTIMATORS,
     LABELS,
     NUMBERS,
-    THREE,
-    TWO,
+    THREE_CLASSES,
+    TWO_CLASSES,
     X,
     classifier,
-    cut_short,
     error_of,
+    ignore_convergence_warning,
     regressor,
 )
 
@@ -23,7 +23,9 @@ from skbackprop.core.optimizers import OPTIMIZERS
 
 
 def three_class_classifier():
-    return classifier(hidden_layer_sizes=(5,)).partial_fit(X, THREE, classes=[0, 1, 2])
+    return classifier(hidden_layer_sizes=(5,)).partial_fit(
+        X, THREE_CLASSES, classes=[0, 1, 2]
+    )
 
 
 # ------------------------------------------------------------------------ data
@@ -35,7 +37,7 @@ def test_classifier_rejects_continuous_targets():
 
 
 def test_multiclass_multioutput_targets_raise():
-    y = np.column_stack([THREE, THREE])
+    y = np.column_stack([THREE_CLASSES, THREE_CLASSES])
     error_of(lambda: classifier().fit(X, y), "Multioutput", "MultiOutputClassifier")
     error_of(lambda: classifier().partial_fit(X, y, classes=[0, 1, 2]), "Multioutput")
 
@@ -56,7 +58,7 @@ def test_single_class_raises(label):
     )
 
 
-@cut_short
+@ignore_convergence_warning
 def test_partial_fit_accepts_chunk_with_single_class():
     fitted = classifier().partial_fit(X, np.zeros(40, int), classes=[0, 1, 2])
     assert fitted.predict_proba(X).shape == (40, 3)
@@ -64,7 +66,7 @@ def test_partial_fit_accepts_chunk_with_single_class():
 
 def test_first_partial_fit_requires_classes():
     error_of(
-        lambda: classifier().partial_fit(X, THREE),
+        lambda: classifier().partial_fit(X, THREE_CLASSES),
         "classes",
         "first call",
         "partial_fit",
@@ -74,7 +76,7 @@ def test_first_partial_fit_requires_classes():
 def test_first_partial_fit_rejects_undeclared_labels():
     unfitted = classifier()
     error_of(
-        lambda: unfitted.partial_fit(X, THREE, classes=[0, 1]),
+        lambda: unfitted.partial_fit(X, THREE_CLASSES, classes=[0, 1]),
         "`y` has classes not in",
         "[0 1]",
         "[0 1 2]",
@@ -83,7 +85,9 @@ def test_first_partial_fit_rejects_undeclared_labels():
 
 
 @pytest.mark.parametrize(
-    "y", [THREE + 1, THREE.astype(str), np.full(40, 9)], ids=["ints", "strings", "nine"]
+    "y",
+    [THREE_CLASSES + 1, THREE_CLASSES.astype(str), np.full(40, 9)],
+    ids=["ints", "strings", "nine"],
 )
 def test_later_partial_fit_rejects_unknown_labels(y):
     error_of(
@@ -95,7 +99,9 @@ def test_later_partial_fit_rejects_unknown_labels(y):
 
 def test_later_partial_fit_rejects_different_classes():
     error_of(
-        lambda: three_class_classifier().partial_fit(X, THREE, classes=[0, 1, 3]),
+        lambda: three_class_classifier().partial_fit(
+            X, THREE_CLASSES, classes=[0, 1, 3]
+        ),
         "classes=[0, 1, 3]",
         "last call to partial_fit",
     )
@@ -104,16 +110,16 @@ def test_later_partial_fit_rejects_different_classes():
 @pytest.mark.parametrize(
     ("first", "then"),
     [
-        (THREE, LABELS),
-        (LABELS, THREE),
+        (THREE_CLASSES, LABELS),
+        (LABELS, THREE_CLASSES),
         (LABELS, LABELS[:, :2]),
-        (LABELS[:, :2], TWO),
-        (TWO, LABELS[:, :2]),
+        (LABELS[:, :2], TWO_CLASSES),
+        (TWO_CLASSES, LABELS[:, :2]),
     ],
     ids=["labels", "classes", "fewer", "two classes", "two labels"],
 )
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
-@cut_short
+@ignore_convergence_warning
 def test_continued_training_rejects_different_kind_of_labels(first, then, method):
     estimator = classifier(warm_start=True).fit(X, first)
     error_of(lambda: getattr(estimator, method)(X, then), "y")
@@ -129,7 +135,7 @@ def test_classes_must_match_columns_of_label_indicator(classes):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("kind", [np.float64, np.float32, csr_matrix, pd.DataFrame])
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
 def test_fit_rejects_nan_and_infinity_in_input(make, y, kind, bad):
     dtype = kind if kind is np.float32 else np.float64
@@ -149,7 +155,7 @@ def test_fit_rejects_nan_and_infinity_in_input(make, y, kind, bad):
     error_of(lambda: make().fit(wrong, y), "Input X contains", what)
 
 
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
 def test_predict_rejects_nan_in_input(make, y):
     fitted = make(max_iter=1).fit(X, y)
@@ -161,7 +167,7 @@ def test_predict_rejects_nan_in_input(make, y):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("make", [BackpropRegressor, BackpropClassifier])
 def test_nan_and_infinity_in_y_raise(make, method, bad):
-    y = TWO.astype(float)
+    y = TWO_CLASSES.astype(float)
     y[5] = bad
     kwargs = {}
     if make is BackpropClassifier and method == "partial_fit":
@@ -190,7 +196,7 @@ def test_labels_of_mixed_types_raise():
     )
 
 
-@cut_short
+@ignore_convergence_warning
 def test_poisson_loss_rejects_negative_targets():
     y = COUNTS.copy()
     y[7] = -2.5
@@ -311,9 +317,9 @@ def test_regressor_rejects_sparse_targets():
     error_of(lambda: regressor().fit(X, y), "dense", error=TypeError)
 
 
-@cut_short
+@ignore_convergence_warning
 def test_input_beyond_float32_range_raises():
-    fitted = classifier().fit(X.astype(np.float32), THREE)
+    fitted = classifier().fit(X.astype(np.float32), THREE_CLASSES)
     words = "X contains", "too large for float32"
     error_of(lambda: fitted.predict(X * 1e200), *words)
 
@@ -321,6 +327,12 @@ def test_input_beyond_float32_range_raises():
 def test_failing_scorer_is_named_in_error():
     estimator = classifier(early_stopping=True, scoring=lambda e, X, y: 0.0)
     weight = np.ones(len(X))
-    error_of(lambda: estimator.fit(X, THREE, weight), "scoring", "sample_weight")
+    error_of(
+        lambda: estimator.fit(X, THREE_CLASSES, weight), "scoring", "sample_weight"
+    )
     estimator.set_params(scoring="roc_auc")
-    error_of(lambda: estimator.fit(X, THREE), "scoring='roc_auc' failed", "multi_class")
+    error_of(
+        lambda: estimator.fit(X, THREE_CLASSES),
+        "scoring='roc_auc' failed",
+        "multi_class",
+    )

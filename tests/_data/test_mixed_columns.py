@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from small_fits import cut_short, error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     NAMES,
     NUMBERS,
@@ -147,7 +147,7 @@ def test_fit_equals_fit_on_manually_encoded_data(make, y, kind, solver):
 
 @BY_KIND
 @BOTH_ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_columns_are_encoded_without_standardization(make, y, kind):
     make_frame, levels = KINDS[kind]
     z = encode_manually(make_frame(), levels=levels, standardize=False)
@@ -424,7 +424,7 @@ def test_later_chunks_update_only_scalers_of_numeric_features(make, y):
 @pytest.mark.parametrize("scoring", ["loss", "named", "callable"])
 @BY_KIND
 @BOTH_ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_early_stopping_scores_encoded_rows(make, y, kind, scoring):
     if scoring == "named":
         scoring = "accuracy" if make is BackpropClassifier else "r2"

@@ -11,12 +11,12 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from small_fits import cut_short, error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
-    ENDS,
     ESTIMATORS,
     NUMBERS,
+    SHORT_TRAINING,
     WEIGHT,
     X,
     assert_same_network,
@@ -126,7 +126,7 @@ def test_large_offsets_lose_no_precision_in_float32(given):
     assert_close(fitted, plain, rtol=1e-4)
 
 
-@cut_short
+@ignore_convergence_warning
 def test_tiny_standard_deviations_do_not_overflow_in_float32():
     # The inverse of the standard deviation exceeds the float32 range. Subnormal
     # float32 numbers have few digits.
@@ -144,7 +144,7 @@ def test_tiny_standard_deviations_do_not_overflow_in_float32():
 @WEIGHTS
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @BOTH_ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_fit_equals_fit_on_manually_scaled_data(make, solver, weight):
     params = {"max_iter": 8} if solver == "lbfgs" else {}
     fitted = make_net(make, solver=solver, **params)
@@ -202,7 +202,7 @@ def test_scalers_ignore_held_out_rows(make, scoring, weight, monkeypatch):
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-@cut_short
+@ignore_convergence_warning
 def test_each_target_has_its_own_scale(solver):
     y = np.column_stack([UNITS, 1e-3 * X[:, 2], np.full(90, 7.0)])
     params = dict(solver=solver, max_iter=40)
@@ -316,7 +316,7 @@ def test_targets_whose_variance_overflows_raise(kind):
 # ------------------------------------------------------------------------ weights
 
 
-@cut_short
+@ignore_convergence_warning
 @BOTH_ESTIMATORS
 def test_integer_weights_equal_repeated_rows(make):
     times = WEIGHT.astype(int)
@@ -328,7 +328,7 @@ def test_integer_weights_equal_repeated_rows(make):
     np.testing.assert_allclose(weighted.predict(RAW), repeated.predict(RAW), rtol=1e-8)
 
 
-@cut_short
+@ignore_convergence_warning
 @BOTH_ESTIMATORS
 def test_zero_weight_rows_are_ignored(make):
     y = TARGETS[make]
@@ -387,7 +387,7 @@ def test_partial_fit_scales_by_all_chunks(make, weight, kind):
 
 @WEIGHTS
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "quantile"])
-@cut_short
+@ignore_convergence_warning
 def test_partial_fits_equal_one_fit_up_to_rounding(loss, weight):
     params = dict(loss=loss, n_iter_no_change=99)
     at_once = make_net(BackpropRegressor, max_iter=6, **params).fit(RAW, UNITS, weight)
@@ -458,7 +458,7 @@ def test_scaler_reads_wide_sparse_input_in_one_pass(monkeypatch):
 
     monkeypatch.setattr(StandardScaler, "partial_fit", recorded_partial_fit)
     raw = sp.csr_array((np.ones(90), np.arange(90), np.arange(91)), (90, 20_000))
-    net = BackpropClassifier((1,), **ENDS, solver="sgd", momentum=0.0)
+    net = BackpropClassifier((1,), **SHORT_TRAINING, solver="sgd", momentum=0.0)
     net.set_params(max_iter=1, n_iter_no_change=1, dtype="float32")
     net.partial_fit(raw, CODES, classes=[0, 1, 2])
     assert len(passes) == 1
@@ -493,7 +493,7 @@ def test_input_arrays_are_not_modified(make, dtype):
 
 
 @pytest.mark.parametrize(("early_stopping", "weighted"), [(False, True), (True, False)])
-@cut_short
+@ignore_convergence_warning
 def test_large_array_is_not_copied(tmp_path, early_stopping, weighted):
     shape = (8192, 1024)
     raw = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", "float32", shape)
@@ -541,7 +541,7 @@ def test_grid_search_over_standardize(make):
         (BackpropRegressor, load_diabetes),
     ],
 )
-@cut_short
+@ignore_convergence_warning
 def test_unscaled_datasets_score_like_pipeline_with_scaler(make, load):
     raw, y = load(return_X_y=True)
     net = make(random_state=0)

@@ -13,7 +13,7 @@ from sklearn.metrics import mean_poisson_deviance as deviance
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer
-from small_fits import cut_short, error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -233,7 +233,7 @@ def test_validation_data_do_not_affect_training(make, y, scoring, solver):
 @WEIGHTS
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_early_stopping_restores_weights_of_best_epoch(make, y, solver, weight):
     params = {"solver": solver, **LARGE_STEPS, "tol": 1e-9, "alpha": 0.0}
     net = small(make, early_stopping=True, **params)
@@ -321,7 +321,7 @@ def negative_loss(net, X, y):
 
 
 @pytest.mark.parametrize("scoring", ["loss", negative_loss])
-@cut_short
+@ignore_convergence_warning
 def test_improvements_accumulate_only_with_scoring_loss(scoring):
     # One epoch improves the loss by less than `tol`, three epochs by more.
     params = dict(solver="sgd", momentum=0.0, learning_rate_init=0.002, max_iter=30)
