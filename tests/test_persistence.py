@@ -46,7 +46,8 @@ from small_networks import (
 
 import skbackprop
 from skbackprop import BackpropClassifier, BackpropRegressor, load
-from skbackprop._data.columns import ColumnEncoder, find_categorical
+from skbackprop._data.columns import MixedColumns
+from skbackprop._data.dataframes import find_categorical
 from skbackprop._estimators.pickling import FORMAT, FORMAT_KEY
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.initializers import INITIALIZERS
@@ -483,13 +484,13 @@ COLUMNS = {
 
 def make_encoder_and_copy(X, categorical_features="from_dtype"):
     """Return a fitted encoder and a copy made with pickle."""
-    encoder = ColumnEncoder(find_categorical(X, categorical_features))
-    encoder.fit_transform(X)
+    encoder = MixedColumns(find_categorical(X, categorical_features))
+    encoder.fit_encode(X)
     return encoder, pickle.loads(pickle.dumps(encoder))
 
 
 def assert_same_encoding(one, other, X):
-    encoded = [encoder.transform(X) for encoder in (one, other)]
+    encoded = [encoder.encode(X) for encoder in (one, other)]
     assert encoded[0].dtype == encoded[1].dtype
     if sp.issparse(encoded[0]):
         encoded = [matrix.toarray() for matrix in encoded]
@@ -570,21 +571,21 @@ def test_other_dataframes_are_encoded_identically_after_loading(kind):
 
 def test_encoder_from_statistics_equals_encoder_from_data():
     df = mixed()[["a", "word", "b", "code"]]
-    one = ColumnEncoder(np.array([False, True, False, True]))
-    one.fit_transform(df)
-    other = ColumnEncoder(one.is_categorical).learn(
+    one = MixedColumns(np.array([False, True, False, True]))
+    one.fit_encode(df)
+    other = MixedColumns(one.is_categorical).set_statistics(
         means=np.array([df["a"].mean(), np.nanmean(df["b"])]),
-        has_gaps=np.array([False, True]),
+        has_missing=np.array([False, True]),
         levels=[np.asarray(df["word"].cat.categories), np.array([7.0, 8.0, 9.0])],
         names=df.columns,
     )
-    np.testing.assert_allclose(other.transform(df), one.transform(df), rtol=1e-14)
+    np.testing.assert_allclose(other.encode(df), one.encode(df), rtol=1e-14)
 
 
 def test_very_large_means_are_saved_exactly():
-    encoder = ColumnEncoder(None).learn([1.5e308, -2e300], [True, False])
+    encoder = MixedColumns(None).set_statistics([1.5e308, -2e300], [True, False])
     loaded = pickle.loads(pickle.dumps(encoder))
-    (filled,) = loaded.transform(pd.DataFrame({0: [np.nan], 1: [np.nan]}))
+    (filled,) = loaded.encode(pd.DataFrame({0: [np.nan], 1: [np.nan]}))
     assert filled.tolist() == [1.5e308, -2e300, 1.0]
 
 
@@ -595,7 +596,9 @@ def test_scaling_statistics_are_updated_after_loading(rows):
     for estimator in (net, loaded):
         estimator.partial_fit(rows[30:], NUMBERS[30:], WEIGHT[30:])
     for scales in ("inputs", "targets"):
-        expected, actual = (vars(getattr(e._scales, scales)) for e in (net, loaded))
+        expected, actual = (
+            vars(getattr(e._reader.scalers, scales)) for e in (net, loaded)
+        )
         assert actual.keys() == expected.keys()
         for name in actual:
             np.testing.assert_array_equal(actual[name], expected[name])

@@ -103,8 +103,8 @@ class Checkpoint(EpochCallback):
         if not SOLVERS[estimator.solver].can_resume:
             raise ValueError(
                 f"Checkpoint is not supported with solver={estimator.solver!r} because "
-                "the state of the SciPy optimizer cannot be saved. Use another solver, "
-                "or remove the Checkpoint."
+                "the state of this solver cannot be saved. Use another solver, or "
+                "remove the Checkpoint."
             )
         task = context
         while (task := task.parent) is not None:

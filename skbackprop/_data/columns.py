@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import is_regressor
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import _safe_indexing
@@ -79,9 +78,9 @@ class NumericColumns:
         X = validate_data(
             estimator, X, accept_sparse="csr", dtype="numeric", reset=False
         )
-        return sum_duplicates(X)
+        return sum_duplicates(X) if issparse(X) else X
 
-    def read_training_data(self, X, y, estimator, *, reset):
+    def read_training_data(self, X, y, estimator, *, y_numeric, reset):
         """Validate training data.
 
         Parameters
@@ -92,6 +91,8 @@ class NumericColumns:
             Target values.
         estimator : BaseEstimator
             Estimator in training.
+        y_numeric : bool
+            Whether `y` must be numeric.
         reset : bool
             Whether to store the feature names and the number of features in the
             estimator, or to compare them.
@@ -107,10 +108,10 @@ class NumericColumns:
             y,
             reset=reset,
             multi_output=True,
-            y_numeric=is_regressor(estimator),
+            y_numeric=y_numeric,
             **TRAINING_CHECKS,
         )
-        return sum_duplicates(X), y
+        return sum_duplicates(X) if issparse(X) else X, y
 
     def encode(self, X):
         """Return one partition of the training data as it is."""
@@ -154,7 +155,7 @@ class MixedColumns:
         """Validate and encode input data; see `NumericColumns.read`."""
         return self.encode(check_columns(X, estimator, reset=False))
 
-    def read_training_data(self, X, y, estimator, *, reset):
+    def read_training_data(self, X, y, estimator, *, y_numeric, reset):
         """Validate and encode; see `NumericColumns.read_training_data`."""
         X = check_columns(X, estimator, reset=reset)
         return check_X_y(
@@ -162,7 +163,7 @@ class MixedColumns:
             y,
             estimator=estimator,
             multi_output=True,
-            y_numeric=is_regressor(estimator),
+            y_numeric=y_numeric,
             **TRAINING_CHECKS,
         )
 
@@ -367,8 +368,8 @@ def check_columns(X, estimator, *, reset):
 
 
 def sum_duplicates(X):
-    """Return `X`; duplicate entries of a sparse matrix are summed in a copy."""
-    if issparse(X) and not X.has_canonical_format:
+    """Return a sparse matrix; duplicate entries are summed in a copy."""
+    if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
     return X

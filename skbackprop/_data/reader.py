@@ -81,20 +81,20 @@ class Reader:
         -------
         TrainingSamples
         """
-        X, y = self.columns.read_training_data(X, y, estimator, reset=False)
+        X, y = self.columns.read_training_data(
+            X, y, estimator, y_numeric=self.targets.are_numeric, reset=False
+        )
         y = self.targets.check(y)
         self.targets.check_known(y, complete=complete)
         return self.to_samples(X, y, sample_weight)
 
-    def read_partition(self, X, y, sample_weight, *, is_regression):
+    def read_partition(self, X, y, sample_weight):
         """Convert one partition of a distributed dataset to samples.
 
         Parameters
         ----------
         X, y, sample_weight
             As in `read`. All sample weights of a partition may be zero.
-        is_regression : bool
-            Whether `y` must be numeric.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class Reader:
             self.columns.encode(X),
             y,
             multi_output=True,
-            y_numeric=is_regression,
+            y_numeric=self.targets.are_numeric,
             **TRAINING_CHECKS,
         )
         y = self.targets.check(y)
@@ -164,6 +164,13 @@ class Reader:
             indices = (samples.X.indices, samples.X.indptr)
             arrays = [samples.X.data, *(i.astype(np.int64) for i in indices)]
         return joblib.hash([arrays, samples.targets, samples.codes, samples.weight])
+
+    # The name of a dtype, unlike the dtype itself, can be stored in a skops file.
+    def __getstate__(self):
+        return {**vars(self), "dtype": self.dtype.name}
+
+    def __setstate__(self, state):
+        vars(self).update({**state, "dtype": np.dtype(state["dtype"])})
 
     def without_encoding(self):
         """Return a reader of inputs that are encoded already."""

@@ -25,12 +25,14 @@ class TrainingSamples(Samples):
         ndarray of shape (1, n_classes) or (n_labels, 2)
             For a label indicator, the weights of samples without and with each label.
         """
-        codes, weight = self.take(self.codes), self.take(self.weight)
+        rows = slice(None) if self.rows is None else self.rows
+        weight = None if self.weight is None else self.weight[rows]
+        if self.codes is not None:
+            counts = np.bincount(self.codes[rows], weight, n_classes)
+            return counts[np.newaxis].astype(float)
         if weight is None:
             weight = np.ones(len(self))
-        if codes is not None:
-            return np.bincount(codes, weight, n_classes)[np.newaxis]
-        present = weight.astype(float) @ self.take(self.targets)
+        present = weight.astype(float) @ self.targets[rows]
         return np.column_stack([weight.sum(dtype=float) - present, present])
 
     def fit_scalers(self, with_targets):

@@ -58,7 +58,9 @@ class FittedScalers:
                 X = downcast_indices(X) if issparse(X) else X
                 _partial_fit(inputs, X.astype(np.float64, copy=False), weight)
             targets = _fit_targets(samples) if with_targets else None
-        return cls(_checked(inputs, "X"), _checked(targets, "y"))
+        return cls(
+            _checked(inputs, "X"), _checked(targets, "y") if with_targets else None
+        )
 
     def __add__(self, other):
         """Return the scalers of the samples of both."""

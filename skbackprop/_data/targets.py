@@ -1,6 +1,7 @@
 """Target values: class labels or numbers to network targets, and back."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
@@ -32,6 +33,7 @@ class ClassTargets:
     classes: np.ndarray
     kind: str
     is_sparse: bool
+    are_numeric: ClassVar[bool] = False
 
     @staticmethod
     def check(y):
@@ -236,6 +238,7 @@ class NumericTargets:
 
     n_targets: int
     n_quantiles: int | None = None
+    are_numeric: ClassVar[bool] = True
 
     @staticmethod
     def check(y):

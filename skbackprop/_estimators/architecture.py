@@ -33,6 +33,8 @@ class Architecture:
     ----------
     hidden_layer_sizes : tuple of int
         Number of units of each hidden layer.
+    n_outputs : int
+        Number of units of the output layer.
     hidden_activations : tuple of Activation
         Activation of each hidden layer.
     output_activation : Activation
@@ -48,6 +50,7 @@ class Architecture:
     """
 
     hidden_layer_sizes: tuple
+    n_outputs: int
     hidden_activations: tuple
     output_activation: Activation
     output_name: str
@@ -55,9 +58,9 @@ class Architecture:
     initializers: tuple
     settings: dict[str, Any]
 
-    def make_network(self, n_inputs, n_outputs, dtype, rng):
+    def make_network(self, n_inputs, dtype, rng):
         """Create a network with initial parameters drawn from `rng`."""
-        sizes = (n_inputs, *self.hidden_layer_sizes, n_outputs)
+        sizes = (n_inputs, *self.hidden_layer_sizes, self.n_outputs)
         activations = (*self.hidden_activations, self.output_activation)
         network = Network(sizes, activations, dtype)
         network.initialize(rng, self.initializers)
@@ -104,14 +107,19 @@ class ComponentSettings:
     """
 
     def __init__(self, components):
-        self.shown = repr(components[0] if len(components) == 1 else tuple(components))
-        self.settings = [(type(c), _comparable(vars(c))) for c in components]
+        self.settings = [
+            (type(c), _comparable(vars(c)) if vars(c) else {}) for c in components
+        ]
 
     def __repr__(self):
-        return self.shown
+        shown = []
+        for kind, settings in self.settings:
+            is_dict = isinstance(settings, dict)
+            values = [f"{k}={v!r}" for k, v in settings.items()] if is_dict else ["..."]
+            shown.append(f"{kind.__name__}({', '.join(values)})")
+        return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
 
     def __eq__(self, other):
-        # The representation may contain a memory address, which differs by process.
         return self.settings == other.settings
 
     __hash__ = None
@@ -175,6 +183,7 @@ def make_architecture(estimator, loss, default_output, n_outputs, settings):
         )
     return Architecture(
         sizes,
+        n_outputs,
         hidden,
         output,
         name if isinstance(name, str) else type(output).__name__,
@@ -316,17 +325,14 @@ def _initializers(estimator, hidden):
         return (initializers.FromFunction(init),) * n_layers
     if init != "auto":
         return (INITIALIZERS[init](),) * n_layers
-    factors = _glorot_factors(estimator.activation, hidden)
-    return tuple([initializers.Uniform(factor) for factor in factors])
-
-
-def _glorot_factors(activation, hidden):
-    """Return factors as in scikit-learn: the output layer uses the last hidden one."""
+    # As in scikit-learn, the output layer uses the factor of the last hidden layer.
     if hidden:
-        return [*[f.glorot_factor for f in hidden], hidden[-1].glorot_factor]
-    if isinstance(activation, (str, Activation)):
-        return [_activation(activation, ACTIVATIONS, "activation").glorot_factor]
-    return [Activation.glorot_factor]
+        layers = (*hidden, hidden[-1])
+    elif isinstance(estimator.activation, (str, Activation)):
+        layers = (_activation(estimator.activation, ACTIVATIONS, "activation"),)
+    else:
+        layers = (Activation,)
+    return tuple([initializers.Uniform(layer.glorot_factor) for layer in layers])
 
 
 def set_initial_parameters(network, coefs, intercepts):
@@ -340,11 +346,6 @@ def set_initial_parameters(network, coefs, intercepts):
         Weights of each layer; None leaves the weights unchanged.
     intercepts : sequence of array-like of shape (fan_out,), or None
         Biases of each layer; None leaves the biases unchanged.
-
-    Returns
-    -------
-    bool
-        Whether any parameter was set.
 
     Raises
     ------
@@ -376,4 +377,3 @@ def set_initial_parameters(network, coefs, intercepts):
             )
         for layer, array in zip(layers, arrays):
             layer[...] = array
-    return coefs is not None or intercepts is not None

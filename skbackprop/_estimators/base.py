@@ -97,6 +97,8 @@ class BaseBackprop(
 
     #: Constraints of all parameters.
     _parameter_constraints: dict
+    #: Whether the targets are numbers, not class labels.
+    _has_numeric_targets: bool
     #: Output activation if neither the user nor the loss names one.
     _default_output_activation: str
 

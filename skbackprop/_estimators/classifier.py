@@ -428,6 +428,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         "loss": [StrOptions(losses_for("classification")), Loss, callable],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
+    _has_numeric_targets = False
     _default_output_activation = "logistic"
 
     def __init__(

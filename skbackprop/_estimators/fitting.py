@@ -36,17 +36,13 @@ class FitKind(Enum):
     WARM = "fit with warm_start=True after an earlier fit"
     FIRST_CHUNK = "first call of partial_fit"
     NEXT_CHUNK = "later call of partial_fit"
-    RESUMED = "fit that was interrupted, from a checkpoint"
+    RESUMED = "interrupted fit, from a checkpoint"
 
-    @property
-    def continues(self):
-        """Whether training continues from a fitted network."""
-        return self not in (FitKind.FRESH, FitKind.FIRST_CHUNK)
-
-    @property
-    def is_chunk(self):
-        """Whether this is one epoch of `partial_fit`."""
-        return self in (FitKind.FIRST_CHUNK, FitKind.NEXT_CHUNK)
+    def __init__(self, description):
+        #: Whether training continues from a fitted network.
+        self.continues = self.name in ("WARM", "NEXT_CHUNK", "RESUMED")
+        #: Whether this is one epoch of `partial_fit`.
+        self.is_chunk = self.name in ("FIRST_CHUNK", "NEXT_CHUNK")
 
 
 def fit_network(
@@ -163,7 +159,9 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
         samples = reader.read(X, y, sample_weight, estimator, complete=complete)
         return reader, samples
     columns = make_columns(X, estimator.categorical_features)
-    X, y = columns.read_training_data(X, y, estimator, reset=True)
+    X, y = columns.read_training_data(
+        X, y, estimator, y_numeric=estimator._has_numeric_targets, reset=True
+    )
     dtype = computing_dtype(estimator, X.dtype)
     targets, y = estimator._learn_targets(y, classes, kind.is_chunk)
     reader = Reader(columns, targets, dtype)
@@ -212,25 +210,27 @@ def build_training(
         counts = counts + reader.class_counts
     reader = replace(reader, class_counts=counts)
     class_weights = estimator._get_class_weights(reader)
-    held_out = _read_validation_data(estimator, reader, *validation)
+    held_out = None
+    if any(data is not None for data in validation):
+        held_out = _read_validation_data(estimator, reader, *validation)
     architecture = _make_architecture(estimator, kind, reader, samples, held_out)
     state = _make_state(estimator, kind, reader, architecture, samples)
     if held_out is None and estimator.early_stopping:
         # Continued training holds out the same rows as before.
         rng = copy.deepcopy(state.split_rng) if kind.continues else state.rng
         samples, held_out = split(samples, estimator.validation_fraction, rng)
-    samples = _weighted(samples, class_weights)
+    if class_weights is not None:
+        samples = samples.with_class_weights(class_weights)
     check_positive_weight(samples, "training")
     if kind is not FitKind.RESUMED:
         reader = _start_fit(estimator, kind, reader, architecture, state, samples)
-    if set_initial_parameters(state.network, *initial):
+    if any(parameters is not None for parameters in initial):
+        set_initial_parameters(state.network, *initial)
         state.optimizer = None  # moments of other parameters are useless
     training = _make_training(estimator, kind, reader, architecture, state, samples)
     if held_out is not None:
-        weighted = _weighted(held_out, class_weights)
-        check_positive_weight(weighted, "validation")
         training.validate = _make_validation_scorer(
-            estimator, training.objective, weighted, held_out
+            estimator, training.objective, held_out, class_weights
         )
     if kind is FitKind.RESUMED:
         training.resumes = True
@@ -239,9 +239,7 @@ def build_training(
 
 
 def _read_validation_data(estimator, reader, X, y, sample_weight):
-    """Return the validation samples; None without validation data."""
-    if X is None and y is None and sample_weight is None:
-        return None
+    """Return the validation samples that the user passed."""
     for name, value in (("X_val", X), ("y_val", y)):
         if value is None:
             raise ValueError(f"{name} is missing. Pass X_val and y_val together.")
@@ -285,29 +283,23 @@ def _make_state(estimator, kind, reader, architecture, samples):
     if estimator.random_state is None:
         # A separate generator, which can be copied and pickled.
         rng = np.random.RandomState(rng.randint(np.iinfo(np.int32).max))
-    network = architecture.make_network(
-        samples.n_inputs, reader.targets.n_outputs, reader.dtype, rng
-    )
+    network = architecture.make_network(samples.n_inputs, reader.dtype, rng)
     return TrainingState(network, rng, split_rng=copy.deepcopy(rng))
-
-
-def _weighted(samples, class_weights):
-    return (
-        samples if class_weights is None else samples.with_class_weights(class_weights)
-    )
 
 
 def _start_fit(estimator, kind, reader, architecture, state, samples):
     """Update the counters and the scalers; return the reader with the scalers."""
-    state.reset_early_stopping()
-    if not kind.is_chunk:
-        state.reset_fit_counters()
+    if kind.continues:
+        state.reset_early_stopping()
+        if not kind.is_chunk:
+            state.reset_fit_counters()
     state.update_weight_totals(samples)
     network = state.network
     if estimator.standardize:
         scales_targets = estimator._scales_targets(architecture, reader.targets)
-        before = reader.scalers
-        scalers = before + samples.fit_scalers(scales_targets)
+        before, scalers = reader.scalers, samples.fit_scalers(scales_targets)
+        if kind.continues:
+            scalers = before + scalers
         reader = replace(reader, scalers=scalers)
         is_numeric = reader.columns.is_numeric_input(samples.n_inputs)
         network.inputs = scalers.input_transform(is_numeric)
@@ -329,7 +321,7 @@ def _make_training(estimator, kind, reader, architecture, state, samples):
         architecture.loss,
         0.0 if config.weight_decay else float(estimator.alpha),
         state.mean_weight,
-        estimator._n_averaged_outputs(reader.targets.n_outputs),
+        estimator._n_averaged_outputs(architecture.n_outputs),
         float(estimator.l1_alpha),
     )
     estimator._adopt(reader, architecture, state)
@@ -341,9 +333,15 @@ def _scores_loss(estimator):
     return isinstance(estimator.scoring, str) and estimator.scoring == "loss"
 
 
-def _make_validation_scorer(estimator, objective, weighted, held_out):
-    """Return the scorer of validation samples, with and without class weights."""
-    reader = estimator._reader
+def _make_validation_scorer(estimator, objective, held_out, class_weights):
+    """Return the scorer of the validation samples.
+
+    The loss uses class weights and scaled targets; scores do not.
+    """
+    reader, weighted = estimator._reader, held_out
+    if class_weights is not None:
+        weighted = held_out.with_class_weights(class_weights)
+    check_positive_weight(weighted, "validation")
     scaled = weighted.with_scaled_targets(reader.scalers, reader.dtype)
     if _scores_loss(estimator):
         return ValidationScorer(objective, scaled)

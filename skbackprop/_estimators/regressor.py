@@ -12,6 +12,7 @@ from .._data.targets import NumericTargets
 from ..core.activations import Identity
 from ..core.losses import Loss, Quantile, losses_for
 from .base import BaseBackprop
+from .fitted import fitted_parts
 from .parameters import SHARED_CONSTRAINTS, store_parameters
 from .solvers import has_partial_fit
 
@@ -422,6 +423,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         "loss": [StrOptions(losses_for("regression")), Loss, callable],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
     }
+    _has_numeric_targets = True
     _default_output_activation = "identity"
 
     def __init__(
@@ -535,16 +537,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             sequence, the mean of :func:`sklearn.metrics.d2_pinball_score` over the
             quantiles. The best possible score is 1.
         """
-        return self.score_predictions(y, self.predict(X), sample_weight)
-
-    def score_predictions(self, y, predictions, sample_weight=None):
-        if self._reader.targets.n_quantiles is None:
-            return r2_score(y, predictions, sample_weight=sample_weight)
-        scores = [
-            d2_pinball_score(y, column, sample_weight=sample_weight, alpha=quantile)
-            for quantile, column in zip(self._architecture.loss.quantile, predictions.T)
-        ]
-        return float(np.mean(scores))
+        return score_predictions(self, y, self.predict(X), sample_weight)
 
     _decides_by_logits = False
 
@@ -632,3 +625,31 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         # this tag draws targets below zero even for positive-only estimators.
         tags.target_tags.multi_output = not tags.target_tags.positive_only
         return tags
+
+
+def score_predictions(regressor, y, predictions, sample_weight):
+    """Score the predictions of a regressor; see `BackpropRegressor.score`.
+
+    Parameters
+    ----------
+    regressor : BackpropRegressor
+        Fitted regressor.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Target values.
+    predictions : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Predictions of the regressor.
+    sample_weight : array-like of shape (n_samples,) or None
+        Sample weights.
+
+    Returns
+    -------
+    float
+    """
+    reader, architecture, _ = fitted_parts(regressor)
+    if reader.targets.n_quantiles is None:
+        return r2_score(y, predictions, sample_weight=sample_weight)
+    scores = [
+        d2_pinball_score(y, column, sample_weight=sample_weight, alpha=quantile)
+        for quantile, column in zip(architecture.loss.quantile, predictions.T)
+    ]
+    return float(np.mean(scores))

@@ -32,7 +32,7 @@ def make_config(estimator, n_samples, n_hidden, n_epochs):
     optimizer = schedule = None
     batch_size, weight_decay = n_samples, 0.0
     solver = SOLVERS[estimator.solver]
-    if solver.is_stochastic:
+    if solver.optimizer is not None:
         optimizer = _build(solver.optimizer, estimator)
         schedule = _make_schedule(estimator)
         batch_size = _get_batch_size(estimator.batch_size, n_samples)

@@ -22,7 +22,9 @@ def make_epoch(training):
     -------
     MiniBatchEpoch
     """
-    if _can_skip_rows(training):
+    is_sparse = training.samples.is_sparse
+    stays_sparse = is_sparse and not training.state.network.inputs.centers
+    if stays_sparse and _can_skip_rows(training):
         return LazySparseEpoch(training)
     return MiniBatchEpoch(training)
 
@@ -34,16 +36,13 @@ def _can_skip_rows(training):
     clipping and max-norm need the norms of all weights.
     """
     config = training.config
-    stays_sparse = (
-        training.samples.is_sparse and not training.state.network.inputs.centers
-    )
     needs_all_rows = (
         config.optimizer.slots
         or config.clip_norm is not None
         or config.max_norm is not None
         or training.objective.l1_alpha
     )
-    return stays_sparse and not needs_all_rows
+    return not needs_all_rows
 
 
 class MiniBatchEpoch:
@@ -66,10 +65,9 @@ class MiniBatchEpoch:
         self.state, self.objective = training.state, training.objective
         self.samples, self.config = training.samples, training.config
         n_samples, batch_size = len(self.samples), self.config.batch_size
-        self.n_steps = -(-n_samples // batch_size)
-        self.work = self.objective.workspace(
-            self.samples, batch_size, self._activations(batch_size)
-        )
+        self.n_samples, self.n_steps = n_samples, -(-n_samples // batch_size)
+        activations = self._drop_out(batch_size) if self.config.dropout else None
+        self.work = self.samples.workspace(self.state.network, batch_size, activations)
         self.gradients = [dW.reshape(-1) for dW in self.work.dW]
         self.updater = self._make_updater(training)
         if self.state.order is None or self.state.order.size != n_samples:
@@ -78,14 +76,13 @@ class MiniBatchEpoch:
     @cached_property
     def last_work(self):
         """Workspace of the last mini-batch, which may have fewer rows."""
-        return self.work.head(len(self.samples) % self.config.batch_size)
+        return self.work.head(self.n_samples % self.config.batch_size)
 
     def _make_updater(self, training):
         return ParameterUpdater(training, self.work.grad)
 
-    def _activations(self, n_rows):
-        if not self.config.dropout:
-            return None
+    def _drop_out(self, n_rows):
+        """Return the activations of the network with dropout."""
         state = self.state
         if state.dropout_rng is None:
             seed = state.rng.randint(np.iinfo(np.int32).max)
@@ -112,7 +109,7 @@ class MiniBatchEpoch:
             self.state.rng.shuffle(self.state.order)
             order = samples.to_row_indices(self.state.order)
         loss_sum = penalty_sum = 0.0
-        n_samples = len(samples)
+        n_samples = self.n_samples
         batches = row_blocks(n_samples, config.batch_size)
         for rows, rate in zip(batches, rates):
             n_rows = rows.stop - rows.start

@@ -51,15 +51,12 @@ class Uniform(Initializer):
     factor: float
 
     def weights(self, rng, fan_in, fan_out):
-        bound = self._bound(fan_in, fan_out)
+        bound = np.sqrt(self.factor / (fan_in + fan_out))
         return rng.uniform(-bound, bound, (fan_in, fan_out))
 
     def biases(self, rng, fan_in, fan_out):
-        bound = self._bound(fan_in, fan_out)
+        bound = np.sqrt(self.factor / (fan_in + fan_out))
         return rng.uniform(-bound, bound, fan_out)
-
-    def _bound(self, fan_in, fan_out):
-        return np.sqrt(self.factor / (fan_in + fan_out))
 
 
 class HeNormal(Initializer):

@@ -87,12 +87,9 @@ class Standardized:
 
     def __init__(self, center, scale):
         self.center = center
+        #: Whether the transform subtracts a center, which makes sparse rows dense.
+        self.centers = center is not None
         self.factor = 1.0 / (BOUND * scale)
-
-    @property
-    def centers(self):
-        """Whether the transform subtracts a center, which makes sparse rows dense."""
-        return self.center is not None
 
     def with_dtype(self, input_dtype, dtype):
         """Return a copy for the dtypes of the inputs and of the network.

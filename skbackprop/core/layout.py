@@ -12,9 +12,9 @@ BLOCK_ROWS = 1024
 
 
 def row_blocks(n_rows, size):
-    """Yield slices of at most `size` rows that cover ``range(n_rows)`` in order."""
-    for start in range(0, n_rows, size):
-        yield slice(start, min(start + size, n_rows))
+    """Iterate over slices of at most `size` rows that cover ``range(n_rows)``."""
+    starts = range(0, n_rows, size)
+    return (slice(start, min(start + size, n_rows)) for start in starts)
 
 
 def layer_views(flat, sizes):

@@ -43,6 +43,8 @@ class Network:
         All weights, layer by layer, followed by all biases.
     weights, biases : tuple of ndarray
         Weights W and biases b of each layer, as views of `params`.
+    dtype : numpy.dtype
+        Dtype of `params`.
     n_weights : int
         Number of weights; ``params[:n_weights]`` contains the weights.
     inputs : IdentityTransform or Standardized
@@ -54,27 +56,21 @@ class Network:
         self.activations = tuple(activations)
         self.n_weights = sum(i * o for i, o in pairwise(self.sizes))
         self.params = np.zeros(self.n_weights + sum(self.sizes[1:]), dtype)
+        self.dtype = self.params.dtype
         self.inputs = IdentityTransform()
-        self._view_params()
-
-    def _view_params(self):
         self.weights, self.biases = layer_views(self.params, self.sizes)
 
     # `pickle` and `deepcopy` would convert the views to independent arrays, which
     # training would not update. The views are therefore removed and created again.
     def __getstate__(self):
         state = self.__dict__.copy()
-        del state["weights"], state["biases"]
+        del state["weights"], state["biases"], state["dtype"]
         return state
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._view_params()
-
-    @property
-    def dtype(self):
-        """The dtype of the parameters and outputs."""
-        return self.params.dtype
+        self.dtype = self.params.dtype
+        self.weights, self.biases = layer_views(self.params, self.sizes)
 
     def initialize(self, rng, initializers):
         """Draw the initial weights and biases.

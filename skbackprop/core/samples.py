@@ -38,19 +38,10 @@ class Samples:
         self.codes = None if codes is None else np.require(codes, requirements="A")
         self.weight = None if weight is None else np.require(weight, requirements="A")
         self.rows = rows
+        self.n_inputs = X.shape[1]
 
     def __len__(self):
         return self.X.shape[0] if self.rows is None else len(self.rows)
-
-    @property
-    def n_inputs(self):
-        """Number of network inputs."""
-        return self.X.shape[1]
-
-    @property
-    def n_outputs(self):
-        """Number of network outputs."""
-        return self.targets.shape[1]
 
     @property
     def mean_weight(self):
@@ -61,23 +52,24 @@ class Samples:
 
     def subset(self, rows):
         """Return the samples with these row numbers, without a copy."""
-        return self._replace(rows=rows)
+        replaced = copy.copy(self)
+        replaced.rows = rows
+        return replaced
 
     def with_weight(self, weight):
         """Return the same samples with other sample weights."""
-        return self._replace(weight=weight)
+        replaced = copy.copy(self)
+        replaced.weight = weight
+        return replaced
 
     def with_targets(self, targets):
         """Return the same samples with other target values."""
-        return self._replace(targets=np.asfortranarray(targets))
-
-    def _replace(self, **changes):
         replaced = copy.copy(self)
-        vars(replaced).update(changes)
+        replaced.targets = np.asfortranarray(targets)
         return replaced
 
     def raw_blocks(self, n_rows):
-        """Yield untransformed inputs and sample weights in blocks of rows.
+        """Iterate over untransformed inputs and sample weights in blocks of rows.
 
         Parameters
         ----------
@@ -91,9 +83,11 @@ class Samples:
         weight : ndarray of shape (n_block,) or None
             Sample weights of these rows.
         """
-        for block in row_blocks(len(self), n_rows):
-            rows = block if self.rows is None else self.rows[block]
-            yield self.X[rows], None if self.weight is None else self.weight[rows]
+        blocks = row_blocks(len(self), n_rows)
+        if self.rows is not None:
+            blocks = (self.rows[block] for block in blocks)
+        X, weight = self.X, self.weight
+        return ((X[rows], None if weight is None else weight[rows]) for rows in blocks)
 
     def take(self, array):
         """Return the rows of an array, or of None, that belong to these samples."""

@@ -199,8 +199,9 @@ class TrainingState:
         Without the totals, a chunk of heavy samples would count no more than a chunk
         of light ones.
         """
-        self.n_rows += len(samples)
-        self.weight_sum += samples.mean_weight * len(samples)
+        n_rows = len(samples)
+        self.n_rows += n_rows
+        self.weight_sum += samples.mean_weight * n_rows
 
     @property
     def mean_weight(self):

@@ -42,6 +42,7 @@ from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.callback._callback_context import CallbackContext, get_context_path
 
 from skbackprop import BackpropClassifier, EpochEndCallback, HistoryLogger
+from skbackprop._estimators.fitting import prepare_training
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.training import Observer, mini_batches
 
@@ -467,9 +468,9 @@ class ConstantObserver(Observer):
 
 @pytest.mark.parametrize("values", [(True, False), (False, True), (True, True)])
 def test_all_observers_are_called_even_if_one_stops_training(values):
-    training = classifier()._prepare(X, CODES, None)
+    training = prepare_training(classifier(), X, CODES, None)
     training.observers = tuple(map(ConstantObserver, values))
-    assert training.run(mini_batches).reason == "stopped"
+    assert training.run(mini_batches).kind == "stopped"
     assert [observer.n_calls for observer in training.observers] == [1, 1]
 
 

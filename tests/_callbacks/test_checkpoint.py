@@ -249,11 +249,13 @@ def test_fit_can_be_resumed_twice(every, tmp_path):
     fit_and_interrupt(net, path, 6, X, CODES, every=every)
     with pytest.raises(KilledError):
         Checkpoint.resume(path, X, CODES, callbacks=[kill_after(15)])
-    assert read_checkpoint(path)["attributes"]["n_iter_"] == 15 - 15 % every
+    assert read_checkpoint(path)["attributes"]["_state"].n_epochs == 15 - 15 % every
     resumed = Checkpoint.resume(path, X, CODES)
     assert_same_training(resumed, uninterrupted, (X, CODES))
     # The resumed fit continues to write checkpoints until the end.
-    assert read_checkpoint(path)["attributes"]["n_iter_"] == uninterrupted.n_iter_
+    assert (
+        read_checkpoint(path)["attributes"]["_state"].n_epochs == uninterrupted.n_iter_
+    )
     assert read_checkpoint(path)["finished"]
 
 
@@ -378,7 +380,7 @@ def test_killed_process_can_be_resumed(killed_at, seconds, every, tmp_path):
     assert not read_checkpoint(path)["finished"]
     names = {}
     exec(script, names)
-    n_epochs = read_checkpoint(path)["attributes"]["n_iter_"]
+    n_epochs = read_checkpoint(path)["attributes"]["_state"].n_epochs
     assert n_epochs == 15 if killed_at else 1 <= n_epochs < 100
     uninterrupted = names["net"].fit(names["X"], names["y"])
     log, callback = make_epoch_log()
@@ -397,14 +399,16 @@ def test_checkpoint_is_written_every_n_epochs_and_at_the_end(every, tmp_path):
 
     def check_file(net, epoch):
         exists = path.exists()
-        written.append(read_checkpoint(path)["attributes"]["n_iter_"] if exists else 0)
+        written.append(
+            read_checkpoint(path)["attributes"]["_state"].n_epochs if exists else 0
+        )
 
     net = classifier().set_callbacks(
         Checkpoint(str(path), every), EpochEndCallback(check_file)
     )
     n_epochs = net.fit(X, CODES).n_iter_
     assert written == [n - n % every for n in range(1, n_epochs + 1)]
-    assert read_checkpoint(path)["attributes"]["n_iter_"] == n_epochs
+    assert read_checkpoint(path)["attributes"]["_state"].n_epochs == n_epochs
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -432,7 +436,7 @@ def test_failed_write_keeps_previous_checkpoint(failing, tmp_path, monkeypatch):
     assert_same_network(Checkpoint.resume(path, X, CODES), same)
     # The failed write does not prevent further checkpoints.
     fit_and_interrupt(classifier(), path, 8, X, CODES)
-    assert read_checkpoint(path)["attributes"]["n_iter_"] == 8
+    assert read_checkpoint(path)["attributes"]["_state"].n_epochs == 8
     assert list(tmp_path.iterdir()) == [path]
 
 
