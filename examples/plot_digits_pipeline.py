@@ -73,7 +73,7 @@ for _ in range(5):
         seconds[name].append(perf_counter() - start)
 seconds = {name: median(times) for name, times in seconds.items()}
 
-print(f"{'':20}  test     5-fold CV      epochs  fit [s]   / MLP")
+print(f"{'':20}  test     5-fold CV      epochs  fit [s]   vs MLP")
 for name, model in models.items():
     model.fit(X_train, y_train)
     scores = cross_val_score(model, X, y, cv=5)

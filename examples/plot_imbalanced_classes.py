@@ -160,6 +160,10 @@ for score, label, style in [
 for value, label in [(0.5, "default"), (threshold, "tuned")]:
     right.axvline(value, color="0.7", zorder=0)
     right.text(value, 1.01, label, ha="center", color="0.3")
-right.set(xlabel="threshold", ylim=(0, 1.08), title="Thresholds, class_weight none")
+right.set(
+    xlabel="threshold",
+    ylim=(0, 1.08),
+    title="Effect of the threshold, class_weight=None",
+)
 right.legend(loc="lower right")
 plt.show()

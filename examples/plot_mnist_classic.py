@@ -259,9 +259,9 @@ for ax in (left, middle):
         ax.plot(epochs, accuracies, style, color=color, linewidth=2, label=name)
     ax.axhline(0.95, color="0.6", linestyle=":")
     ax.set(xlabel="epoch", ylabel="test accuracy")
-left.set_title(data_name)
+left.set_title(f"Test accuracy, {data_name}")
 left.legend(loc="lower right")
-middle.set(title="Accuracy above 0.92", ylim=(0.92, 0.99))
+middle.set(title="Test accuracy above 0.92", ylim=(0.92, 0.99))
 middle.text(epochs[-1], 0.9495, "95 %", ha="right", va="top", color="0.4")
 
 for shift, (name, color) in zip(

@@ -197,7 +197,7 @@ left.legend(loc="upper right")
 right.plot(count, readings, "o", color="0.6", markersize=3, label="mean of the chunk")
 running = np.cumsum(readings) / count
 right.plot(
-    count, running, color="tab:blue", linewidth=2, label="mean of all previous rows"
+    count, running, color="tab:blue", linewidth=2, label="mean of all rows so far"
 )
 right.set(
     xlabel="number of chunks", ylabel="reading", title="Mean used for standardization"

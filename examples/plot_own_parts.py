@@ -140,7 +140,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained"
 left.scatter(X, y, s=6, color="0.6", label="samples")
 left.plot(grid, default.predict(grid), label="squared error, ReLU")
 left.plot(grid, custom.predict(grid), label="custom components")
-left.set(xlabel="x", ylabel="y", ylim=(-1.5, 3.5), title="Outliers")
+left.set(xlabel="x", ylabel="y", ylim=(-1.5, 3.5), title="Regression with outliers")
 left.legend()
 right.plot(custom.history_["learning_rate"])
 right.set(xlabel="epoch", ylabel="learning rate", title="Custom schedule")

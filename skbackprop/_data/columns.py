@@ -40,8 +40,11 @@ def make_columns(X, categorical_features):
     -------
     NumericColumns or MixedColumns
     """
+    has_dtypes = is_dataframe(X)
+    if not has_dtypes and isinstance(categorical_features, str):  # "from_dtype"
+        return NumericColumns()
     is_categorical = find_categorical(X, categorical_features)
-    if is_categorical is None and not is_dataframe(X):
+    if is_categorical is None and not has_dtypes:
         return NumericColumns()
     return MixedColumns(is_categorical)
 

@@ -84,6 +84,7 @@ class Reader:
         X, y = self.columns.read_training_data(
             X, y, estimator, y_numeric=self.targets.are_numeric, reset=False
         )
+        check_range(X, self.dtype, "X")
         y = self.targets.check(y)
         self.targets.check_known(y, complete=complete)
         return self.to_samples(X, y, sample_weight)
@@ -107,6 +108,7 @@ class Reader:
             y_numeric=self.targets.are_numeric,
             **TRAINING_CHECKS,
         )
+        check_range(X, self.dtype, "X")
         y = self.targets.check(y)
         self.targets.check_known(y)
         samples = self.to_samples(X, y, None)
@@ -137,7 +139,6 @@ class Reader:
         -------
         TrainingSamples
         """
-        check_range(X, self.dtype, "X")
         targets, codes = self.targets.encode(y, self.dtype)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(

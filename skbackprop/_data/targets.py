@@ -289,13 +289,7 @@ class NumericTargets:
         return self.n_quantiles or self.n_targets
 
     def check_known(self, y, *, complete=False):
-        """Raise ValueError if the number of targets differs from the first fit."""
-        n_targets = 1 if y.ndim == 1 else y.shape[1]
-        if n_targets != self.n_targets:
-            raise ValueError(
-                f"y must have {self.n_targets} targets as in the first fit, got "
-                f"{n_targets}."
-            )
+        """Numbers need no comparison; `encode` checks the number of targets."""
 
     def encode(self, y, dtype):
         """Convert targets to an array with one column per output.
@@ -314,6 +308,12 @@ class NumericTargets:
         codes : None
         """
         check_range(y, dtype, "y")
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        if n_targets != self.n_targets:
+            raise ValueError(
+                f"y must have {self.n_targets} target(s) as in the first fit, got "
+                f"{n_targets}."
+            )
         wide = np.result_type(y, dtype)
         targets = np.ascontiguousarray(y, wide).reshape(len(y), -1)
         if self.n_quantiles is not None:

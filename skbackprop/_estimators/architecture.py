@@ -47,6 +47,10 @@ class Architecture:
         Initializer of each layer after the input.
     settings : dict
         Parameters that must not change while training continues.
+    decides_by_logits : bool
+        Whether a classifier decides by the weighted inputs of the output layer.
+    has_softmax_outputs : bool
+        Whether the outputs of each sample sum to one.
     """
 
     hidden_layer_sizes: tuple
@@ -57,6 +61,8 @@ class Architecture:
     loss: Loss
     initializers: tuple
     settings: dict[str, Any]
+    decides_by_logits: bool
+    has_softmax_outputs: bool
 
     def make_network(self, n_inputs, dtype, rng):
         """Create a network with initial parameters drawn from `rng`."""
@@ -65,17 +71,6 @@ class Architecture:
         network = Network(sizes, activations, dtype)
         network.initialize(rng, self.initializers)
         return network
-
-    @property
-    def decides_by_logits(self):
-        """Whether a classifier decides by the weighted inputs of the output layer."""
-        # A subclass of Sigmoid may reach 0.5 elsewhere.
-        return type(self.output_activation) in (Sigmoid, Softmax)
-
-    @property
-    def has_softmax_outputs(self):
-        """Whether the outputs of each sample sum to one."""
-        return isinstance(self.output_activation, Softmax)
 
     def check_same_settings(self, other):
         """Raise ValueError if a parameter differs from that of another architecture.
@@ -196,6 +191,9 @@ def make_architecture(estimator, loss, default_output, n_outputs, settings):
             "loss": ComponentSettings([loss]),
             "output_activation": ComponentSettings([output]),
         },
+        # A subclass of Sigmoid may reach 0.5 elsewhere.
+        decides_by_logits=type(output) in (Sigmoid, Softmax),
+        has_softmax_outputs=isinstance(output, Softmax),
     )
 
 

@@ -81,6 +81,9 @@ class FitCallbackContext(Observer):
         self.estimator = estimator
         self.task = estimator._init_callback_context(max_subtasks=estimator.max_iter)
         self.epoch = None
+        has_callbacks = getattr(estimator, "_skl_callbacks", ())
+        #: Observers of the training: empty if the estimator has no callbacks.
+        self.observers = (self,) if has_callbacks else ()
         is_weighted = sample_weight is not None
         metadata = {"sample_weight": sample_weight} if is_weighted else None
         self.callback_kwargs = {
@@ -89,11 +92,6 @@ class FitCallbackContext(Observer):
             "y": y,
             "metadata": metadata,
         }
-
-    @property
-    def observers(self):
-        """Observers of the training: empty if the estimator has no callbacks."""
-        return (self,) if getattr(self.estimator, "_skl_callbacks", ()) else ()
 
     def begin(self):
         """Notify the callbacks that the fit begins."""

@@ -218,7 +218,8 @@ class FittedNetwork:
 
     def _read_inputs(self, X):
         """Convert input data to network inputs."""
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # raises
         return self._reader.read_inputs(X, self)
 
     def _outputs(self, X):

@@ -13,7 +13,7 @@ from math import nan
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._data.columns import make_columns
+from .._data.columns import check_range, make_columns
 from .._data.reader import Reader
 from .._data.validation_split import check_positive_weight, split
 from ..core.layout import BLOCK_ROWS
@@ -163,6 +163,7 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
         X, y, estimator, y_numeric=estimator._has_numeric_targets, reset=True
     )
     dtype = computing_dtype(estimator, X.dtype)
+    check_range(X, dtype, "X")
     targets, y = estimator._learn_targets(y, classes, kind.is_chunk)
     reader = Reader(columns, targets, dtype)
     return reader, reader.to_samples(X, y, sample_weight)
@@ -325,7 +326,8 @@ def _make_training(estimator, kind, reader, architecture, state, samples):
         float(estimator.l1_alpha),
     )
     estimator._adopt(reader, architecture, state)
-    samples = samples.with_scaled_targets(reader.scalers, reader.dtype)
+    if reader.targets.are_numeric:
+        samples = samples.with_scaled_targets(reader.scalers, reader.dtype)
     return Training(state, objective, samples, config)
 
 

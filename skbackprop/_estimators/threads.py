@@ -1,6 +1,6 @@
 """Limits on the number of BLAS threads."""
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -16,11 +16,16 @@ SCIPY_LIBRARIES = ("scipy.libs/*", "scipy/.dylibs/*")
 
 
 class SingleThreadLimit:
-    """Reference-counted limit of BLAS libraries to one thread.
+    """Limits BLAS libraries to one thread while at least one fit or prediction runs.
 
     The number of BLAS threads is a setting of the whole process. With separate limits,
     two concurrent fits could each restore the limit of the other fit, and the process
     would stay limited to one thread.
+
+    Parameters
+    ----------
+    libraries : ThreadpoolController
+        BLAS libraries to limit.
     """
 
     def __init__(self, libraries):
@@ -28,27 +33,26 @@ class SingleThreadLimit:
         self.lock = Lock()
         self.n_users = 0
 
-    @contextmanager
-    def __call__(self):
+    # Since threadpoolctl 3.8, other threads cannot undo a limit before the thread that
+    # set the limit leaves a `with` block. The blocks below are left immediately.
+
+    def acquire(self):
+        """Limit the libraries for one more user."""
         with self.lock:
             if self.n_users == 0:
                 self.limit = self.libraries.limit(limits=1, user_api="blas")
-                self.release_limits()
+                with self.libraries.limit():
+                    pass
             self.n_users += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.n_users -= 1
-                if self.n_users == 0:
-                    self.limit.restore_original_limits()
-                    self.release_limits()
 
-    def release_limits(self):
-        # Since threadpoolctl 3.8, other threads cannot undo a limit before the thread
-        # that set the limit leaves a `with` block. This block is left immediately.
-        with self.libraries.limit():
-            pass
+    def release(self):
+        """Restore the original number of threads after the last user."""
+        with self.lock:
+            self.n_users -= 1
+            if self.n_users == 0:
+                self.limit.restore_original_limits()
+                with self.libraries.limit():
+                    pass
 
 
 _search_lock = Lock()
@@ -88,10 +92,14 @@ def blas_threads(network, n_rows):
     would keep the cores busy and slow down the other library.
     """
     scipy_limit, other_limit = _get_limits()
+    is_small = n_rows * max([W.size for W in network.weights]) <= SMALL_PRODUCT
     # The order matters because threadpoolctl stores the limits of both libraries in
     # one place.
-    with ExitStack() as stack:
-        stack.enter_context(scipy_limit())
-        if n_rows * max(W.size for W in network.weights) <= SMALL_PRODUCT:
-            stack.enter_context(other_limit())
+    limits = (scipy_limit, other_limit) if is_small else (scipy_limit,)
+    for limit in limits:
+        limit.acquire()
+    try:
         yield
+    finally:
+        for limit in reversed(limits):
+            limit.release()

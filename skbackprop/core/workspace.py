@@ -10,24 +10,23 @@ from .layout import layer_views
 
 
 def head_rows(buffer, n_rows):
-    """Return a contiguous buffer of fewer rows in the memory of `buffer`.
+    """Return a contiguous buffer of fewer rows in the memory of a Fortran-order array.
 
     Parameters
     ----------
     buffer : ndarray of shape (max_rows, n_columns)
-        Contiguous in C or Fortran order.
+        Contiguous in Fortran order.
     n_rows : int
         At most ``max_rows``.
 
     Returns
     -------
     ndarray of shape (n_rows, n_columns)
-        A view in the same memory order.
+        A view in Fortran order.
     """
-    order = "C" if buffer.flags.c_contiguous else "F"
     shape = (n_rows, buffer.shape[1])
-    flat = buffer.reshape(-1, order=order)
-    return flat[: math.prod(shape)].reshape(shape, order=order)
+    flat = buffer.reshape(-1, order="F")
+    return flat[: math.prod(shape)].reshape(shape, order="F")
 
 
 class ForwardBuffers:
@@ -79,8 +78,9 @@ class ForwardBuffers:
             return self
         head = copy.copy(self)
         head.n_rows = n_rows
-        head.z = [head_rows(z, n_rows) for z in self.z]
-        head.a = [head_rows(a, n_rows) for a in self.a]
+        head.z = [z[:n_rows] for z in self.z]
+        *hidden, outputs = self.a
+        head.a = [*[a[:n_rows] for a in hidden], head_rows(outputs, n_rows)]
         head.ones = self.ones[:n_rows]
         return head
 
@@ -187,8 +187,10 @@ class Workspace(ForwardBuffers):
         if n_rows == self.n_rows:
             return self
         head = super().head(n_rows)
-        head.delta = [head_rows(delta, n_rows) for delta in self.delta]
-        head.scratch = [head_rows(scratch, n_rows) for scratch in self.scratch]
+        for name in ("delta", "scratch"):
+            *hidden, outputs = getattr(self, name)
+            views = [*[h[:n_rows] for h in hidden], head_rows(outputs, n_rows)]
+            setattr(head, name, views)
         head.buffers = self.buffers.head(n_rows)
         head.row_scale = self.row_scale[:n_rows]
         return head

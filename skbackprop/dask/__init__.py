@@ -1,4 +1,4 @@
-"""Training on data in partitions on the workers of a Dask cluster.
+"""Training on partitioned data on the workers of a Dask cluster.
 
 This package requires dask.distributed: ``pip install "skbackprop[dask]"``.
 """

@@ -1,4 +1,4 @@
-"""What must be known of data that lie in parts, to read all parts alike."""
+"""Column and target statistics of partitions, merged over the whole dataset."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,113 +23,136 @@ from .._data.columns import (
 
 @dataclass(frozen=True)
 class PartitionSummary:
-    """Of some partitions; the sum of two is that of all their partitions.
+    """Columns and targets of one or more partitions.
+
+    The sum of two summaries is the summary of the partitions of both.
 
     Parameters
     ----------
-    sample : {ndarray, DataFrame} of shape (0, n_features)
-        What X is like.
+    schema : {ndarray, DataFrame} of shape (0, n_features)
+        X without rows, with the columns and dtypes of X.
     dtype : dtype
-        Of the numbers in X, once encoded.
+        Floating-point dtype of X after encoding.
     is_categorical : ndarray of bool of shape (n_features,) or None
-        Which features are categories.
-    numbers : NumericSummary or None
-        Of the other features; None where X needs no encoding.
-    levels : list of ndarray
-        The categories of each that is one.
+        Whether each feature is categorical.
+    numeric : NumericSummary or None
+        Statistics of the numeric features. None if X does not require encoding.
+    categories : list of ndarray
+        Categories of each categorical feature.
     has_labels : bool
-        Whether the targets name classes.
-    targets : ndarray of shape (n,) or (n, n_outputs)
-        The labels there are, or else the least and the largest targets.
+        Whether the targets are class labels.
+    targets : ndarray of shape (n_classes,), (2,) or (2, n_outputs)
+        Unique class labels if `has_labels`. Otherwise the minimum and the maximum of
+        each target.
     """
 
-    sample: Any
+    schema: Any
     dtype: np.dtype
     is_categorical: np.ndarray | None
-    numbers: Any
-    levels: list
+    numeric: Any
+    categories: list
     has_labels: bool
     targets: np.ndarray
 
     @classmethod
-    def of(cls, X, y, weight, categorical_features, has_labels):
-        """Go through one partition.
+    def from_partition(cls, X, y, sample_weight, categorical_features, has_labels):
+        """Summarize one partition.
 
         Parameters
         ----------
-        X, y, weight
-            The partition.
+        X, y, sample_weight
+            Partition. The sample weights are not used.
         categorical_features
-            The parameter of that name.
+            Parameter `categorical_features` of the estimator.
         has_labels : bool
-            Whether `y` names classes.
+            Whether a one-dimensional `y` contains class labels.
 
         Returns
         -------
         PartitionSummary
+
+        Raises
+        ------
+        ValueError
+            If `X` or `y` is sparse, or if `y` is not a valid target.
         """
         if issparse(X) or issparse(y):
             raise ValueError(
-                "Partitions of sparse X or y are not supported: make them dense, or "
-                "fit on one machine."
+                "Sparse partitions of X or y are not supported by the Dask estimators. "
+                "Convert them to dense arrays, or use BackpropClassifier or "
+                "BackpropRegressor."
             )
         is_categorical = find_categorical(X, categorical_features)
-        numbers, levels = None, []
+        numeric, categories = None, []
         dtype = np.result_type(X.dtype) if not is_dataframe(X) else None
         if is_dataframe(X) or is_categorical is not None:
-            is_number = np.ones(X.shape[1], bool)
+            is_numeric = np.ones(X.shape[1], bool)
             if is_categorical is not None:
-                is_number &= ~is_categorical
+                is_numeric &= ~is_categorical
                 columns = np.flatnonzero(is_categorical)
-                levels = [levels_of(column_of(X, j)) for j in columns]
-            dtype = np.dtype("float32" if is_float32(X, is_number) else "float64")
-            numbers = NumericSummary.of(X, np.flatnonzero(is_number))
+                categories = [levels_of(column_of(X, j)) for j in columns]
+            dtype = np.dtype("float32" if is_float32(X, is_numeric) else "float64")
+            numeric = NumericSummary.from_columns(X, np.flatnonzero(is_numeric))
         y = check_array(
             y, ensure_2d=False, dtype=None if has_labels else "numeric", input_name="y"
         )
         y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
-        has_labels = has_labels and y.ndim == 1  # an indicator has columns
+        has_labels = has_labels and y.ndim == 1  # multilabel targets have columns
         if has_labels:
             check_classification_targets(y)
-        targets = unique_labels(y) if has_labels else _extremes(y)
-        return cls(X[:0], dtype, is_categorical, numbers, levels, has_labels, targets)
+        targets = unique_labels(y) if has_labels else _min_and_max(y)
+        return cls(
+            X[:0], dtype, is_categorical, numeric, categories, has_labels, targets
+        )
 
     def __add__(self, other):
-        """Return the outline of the partitions of both."""
-        if self.sample.shape[1] != other.sample.shape[1]:
+        """Return the summary of the partitions of both."""
+        if self.schema.shape[1] != other.schema.shape[1]:
             raise ValueError(
-                "Partitions of X have different numbers of features: "
-                f"{self.sample.shape[1]} and {other.sample.shape[1]}."
+                "All partitions of X must have the same number of features, got "
+                f"{self.schema.shape[1]} and {other.schema.shape[1]}."
             )
         if not np.array_equal(self.is_categorical, other.is_categorical):
             raise ValueError(
-                "Partitions of X differ in which columns are categories. Give them the "
-                "same dtypes, or name the columns in categorical_features."
+                "Partitions of X have different categorical columns. Convert each "
+                "column to the same dtype in all partitions, or list the columns in "
+                "categorical_features."
             )
         both = np.concatenate([self.targets, other.targets])
         return PartitionSummary(
-            self.sample,
+            self.schema,
             np.result_type(self.dtype, other.dtype),
             self.is_categorical,
-            None if self.numbers is None else self.numbers + other.numbers,
-            [merge_categories(*pair) for pair in zip(self.levels, other.levels)],
+            None if self.numeric is None else self.numeric + other.numeric,
+            [
+                merge_categories(*pair)
+                for pair in zip(self.categories, other.categories)
+            ],
             self.has_labels,
-            np.unique(both) if self.has_labels else _extremes(both),
+            np.unique(both) if self.has_labels else _min_and_max(both),
         )
 
-    def settle(self, estimator):
-        """Have an estimator learn the columns, as if it had seen all partitions."""
-        validate_data(estimator, self.sample, reset=True, skip_check_array=True)
-        estimator.is_categorical_ = self.is_categorical
-        estimator._encoder = self._encoder(estimator)
+    def fit_encoder(self, estimator):
+        """Set the column attributes of an estimator, as if it had read all partitions.
 
-    def _encoder(self, estimator):
-        if self.numbers is None:
+        Sets `n_features_in_`, `feature_names_in_`, `is_categorical_` and the encoder.
+
+        Parameters
+        ----------
+        estimator : BackpropClassifier or BackpropRegressor
+            Estimator to change.
+        """
+        validate_data(estimator, self.schema, reset=True, skip_check_array=True)
+        estimator.is_categorical_ = self.is_categorical
+        estimator._encoder = self._make_encoder(estimator)
+
+    def _make_encoder(self, estimator):
+        if self.numeric is None:
             return None
         return ColumnEncoder(self.is_categorical).learn(
-            self.numbers.means,
-            self.numbers.has_gaps,
-            [known_levels(levels) for levels in self.levels],
+            self.numeric.means,
+            self.numeric.has_missing,
+            [known_levels(levels) for levels in self.categories],
             self.dtype.name,
             getattr(estimator, "feature_names_in_", None),
         )
@@ -137,52 +160,83 @@ class PartitionSummary:
 
 @dataclass(frozen=True)
 class NumericSummary:
-    """Of some features that are numbers: how many there are, and what they sum to.
+    """Counts and sums of numeric features.
+
+    The sum of two summaries is the summary of the rows of both.
 
     Parameters
     ----------
-    counts : ndarray of int of shape (n_numbers,)
-        How many are there.
-    sums : ndarray of shape (n_numbers,)
-        Their sum.
-    has_gaps : ndarray of bool of shape (n_numbers,)
-        Whether any is missing.
+    counts : ndarray of int of shape (n_numeric,)
+        Number of values that are not missing.
+    sums : ndarray of shape (n_numeric,)
+        Sum of these values.
+    has_missing : ndarray of bool of shape (n_numeric,)
+        Whether the feature has missing values.
     """
 
     counts: np.ndarray
     sums: np.ndarray
-    has_gaps: np.ndarray
+    has_missing: np.ndarray
 
     @classmethod
-    def of(cls, X, columns):
-        """Go through some columns of a partition."""
+    def from_columns(cls, X, columns):
+        """Summarize the given columns of a partition.
 
-        def numbers_in(X):
-            found = [pd.Series(column_of(X, j)) for j in columns]
-            rows = [column.to_numpy(float, na_value=np.nan) for column in found]
+        Parameters
+        ----------
+        X : {ndarray, DataFrame} of shape (n_samples, n_features)
+            Partition of the input data.
+        columns : ndarray of int
+            Indices of the numeric columns.
+
+        Returns
+        -------
+        NumericSummary
+        """
+
+        def to_float_array(X):
+            series = [pd.Series(column_of(X, j)) for j in columns]
+            rows = [column.to_numpy(float, na_value=np.nan) for column in series]
             return np.reshape(rows, (len(columns), len(X))).T
 
-        values = encode_or_raise(numbers_in, X)
-        is_there = ~np.isnan(values)
-        sums = np.where(is_there, values, 0.0).sum(axis=0)
-        return cls(is_there.sum(axis=0), sums, ~is_there.all(axis=0))
+        values = encode_or_raise(to_float_array, X)
+        is_present = ~np.isnan(values)
+        sums = np.where(is_present, values, 0.0).sum(axis=0)
+        return cls(is_present.sum(axis=0), sums, ~is_present.all(axis=0))
 
     def __add__(self, other):
-        """Return what is known of both."""
+        """Return the summary of the rows of both."""
         return NumericSummary(
             self.counts + other.counts,
             self.sums + other.sums,
-            self.has_gaps | other.has_gaps,
+            self.has_missing | other.has_missing,
         )
 
     @property
     def means(self):
-        """The mean of each number, 0 where none is there."""
+        """Mean of each feature, or 0 if all values are missing."""
         return self.sums / np.maximum(self.counts, 1)
 
 
 def merge_categories(one, other):
-    """Return the levels of both, in their order where it is the same."""
+    """Merge the categories of a feature from two partitions.
+
+    Parameters
+    ----------
+    one, other : ndarray
+        Categories in each partition.
+
+    Returns
+    -------
+    ndarray
+        All categories. The order is kept if both arrays are equal or one is empty.
+        Otherwise the categories are sorted.
+
+    Raises
+    ------
+    ValueError
+        If the categories cannot be sorted because their types differ.
+    """
     if np.array_equal(one, other):
         return one
     if not one.size or not other.size:
@@ -191,10 +245,11 @@ def merge_categories(one, other):
         return np.unique(np.concatenate([one, other]))
     except TypeError as error:
         raise ValueError(
-            "Partitions of X have categories of different kinds in one column, such as "
-            f"words and numbers: {one[:3].tolist()} and {other[:3].tolist()}."
+            "Partitions of X have categories of different types in the same column: "
+            f"{one[:3].tolist()} and {other[:3].tolist()}. Convert the column to the "
+            "same type in all partitions, for example strings or numbers."
         ) from error
 
 
-def _extremes(y):
+def _min_and_max(y):
     return np.stack([y.min(axis=0), y.max(axis=0)])

@@ -1,499 +1,399 @@
-"""Data in parts on the workers of a cluster, and what answers for them there."""
+"""Client side of the distributed data: calls to the shards and lost workers."""
 
 import operator
 import time
 from collections import defaultdict
-from dataclasses import replace
 from functools import reduce
-from typing import NamedTuple
 
 import dask
 import numpy as np
 from distributed import CancelledError, wait
-from sklearn.utils.validation import check_array, column_or_1d
 
-from ..core.samples import Samples
+from .shard import Shard, call_shard, count_rows, result_or_raise
 
-#: Seconds after which a worker that has not answered is looked after. It may just be
-#: busy: there is no limit to how long an answer takes.
+#: Seconds after which the client checks whether a worker that has not returned a result
+#: is still alive. The worker may be busy: the time for a result is not limited.
 POLL_INTERVAL = 2.0
 
-#: Seconds that the cluster is given to notice that a worker is gone.
+#: Seconds to wait for the cluster to detect that a worker is lost.
 LOSS_TIMEOUT = 10.0
 
-#: Seconds that the cluster is given to have a worker again, if all are gone.
+#: Seconds to wait for a new worker if all workers are lost.
 NO_WORKER_TIMEOUT = 60.0
 
 
 class WorkerLostError(Exception):
-    """Raised where a worker did not answer."""
-
-
-class Failure(NamedTuple):
-    """What a shard answers in the place of an error of its own.
-
-    Any that is raised, in contrast, comes from the cluster.
-    """
-
-    error: Exception
-
-
-class Shard:
-    """The rows that lie on one worker, and what learns from them there.
-
-    What it is follows from its partitions and from what it has been told, and to ask
-    it changes nothing: one that is lost can be made anew on another worker.
-
-    Parameters
-    ----------
-    numbers : list of int
-        Those of its partitions, in all the data.
-    *parts : tuple of X, y and weight
-        Its partitions.
-    """
-
-    def __init__(self, numbers, *parts):
-        self.numbers, self.parts = numbers, parts
-
-    def answer(self, method, *args):
-        """Call a method; return what it returns, or a `Failure`."""
-        try:
-            with np.errstate(all="ignore"):  # who leads the training looks for overflow
-                return getattr(self, method)(*args)
-        except Exception as error:
-            return Failure(error)
-
-    def outline(self, function, *args):
-        """Return what a function finds of each partition as it came, added up."""
-        return reduce(operator.add, (function(*part, *args) for part in self.parts))
-
-    def read(self, estimator, dtype):
-        """Turn the partitions into samples."""
-        parts = [_read(estimator, *part, dtype) for part in self.parts]
-        self.sizes = [len(part) for part in parts]
-        self.samples = _joined(parts)
-        del self.parts
-
-    def measure(self, function, *args):
-        """Return what a function finds of the samples."""
-        return self.samples.measured(function, *args)
-
-    def change(self, function, *args):
-        """Have a function make others of the samples."""
-        self.samples = self.samples.changed(function, *args)
-
-    def make_learner(self, kind, *args):
-        """Make what learns from the samples."""
-        self.learner = kind(self, *args)
-
-    def learn(self, *args):
-        """Return what the learner answers."""
-        return self.learner(*args)
-
-
-def _read(estimator, X, y, weight, dtype):
-    """Turn a partition into samples, which may all weigh nothing."""
-    samples = estimator._read(X, y, None, dtype)
-    if weight is None:
-        return samples
-    weight = check_array(
-        weight,
-        dtype=dtype,
-        ensure_2d=False,
-        ensure_non_negative=True,
-        input_name="sample_weight",
-    )
-    return replace(samples, weight=column_or_1d(weight))
-
-
-def _joined(parts):
-    """Return the samples of several parts as one."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-
-    def join(name):
-        if getattr(first, name) is None:
-            return None
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    targets = join("targets") if first.codes is None else first.targets
-    return Samples(join("X"), targets, join("codes"), join("weight"))
+    """Exception raised if a worker was lost before it returned a result."""
 
 
 class ShardHandle:
-    """A shard as it is seen from afar."""
+    """Client-side reference to a shard.
 
-    def __init__(self, future, actor, address, numbers):
+    Parameters
+    ----------
+    future : Future
+        Future of the actor. Its status is "finished" as long as the worker is alive.
+    actor : Actor
+        Proxy of the shard.
+    address : str
+        Address of the worker.
+    partition_ids : list of int
+        Indices of the partitions of the shard.
+
+    Attributes
+    ----------
+    n_received : int
+        Number of broadcast calls that the shard has received.
+    """
+
+    def __init__(self, future, actor, address, partition_ids):
         self.future, self.actor, self.address = future, actor, address
-        self.numbers = numbers
-        self.n_told = 0
+        self.partition_ids = partition_ids
+        self.n_received = 0
 
     @property
-    def is_there(self):
+    def is_alive(self):
+        """Whether the worker of the shard is not known to be lost."""
         return self.future.status == "finished"
 
 
-def _ask(shard, message):
-    """Ask a shard, in a task on its worker."""
-    return shard.answer(*message).result()
-
-
-def _count_rows(part, number):
-    """Return how many rows a partition has."""
-    X, y, weight = part
-    counts = {
-        name: values.shape[0]  # sparse ones have no length
-        for name, values in (("X", X), ("y", y), ("sample_weight", weight))
-        if values is not None
-    }
-    if len(set(counts.values())) > 1:
-        raise ValueError(
-            f"Partition {number} has different numbers of rows: {counts}. X, y and "
-            "sample_weight must be cut into partitions at the same rows."
-        )
-    return counts["X"]
-
-
 class Shards:
-    """All shards, as they are seen from where the training is led.
+    """Client-side handle to the data shards on all workers.
 
-    Where a worker is lost, its partitions are computed once more where there are
-    workers yet, and what was asked is asked again.
+    If a worker is lost, its partitions are computed again on the remaining or new
+    workers, and the failed call is repeated on all shards.
 
     Parameters
     ----------
     client : distributed.Client
-        Of the cluster.
-    parts : list of Delayed
-        Partitions, each a tuple of X, y and weight.
-    stay : bool
-        Leave partitions where they are, in the memory of workers; else each worker
-        computes as many.
+        Client of the cluster.
+    partitions : list of Delayed
+        Partitions, each a tuple of X, y and sample_weight.
+    keep_placement : bool
+        Whether the partitions stay on the workers that already store their data. If
+        False, each worker computes the same number of partitions.
 
     Attributes
     ----------
-    sizes : dict of int
-        Rows of each partition that has any, by its number.
+    partition_sizes : dict of int
+        Number of rows of each partition, by partition index, without empty partitions.
+        None before the first call.
     """
 
-    def __init__(self, client, parts, stay):
-        self.client, self.parts, self.stay = client, parts, stay
-        self.sizes = None
-        self.seats, self.told = [], []
+    def __init__(self, client, partitions, keep_placement):
+        self.client, self.partitions = client, partitions
+        self.keep_placement = keep_placement
+        self.partition_sizes = None
+        self.handles, self.broadcasts = [], []
 
     @property
-    def n_rows(self):
-        """Rows of each shard, in the order in which they answer."""
-        return [sum(map(self.sizes.get, seat.numbers)) for seat in self.seats]
+    def shard_sizes(self):
+        """Number of rows of each shard, in the order of the results."""
+        return [
+            sum(map(self.partition_sizes.get, handle.partition_ids))
+            for handle in self.handles
+        ]
 
-    def ask(self, method, *args):
-        """Call a method of every shard.
+    def map(self, method, *args):
+        """Call a method of every shard in Dask tasks.
 
         Parameters
         ----------
         method : str
-            Of `Shard`, which changes nothing there.
+            Name of a method of `Shard` that does not change the shard.
         *args : object
-            Its arguments.
+            Arguments of the method.
 
         Returns
         -------
         list
-            What each shard answers.
+            Result of each shard.
 
         Raises
         ------
         RuntimeError
-            Where workers are lost at the same point again and again, or none is left.
+            If too many workers are lost during the call, or no worker remains.
         """
-        return self._persevere(self._by_tasks, (method, *args))
+        return self._retry_on_worker_loss(self._call_in_tasks, (method, *args))
 
-    def total(self, method, *args):
-        """Return the sum of what the shards answer; see `ask`."""
-        return reduce(operator.add, self.ask(method, *args))
+    def reduce(self, method, *args):
+        """Call a method of every shard and return the sum of the results; see `map`."""
+        return reduce(operator.add, self.map(method, *args))
 
-    def ask_learners(self, *args):
-        """Ask the learner of every shard, in a few milliseconds.
+    def run_training_workers(self, *args):
+        """Call the training worker of every shard by a direct message.
+
+        Messages take only a few milliseconds. However, a message that a worker cannot
+        deserialize does not raise an error.
 
         Parameters
         ----------
         *args : ndarray, number or list of numbers
-            Its arguments: what every worker can read, for in messages it would not be
-            told what it could not.
+            Arguments of the training worker. Only types that every worker can
+            deserialize are allowed.
 
         Returns
         -------
         list
-        """
-        return self._persevere(self._by_messages, ("learn", *args))
+            Result of each training worker.
 
-    def tell(self, method, *args):
-        """Call a method of every shard that changes it, and of those to come."""
-        self.told.append((method, *args))
-        self._persevere(lambda message: None, None)
+        Raises
+        ------
+        RuntimeError
+            If too many workers are lost during the call, or no worker remains.
+        """
+        return self._retry_on_worker_loss(
+            self._call_actors, ("run_training_worker", *args)
+        )
+
+    def broadcast(self, method, *args):
+        """Call a method that changes every shard, including shards restored later.
+
+        Parameters
+        ----------
+        method : str
+            Name of the method of `Shard`.
+        *args : object
+            Arguments of the method.
+
+        Raises
+        ------
+        RuntimeError
+            If too many workers are lost during the call, or no worker remains.
+        """
+        self.broadcasts.append((method, *args))
+        self._retry_on_worker_loss(lambda message: None, None)
 
     def close(self):
-        """Have the workers forget the shards."""
-        seats, self.seats = self.seats, []
-        self._forget([seat.future for seat in seats])
+        """Release the shards on the workers."""
+        handles, self.handles = self.handles, []
+        self._cancel([handle.future for handle in handles])
 
-    def _forget(self, futures):
-        # Actors are in cycles of references: let go of, they would stay for a while.
+    def _cancel(self, futures):
+        # Actors are part of reference cycles. Without this call the workers would keep
+        # the actors until the next garbage collection.
         if self.client.status == "running":
             self.client.cancel(futures, force=True)
 
-    def _persevere(self, ask, message):
+    def _retry_on_worker_loss(self, call, message):
         n_losses = 0
         while True:
             try:
-                self._complete()
-                return ask(message)
+                self._restore_shards()
+                return call(message)
             except WorkerLostError as lost:
                 n_losses += 1
-                _bear(n_losses, lost)
+                _check_failure_limit(n_losses, lost)
 
-    # ------------------------------------------------------------------ messages
+    # --------------------------------------------------------------------- calls
 
-    def _by_tasks(self, message, seats=None):
-        """Ask in tasks, which say what goes wrong on their way."""
-        seats = self.seats if seats is None else seats
-        futures = [self._task(seat, message) for seat in seats]
+    def _call_in_tasks(self, message, handles=None):
+        """Call shards in tasks, which report serialization errors."""
+        handles = self.handles if handles is None else handles
+        futures = [self._submit_call(handle, message) for handle in handles]
         return [
-            _unwrapped(self._waited_for(seat, future.result))
-            for seat, future in zip(seats, futures)
+            result_or_raise(self._wait_for_result(handle, future.result))
+            for handle, future in zip(handles, futures)
         ]
 
-    def _task(self, seat, message):
-        # Scattered, for in a task itself what is large would be warned of.
+    def _submit_call(self, handle, message):
+        # The message is scattered because Dask warns about large objects in a task.
         try:
-            (sent,) = self.client.scatter([message], workers=[seat.address], hash=False)
+            (sent,) = self.client.scatter(
+                [message], workers=[handle.address], hash=False
+            )
         except Exception as error:
-            if self._notices_loss([seat]):
+            if self._wait_for_worker_loss([handle]):
                 raise WorkerLostError from error
             raise
         return self.client.submit(
-            _ask, seat.future, sent, workers=[seat.address], pure=False
+            call_shard, handle.future, sent, workers=[handle.address], pure=False
         )
 
-    def _by_messages(self, message):
-        """Ask in messages, which are faster."""
+    def _call_actors(self, message):
+        """Call shards by direct messages, which are faster than tasks."""
         try:
-            futures = [seat.actor.answer(*message) for seat in self.seats]
+            futures = [handle.actor.call(*message) for handle in self.handles]
         except RuntimeError as error:  # "Worker holding Actor was lost"
             raise WorkerLostError from error
         return [
-            _unwrapped(self._waited_for(seat, future.result))
-            for seat, future in zip(self.seats, futures)
+            result_or_raise(self._wait_for_result(handle, future.result))
+            for handle, future in zip(self.handles, futures)
         ]
 
-    def _waited_for(self, seat, result):
+    def _wait_for_result(self, handle, get_result):
         while True:
             try:
-                return result(timeout=POLL_INTERVAL)
+                return get_result(timeout=POLL_INTERVAL)
             except TimeoutError as error:
-                # A message to an actor that is gone may never be answered.
-                if not seat.is_there:
+                # A message to a lost actor may never return a result.
+                if not handle.is_alive:
                     raise WorkerLostError from error
             except Exception as error:
-                if self._notices_loss([seat]):
+                if self._wait_for_worker_loss([handle]):
                     raise WorkerLostError from error
                 raise
 
-    def _notices_loss(self, seats):
-        """Wait a while for the cluster to notice that a worker is gone."""
+    def _wait_for_worker_loss(self, handles):
+        """Return whether the cluster detects a lost worker within `LOSS_TIMEOUT`."""
         deadline = time.monotonic() + LOSS_TIMEOUT
-        while all(seat.is_there for seat in seats):
+        while all(handle.is_alive for handle in handles):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
         return True
 
-    # -------------------------------------------------------------------- losses
+    # ----------------------------------------------------- creation and recovery
 
-    def _complete(self):
-        """Make shards of partitions that have none, and tell them what they missed."""
-        lost = [seat for seat in self.seats if not seat.is_there]
+    def _restore_shards(self):
+        """Create missing shards and repeat the broadcasts that they have not received.
+
+        The first call creates all shards.
+        """
+        lost = [handle for handle in self.handles if not handle.is_alive]
         if lost:
-            self.seats = [seat for seat in self.seats if seat not in lost]
-            self._forget([seat.future for seat in lost])
-        held = {number for seat in self.seats for number in seat.numbers}
-        wanted = range(len(self.parts)) if self.sizes is None else self.sizes
-        missing = [number for number in wanted if number not in held]
+            self.handles = [handle for handle in self.handles if handle not in lost]
+            self._cancel([handle.future for handle in lost])
+        stored = {i for handle in self.handles for i in handle.partition_ids}
+        all_ids = range(len(self.partitions))
+        required = all_ids if self.partition_sizes is None else self.partition_sizes
+        missing = [i for i in required if i not in stored]
         if missing:
-            self.seats += self._seated(missing)
-        for seat in self.seats:
-            for message in self.told[seat.n_told :]:
-                self._by_tasks(message, [seat])
-                seat.n_told += 1
+            self.handles += self._create_shards(missing)
+        for handle in self.handles:
+            for message in self.broadcasts[handle.n_received :]:
+                self._call_in_tasks(message, [handle])
+                handle.n_received += 1
 
-    def _seated(self, numbers):
-        """Have partitions computed, and make shards of them where they lie."""
-        workers = self._await_worker()
-        futures = self._computed(numbers, sorted(workers))
-        counts = self.client.map(_count_rows, futures, numbers, pure=False)
+    def _create_shards(self, partition_ids):
+        """Compute partitions and create one shard per worker from its partitions."""
+        workers = self._wait_for_workers()
+        futures = self._compute_partitions(partition_ids, sorted(workers))
+        counts = self.client.map(count_rows, futures, partition_ids, pure=False)
         try:
-            self._settle(counts, workers)
-            return self._seated_where(futures, counts, numbers)
+            self._wait_for_tasks(counts, workers)
+            return self._place_shards(futures, counts, partition_ids)
         finally:
-            # An error that is kept would keep them, and they the partitions.
+            # If a caller keeps an exception, its traceback keeps these futures, and the
+            # futures keep the partitions in the memory of the workers.
             for future in (*futures, *counts):
                 future.release()
 
-    def _seated_where(self, futures, counts, numbers):
-        sizes = self._gathered(counts, numbers)
-        if self.sizes is None:
-            self.sizes = {i: size for i, size in zip(numbers, sizes) if size}
-            if not self.sizes:
-                raise ValueError(f"X has no rows in any of {len(numbers)} partitions.")
-        places = self.client.who_has(futures)
+    def _place_shards(self, futures, counts, partition_ids):
+        """Create a shard on each worker that stores nonempty partitions."""
+        sizes = self._collect_counts(counts, partition_ids)
+        if self.partition_sizes is None:
+            self.partition_sizes = {
+                i: size for i, size in zip(partition_ids, sizes) if size
+            }
+            if not self.partition_sizes:
+                raise ValueError(
+                    "Found array with 0 sample(s) while a minimum of 1 is required: "
+                    f"all {len(partition_ids)} partitions of X are empty."
+                )
+        locations = self.client.who_has(futures)
         by_worker = defaultdict(list)
-        for number, future in zip(numbers, futures):
-            if number in self.sizes:
-                addresses = places[future.key]
+        for i, future in zip(partition_ids, futures):
+            if i in self.partition_sizes:
+                addresses = locations[future.key]
                 if not addresses:
                     raise WorkerLostError
-                by_worker[addresses[0]].append((number, future))
-        made = [
-            (self._submit_shard(address, held), address, [number for number, _ in held])
-            for address, held in by_worker.items()
+                by_worker[addresses[0]].append((i, future))
+        submitted = [
+            (self._submit_shard(address, stored), address, [i for i, _ in stored])
+            for address, stored in by_worker.items()
         ]
         try:
             return [
-                ShardHandle(future, self._made(future, address), address, numbers)
-                for future, address, numbers in made
+                ShardHandle(
+                    future, self._wait_for_shard(future, address), address, shard_ids
+                )
+                for future, address, shard_ids in submitted
             ]
         except WorkerLostError:
-            self._forget([future for future, *_ in made])
+            self._cancel([future for future, *_ in submitted])
             raise
 
-    def _computed(self, numbers, workers):
-        """Have partitions computed on workers, as many on each, or where they are."""
-        if self.stay:
-            return self.client.compute([self.parts[number] for number in numbers])
+    def _compute_partitions(self, partition_ids, workers):
+        """Start computing partitions near their data, or evenly on all workers."""
+        if self.keep_placement:
+            return self.client.compute([self.partitions[i] for i in partition_ids])
         futures = []
-        for worker, held in zip(workers, np.array_split(numbers, len(workers))):
+        groups = np.array_split(partition_ids, len(workers))
+        for worker, group in zip(workers, groups):
             futures += self.client.compute(
-                [self.parts[number] for number in held],
+                [self.partitions[i] for i in group],
                 workers=[worker],
                 allow_other_workers=True,
             )
         return futures
 
-    def _submit_shard(self, address, held):
-        numbers, parts = zip(*held)
-        return self.client.submit(
-            Shard, list(numbers), *parts, actor=True, workers=[address], pure=False
-        )
+    def _submit_shard(self, address, stored):
+        partition_ids, futures = zip(*stored)
+        options = {"actor": True, "workers": [address], "pure": False}
+        return self.client.submit(Shard, list(partition_ids), *futures, **options)
 
-    def _made(self, future, address):
-        """Wait for a shard, as long as its worker is there."""
+    def _wait_for_shard(self, future, address):
+        """Wait until a shard is created, or until its worker is lost."""
         while True:
             try:
                 return future.result(timeout=POLL_INTERVAL)
             except TimeoutError as error:
-                # A task for a worker that is gone would wait for ever.
+                # A task that is restricted to a lost worker would never start.
                 if address not in self.client.nthreads():
                     raise WorkerLostError from error
             except Exception as error:
                 raise WorkerLostError from error
 
-    def _gathered(self, futures, numbers):
-        """Return the results of tasks, one a partition, that are settled."""
-        gone = [
-            number
-            for number, future in zip(numbers, futures)
+    def _collect_counts(self, futures, partition_ids):
+        """Return the results of one finished task per partition."""
+        lost = [
+            i
+            for i, future in zip(partition_ids, futures)
             if future.status in ("cancelled", "lost")
         ]
-        if gone:
+        if lost:
             raise RuntimeError(
-                f"Partitions {gone} are lost, and can't be computed again: their data "
-                "were only in the memory of a worker that is gone, as scattered data "
-                "are, or have been cancelled. What dask has read or computed itself "
-                "can be computed again."
+                f"Partitions {lost} are lost and cannot be computed again, because "
+                "their data were only in the memory of a lost worker or have been "
+                "cancelled. Dask can compute data again that its own tasks have read "
+                "or computed, but not data from client.scatter."
             )
         return [future.result() for future in futures]
 
-    def _settle(self, futures, workers):
-        """Wait for tasks, as long as one of the workers they are meant for is there."""
+    def _wait_for_tasks(self, futures, workers):
+        """Wait until tasks end, as long as at least one of their workers is alive."""
         while True:
             try:
                 wait(futures, timeout=POLL_INTERVAL)
                 return
             except TimeoutError as error:
-                # Tasks that are left without any would not go to those that come.
-                if workers.keys().isdisjoint(self._await_worker()):
+                # Dask does not move tasks to new workers if all their workers are lost.
+                if workers.keys().isdisjoint(self._wait_for_workers()):
                     raise WorkerLostError from error
             except CancelledError:
-                return  # as is seen from their status
+                return  # the caller checks the status of each future
 
-    def _await_worker(self):
-        """Return the addresses of all workers, of one at least."""
+    def _wait_for_workers(self):
+        """Wait for at least one worker and return the workers by address."""
         deadline = time.monotonic() + NO_WORKER_TIMEOUT
         while not (workers := self.client.nthreads()):
             if time.monotonic() > deadline:
                 raise RuntimeError(
-                    f"The cluster has had no worker for {NO_WORKER_TIMEOUT:g} seconds."
+                    "The cluster has had no workers for "
+                    f"{NO_WORKER_TIMEOUT:g} seconds. Start workers and fit again."
                 )
             time.sleep(0.1)
         return workers
 
 
-def _bear(n_losses, lost):
-    """Give up after too many losses."""
+def _check_failure_limit(n_losses, lost):
+    """Raise an error if one call has failed too often."""
     allowed = dask.config.get("distributed.scheduler.allowed-failures", 3)
     if n_losses > allowed:
         raise RuntimeError(
-            f"Training was given up, for {n_losses} times a worker was lost at the "
-            "same point. It may have run out of memory: see the logs of the workers, "
-            "and make partitions smaller. dask's setting "
-            f"distributed.scheduler.allowed-failures={allowed} says how many losses "
-            "are tolerated."
+            f"Training stopped: workers were lost {n_losses} times in the same step "
+            f"(limit: {allowed}). If the worker logs report a lack of memory, use "
+            "smaller partitions. Otherwise increase the Dask setting "
+            "'distributed.scheduler.allowed-failures'."
         ) from lost
-
-
-def _unwrapped(answer):
-    if isinstance(answer, Failure):
-        raise answer.error
-    return answer
-
-
-class DistributedSamples:
-    """Samples that lie on the workers, where whatever is asked of them is found out.
-
-    Parameters
-    ----------
-    shards : Shards
-        They have been told to `read`.
-    targets : ndarray of shape (n, n_outputs)
-        Targets as large and as small as there are.
-    """
-
-    def __init__(self, shards, targets):
-        self.shards, self.targets = shards, targets
-        self.n_inputs = shards.ask("measure", _n_inputs)[0]
-
-    def __len__(self):
-        return sum(self.shards.sizes.values())
-
-    @property
-    def mean_weight(self):
-        """Mean of the sample weights, 1 where there are none."""
-        return self.measured(_weight_sum) / len(self)
-
-    def measured(self, function, *args):
-        """Return what a function finds of the samples; see `Samples.measured`."""
-        return self.shards.total("measure", function, *args)
-
-    def changed(self, function, *args):
-        """Have a function make others of the samples."""
-        self.shards.tell("change", function, *args)
-        return self
-
-
-def _n_inputs(samples):
-    return samples.n_inputs
-
-
-def _weight_sum(samples):
-    return samples.mean_weight * len(samples)
