@@ -452,23 +452,25 @@ def test_k_partial_fits_equal_one_fit_of_k_epochs(
         standardize=False,  # updates of the means would differ by rounding
     )
     weight = draws.draw(st.sampled_from([None, 1.0 + np.arange(len(y)) % 3]))
-    whole = fit(clone(estimator), X, y, weight)
+    at_once = fit(clone(estimator), X, y, weight)
     kwargs = {}
     if isinstance(estimator, BackpropClassifier):
-        kwargs["classes"] = whole.classes_
+        kwargs["classes"] = at_once.classes_
     for _ in range(k):
         estimator.partial_fit(X, y, sample_weight=weight, **kwargs)
-    assert_same_network(estimator, whole)
+    assert_same_network(estimator, at_once)
     assert (
         (estimator.n_iter_, estimator.t_)
-        == (whole.n_iter_, whole.t_)
+        == (at_once.n_iter_, at_once.t_)
         == (
             k,
             k * len(y),
         )
     )
-    np.testing.assert_array_equal(real_outputs(estimator, X), real_outputs(whole, X))
-    learning_rates = [fitted.history_["learning_rate"] for fitted in (estimator, whole)]
+    np.testing.assert_array_equal(real_outputs(estimator, X), real_outputs(at_once, X))
+    learning_rates = [
+        fitted.history_["learning_rate"] for fitted in (estimator, at_once)
+    ]
     np.testing.assert_array_equal(*learning_rates)
 
 
@@ -480,9 +482,9 @@ def test_warm_starts_equal_one_long_fit(problem, first, second):
         early_stopping=False, learning_rate="constant", tol=0.0, n_iter_no_change=1000
     )
     estimator.set_params(standardize=False)  # updates of the means would round
-    whole = fit(clone(estimator).set_params(max_iter=first + second), X, y)
+    at_once = fit(clone(estimator).set_params(max_iter=first + second), X, y)
     estimator.set_params(warm_start=True)
     fit(estimator.set_params(max_iter=first), X, y)
     fit(estimator.set_params(max_iter=second), X, y)
-    assert_same_network(estimator, whole)
+    assert_same_network(estimator, at_once)
     assert estimator.n_iter_ == second

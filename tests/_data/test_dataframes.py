@@ -166,11 +166,11 @@ def test_numeric_target_containers(y):
     assert_same_network(regressor().fit(X, y), regressor().fit(X, NUMBERS))
 
 
-@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
-def test_dataframe_targets(frame_of):
-    fitted = regressor().fit(X, frame_of(X[:, :2]))
+@pytest.mark.parametrize("make_frame", [pd.DataFrame, pl.DataFrame])
+def test_dataframe_targets(make_frame):
+    fitted = regressor().fit(X, make_frame(X[:, :2]))
     assert_same_network(fitted, regressor().fit(X, X[:, :2]))
-    fitted = classifier().fit(X, frame_of(LABELS))
+    fitted = classifier().fit(X, make_frame(LABELS))
     assert_same_network(fitted, classifier().fit(X, LABELS))
 
 

@@ -292,8 +292,8 @@ def test_batch_size_larger_than_n_samples_is_clipped_with_warning(make, y, solve
     params = dict(solver=solver, max_iter=30, tol=1e3, random_state=0)
     with pytest.warns(UserWarning, match=r"batch_size=100 becomes 40"):
         clipped = make(batch_size=100, **params).fit(X, y)
-    whole = make(batch_size=40, **params).fit(X, y)
-    for actual, expected in zip(clipped.coefs_, whole.coefs_, strict=True):
+    full_batch = make(batch_size=40, **params).fit(X, y)
+    for actual, expected in zip(clipped.coefs_, full_batch.coefs_, strict=True):
         np.testing.assert_array_equal(actual, expected)
 
 

@@ -208,16 +208,16 @@ def test_lambdas_can_be_cloned_and_trained_further(make, y, names):
     params = {name: LAMBDAS[name] for name in names}
     params.update(batch_size=16, standardize=False)
     kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
-    whole = small(make, max_iter=4, **params).fit(ROWS, y)
-    parts = clone(small(make, **params))
+    at_once = small(make, max_iter=4, **params).fit(ROWS, y)
+    by_epoch = clone(small(make, **params))
     for _ in range(4):
-        parts.partial_fit(ROWS, y, **kwargs)
+        by_epoch.partial_fit(ROWS, y, **kwargs)
     warm = small(make, max_iter=2, warm_start=True, **params).fit(ROWS, y).fit(ROWS, y)
-    assert_same_network(whole, parts)
+    assert_same_network(at_once, by_epoch)
     # A warm start counts epochs for the learning rate from zero.
     if "learning_rate" not in names:
-        assert_same_network(whole, warm)
-    assert_same_network(clone(whole).fit(ROWS, y), whole)
+        assert_same_network(at_once, warm)
+    assert_same_network(clone(at_once).fit(ROWS, y), at_once)
 
 
 @pytest.mark.parametrize("name", ["loss", "activation", "output_activation"])
@@ -376,17 +376,17 @@ def check(make, y, setting="plain", **params):
 @ALL_ACTIVATIONS
 def test_check_gradients_accepts_regressors(activation, loss, setting):
     y = COUNTS if loss == "poisson" else NUMBERS
-    parts = dict(activation=activation, loss=loss)
-    assert 0 < check(BackpropRegressor, y, setting, **parts) < 1e-5
+    components = dict(activation=activation, loss=loss)
+    assert 0 < check(BackpropRegressor, y, setting, **components) < 1e-5
 
 
 @SOME_SETTINGS
 @pytest.mark.parametrize("loss", sorted(losses_for("classification")))
 @ALL_ACTIVATIONS
 def test_check_gradients_accepts_classifiers(activation, loss, setting):
-    parts = dict(activation=activation, loss=loss)
+    components = dict(activation=activation, loss=loss)
     for y in (TWO_CLASSES, THREE_CLASSES, LABELS):
-        assert 0 < check(BackpropClassifier, y, setting, **parts) < 1e-5
+        assert 0 < check(BackpropClassifier, y, setting, **components) < 1e-5
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

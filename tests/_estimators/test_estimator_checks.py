@@ -136,8 +136,8 @@ def test_component_dependent_checks_of_regressors(setting):
 def test_sample_of_settings_covers_all_pairs(factors):
     sample = all_pairs(*factors)
     assert len(sample) == len(set(sample))
-    for (i, values), (j, others) in combinations(enumerate(factors), 2):
-        for pair in product(values, others):
+    for (i, first), (j, second) in combinations(enumerate(factors), 2):
+        for pair in product(first, second):
             assert any((setting[i], setting[j]) == pair for setting in sample)
 
 

@@ -30,7 +30,7 @@ WEIGHTED = pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted
 ALPHAS = pytest.mark.parametrize("alpha", [2.0, 20.0])
 
 
-def weights_of(X, weighted):
+def make_weights(X, weighted):
     """Return weights with a mean other than one, some of them zero."""
     rng = np.random.default_rng(1)
     return rng.integers(0, 5, len(X)).astype(float) if weighted else None
@@ -78,7 +78,7 @@ def fit_regressor(loss, alpha, X, y, weight=None):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_log_loss_equals_logistic_regression(n_classes, alpha, weighted):
     X, y = wine(n_classes)
-    weight = weights_of(X, weighted)
+    weight = make_weights(X, weighted)
     net = fit_classifier(alpha, X, y, weight)
     reference = LogisticRegression(C=1.0 / alpha, tol=1e-10, max_iter=10_000)
     reference.fit(X, y, weight)
@@ -92,7 +92,7 @@ def test_log_loss_equals_logistic_regression(n_classes, alpha, weighted):
 def test_multilabel_log_loss_equals_one_logistic_regression_per_label(weighted):
     X, y = load_iris(return_X_y=True)
     X, labels = scale(X), np.column_stack([y == 1, y >= 1, X[:, 0] > 6]).astype(int)
-    weight = weights_of(X, weighted)
+    weight = make_weights(X, weighted)
     net = fit_classifier(2.0, X, labels, weight)
     for k, label in enumerate(labels.T):
         reference = LogisticRegression(C=0.5, tol=1e-10, max_iter=10_000)
@@ -113,7 +113,7 @@ def test_squared_error_equals_ridge_regression(n_outputs, alpha, weighted):
     X, y = diabetes()
     if n_outputs == 3:
         y = np.column_stack([y, y**2, 10.0 * X[:, 0] - y])
-    weight = weights_of(X, weighted)
+    weight = make_weights(X, weighted)
     net = fit_regressor("squared_error", alpha, X, y, weight)
     reference = Ridge(alpha=alpha).fit(X, y, weight)
     np.testing.assert_allclose(net.predict(X), reference.predict(X), atol=1e-3)
@@ -129,7 +129,7 @@ def test_squared_error_equals_ridge_regression(n_outputs, alpha, weighted):
 def test_poisson_loss_equals_poisson_regression(alpha, weighted):
     # The penalty of PoissonRegressor is alpha/2 ||W||^2, without 1/(n w).
     X, y = counts()
-    weight = weights_of(X, weighted)
+    weight = make_weights(X, weighted)
     total = len(X) if weight is None else weight.sum()
     net = fit_regressor("poisson", alpha, X, y, weight)
     reference = PoissonRegressor(alpha=alpha / total, tol=1e-8, max_iter=10_000)
@@ -142,7 +142,7 @@ def test_poisson_loss_equals_poisson_regression(alpha, weighted):
 @pytest.mark.parametrize("delta", [0.3, 1.0])
 def test_huber_loss_reaches_minimum_of_objective(delta, alpha, weighted):
     X, y = diabetes()
-    weight = weights_of(X, weighted)
+    weight = make_weights(X, weighted)
     w = np.ones(len(X)) if weight is None else weight
 
     def objective(theta):
@@ -185,7 +185,7 @@ def test_gradient_is_zero_at_solution_of_logistic_regression(
     n_classes, alpha, weighted
 ):
     X, y = wine(n_classes)
-    weight = weights_of(X, weighted)
+    weight = make_weights(X, weighted)
     reference = LogisticRegression(C=1.0 / alpha, solver="newton-cg", tol=1e-12)
     net = BackpropClassifier((), loss="log_loss", alpha=alpha, standardize=False)
     gradient = gradient_at_solution(reference.fit(X, y, weight), net, X, y, weight)
@@ -197,7 +197,7 @@ def test_gradient_is_zero_at_solution_of_logistic_regression(
 def test_gradient_is_zero_at_solution_of_ridge_regression(alpha, weighted):
     X, y = diabetes()
     y = np.column_stack([y, 10.0 * X[:, 0] - y])
-    weight = weights_of(X, weighted)
+    weight = make_weights(X, weighted)
     net = BackpropRegressor((), alpha=alpha, standardize=False)
     reference = Ridge(alpha=alpha).fit(X, y, weight)
     gradient = gradient_at_solution(reference, net, X, y, weight)
@@ -208,7 +208,7 @@ def test_gradient_is_zero_at_solution_of_ridge_regression(alpha, weighted):
 @ALPHAS
 def test_gradient_is_zero_at_solution_of_poisson_regression(alpha, weighted):
     X, y = counts()
-    weight = weights_of(X, weighted)
+    weight = make_weights(X, weighted)
     total = len(X) if weight is None else weight.sum()
     reference = PoissonRegressor(
         alpha=alpha / total, solver="newton-cholesky", tol=1e-12
@@ -243,7 +243,7 @@ def fit_with_adaptive_rate(loss, X, y, weight=None, **params):
 @pytest.mark.parametrize("quantile", [0.1, 0.5, 0.8])
 def test_quantile_loss_equals_quantile_regression(quantile, weighted):
     X, y = diabetes()
-    weight = weights_of(X, weighted)
+    weight = make_weights(X, weighted)
     net = fit_with_adaptive_rate("quantile", X, y, weight, quantile=quantile)
     reference = QuantileRegressor(quantile=quantile, alpha=0).fit(X, y, weight)
     loss, minimum = (

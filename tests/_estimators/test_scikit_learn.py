@@ -161,8 +161,8 @@ def test_weights_of_copy_are_views_of_one_vector(copy_estimator):
 def mixed_frame():
     df = frame(X.copy())  # before pandas 3, the DataFrame would be a view of X
     df.loc[::7, "a"] = np.nan
-    df["colour"] = np.array(["red", "green", "blue"])[CODES]
-    df.loc[::11, "colour"] = None
+    df["color"] = np.array(["red", "green", "blue"])[CODES]
+    df.loc[::11, "color"] = None
     df["size"] = pd.Categorical(np.array(["S", "M", "L"])[(CODES + 1) % 3])
     return df
 
@@ -171,7 +171,7 @@ def mixed_pipeline(estimator):
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     categories = OneHotEncoder(handle_unknown="ignore")
     columns = ColumnTransformer(
-        [("numbers", numbers, list("abcd")), ("names", categories, ["colour", "size"])]
+        [("numbers", numbers, list("abcd")), ("names", categories, ["color", "size"])]
     )
     return make_pipeline(columns, estimator)
 

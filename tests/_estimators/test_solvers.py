@@ -176,7 +176,7 @@ def test_comparisons_are_found(code, n_comparisons):
     assert len(comparisons_with("lbfgs", ast.parse(code))) == n_comparisons
 
 
-def test_lbfgs_is_compared_by_name_nowhere():
+def test_lbfgs_is_not_compared_by_name():
     # The properties of a solver are in SOLVERS, so no other code depends on its name.
     allowed = PACKAGE / "_estimators" / "solvers.py"
     found = {}
