@@ -450,7 +450,7 @@ def test_unknown_validation_labels_raise(y, y_val):
 
 def test_invalid_validation_targets_raise():
     net = regressor()
-    error_of(lambda: net.fit(X, NUMBERS, X_val=X, y_val=X), "y_val", "1 targets")
+    error_of(lambda: net.fit(X, NUMBERS, X_val=X, y_val=X), "y_val", "1 target(s)")
     net.set_params(loss="poisson")
     counts = np.abs(NUMBERS)
     error_of(lambda: net.fit(X, counts, X_val=X, y_val=-counts), "y_val")

@@ -147,7 +147,7 @@ def test_continued_training_rejects_different_number_of_features(make, y, method
 @ignore_convergence_warning
 def test_continued_training_rejects_different_number_of_targets(method):
     estimator = regressor(warm_start=True).fit(X, NUMBERS)
-    words = "y must have 1 targets as in the first fit", "got 4"
+    words = "y must have 1 target(s) as in the first fit", "got 4"
     error_of(lambda: getattr(estimator, method)(X, X), *words)
 
 
