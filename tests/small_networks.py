@@ -1,4 +1,4 @@
-"""Small data and quickly fitted networks, shared by the tests of use."""
+"""Small data and estimators that train quickly, shared by many tests."""
 
 import numpy as np
 import pandas as pd
@@ -13,19 +13,25 @@ NAMES = np.array(["high", "low", "mid"])[CODES]
 NUMBERS = X[:, 0] - 2.0 * X[:, 1]
 LABELS = (X[:, :3] > 0).astype(int)
 WEIGHT = rng.integers(0, 4, 90).astype(float)
-# A tolerance that no epoch meets: training ends after so many epochs, in peace.
-ENDS = {"tol": 1e3, "n_iter_no_change": 30, "random_state": 0}
+# No epoch improves the loss by `tol`, so training stops early and without a warning.
+SHORT_TRAINING = {"tol": 1e3, "n_iter_no_change": 30, "random_state": 0}
+# Old name, still used by the tests of the ONNX export.
+ENDS = SHORT_TRAINING
 ESTIMATORS = pytest.mark.parametrize(
     ("make", "y"), [(BackpropClassifier, CODES), (BackpropRegressor, NUMBERS)]
 )
 
 
 def classifier(**params):
-    return BackpropClassifier((8,), **{**ENDS, "learning_rate_init": 0.05, **params})
+    return BackpropClassifier(
+        (8,), **{**SHORT_TRAINING, "learning_rate_init": 0.05, **params}
+    )
 
 
 def regressor(**params):
-    return BackpropRegressor((8,), **{**ENDS, "learning_rate_init": 0.02, **params})
+    return BackpropRegressor(
+        (8,), **{**SHORT_TRAINING, "learning_rate_init": 0.02, **params}
+    )
 
 
 def small(make, **params):
@@ -40,5 +46,6 @@ def frame(values=X):
 
 def assert_same_network(one, other):
     for name in ("coefs_", "intercepts_"):
-        for mine, theirs in zip(getattr(one, name), getattr(other, name), strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        pairs = zip(getattr(one, name), getattr(other, name), strict=True)
+        for actual, expected in pairs:
+            np.testing.assert_array_equal(actual, expected)

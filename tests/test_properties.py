@@ -1,4 +1,4 @@
-"""What holds for any data and any parameters, by Hypothesis."""
+"""Properties of the estimators for arbitrary data and parameters, with Hypothesis."""
 
 import warnings
 from functools import partial
@@ -37,8 +37,8 @@ examples = partial(
 # ------------------------------------------------------------------------ data
 
 
-def laid_out(X, layout):
-    """Return the same numbers in another place of memory, or sparse."""
+def with_layout(X, layout):
+    """Return the same values in another memory layout or sparse format."""
     if layout in ("csr", "csc", "coo"):
         return getattr(sp, f"{layout}_array")(X)
     if layout == "strided":
@@ -52,7 +52,7 @@ def laid_out(X, layout):
     return X
 
 
-def numbers(rng, shape, dtype, scale):
+def draw_values(rng, shape, dtype, scale):
     values = rng.normal(size=shape) * np.where(rng.random(shape) < 0.3, 0.0, 1.0)
     if dtype == "float16":
         scale = min(scale, 1e3)
@@ -64,7 +64,7 @@ def numbers(rng, shape, dtype, scale):
     return np.clip(40 * values, low, 100).astype(dtype)
 
 
-def targets_of(rng, task, n_samples):
+def draw_targets(rng, task, n_samples):
     signal = rng.normal(size=(n_samples, 3))
     return {
         "binary": lambda: np.array(["no", "yes"])[rng.permutation(n_samples) % 2],
@@ -78,7 +78,7 @@ def targets_of(rng, task, n_samples):
 
 @st.composite
 def data(draw, tasks=CLASSIFICATION + REGRESSION, scales=(1.0,)):
-    """Draw a task, an input of any kind, and targets."""
+    """Draw a task, inputs of any dtype and layout, and targets."""
     task = draw(st.sampled_from(tasks))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = draw(st.integers(16, 50)), draw(st.integers(1, 6))
@@ -86,8 +86,8 @@ def data(draw, tasks=CLASSIFICATION + REGRESSION, scales=(1.0,)):
     layout = draw(st.sampled_from(LAYOUTS))
     if dtype == "float16" and layout in ("csr", "csc", "coo"):
         dtype = "float32"  # SciPy has no sparse matrices of float16
-    X = laid_out(numbers(rng, shape, dtype, scale), layout)
-    return task, X, targets_of(rng, task, shape[0])
+    X = with_layout(draw_values(rng, shape, dtype, scale), layout)
+    return task, X, draw_targets(rng, task, shape[0])
 
 
 # ------------------------------------------------------------------ parameters
@@ -100,21 +100,21 @@ def losses_of(task):
     return names if task == "counts" else sorted(set(names) - {"poisson"})
 
 
-def outputs_of(task, loss):
-    """Return the names of output activations that can serve."""
+def output_activations_of(task, loss):
+    """Return the names of output activations that the loss supports."""
     several = task in ("multiclass", "several")
     if loss == "log_loss":
         return ["auto", "sigmoid", *(["softmax"] if several else [])]
     if loss == "poisson":
         return ["auto", "softplus", "sigmoid"]
-    # Exp overflows soon, and is meant for counts.
+    # The exponential function overflows easily, and is intended for counts.
     names = set(OUTPUT_ACTIVATIONS) - {"exp", "softmax"}
     return ["auto", *sorted(names), *(["softmax"] if several else [])]
 
 
 @st.composite
 def estimators(draw, task, solvers=("lbfgs", *OPTIMIZERS), rates=(0.001, 0.01)):
-    """Draw an estimator for the task, with parameters that fit each other."""
+    """Draw an estimator for the task, with compatible parameters."""
     sizes = tuple(draw(st.lists(st.integers(1, 6), max_size=3)))
     activation = st.sampled_from(sorted(ACTIVATIONS))
     loss = draw(st.sampled_from(losses_of(task)))
@@ -122,7 +122,7 @@ def estimators(draw, task, solvers=("lbfgs", *OPTIMIZERS), rates=(0.001, 0.01)):
     params = {
         "hidden_layer_sizes": sizes,
         "activation": draw(activation | st.tuples(*[activation] * len(sizes))),
-        "output_activation": draw(st.sampled_from(outputs_of(task, loss))),
+        "output_activation": draw(st.sampled_from(output_activations_of(task, loss))),
         "loss": loss,
         "standardize": draw(st.booleans()),
         "solver": solver,
@@ -147,13 +147,13 @@ def estimators(draw, task, solvers=("lbfgs", *OPTIMIZERS), rates=(0.001, 0.01)):
 
 @st.composite
 def problems(draw, tasks=CLASSIFICATION + REGRESSION, **kwargs):
-    """Draw an estimator, an input and targets."""
+    """Draw an estimator, inputs and targets."""
     task, X, y = draw(data(tasks))
     return draw(estimators(task, **kwargs)), X, y
 
 
 def fit(estimator, X, y, sample_weight=None):
-    """Fit for a few epochs; where training diverges the example does not count."""
+    """Fit for a few epochs; reject the example if training diverges."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         try:
@@ -166,27 +166,28 @@ def fit(estimator, X, y, sample_weight=None):
 
 def assert_same_network(one, other):
     for name in ("coefs_", "intercepts_"):
-        for mine, theirs in zip(getattr(one, name), getattr(other, name), strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        pairs = zip(getattr(one, name), getattr(other, name), strict=True)
+        for actual, expected in pairs:
+            np.testing.assert_array_equal(actual, expected)
     assert one.loss_curve_ == other.loss_curve_
 
 
-def magnitude(estimator, X):
-    """Bound the sums that a prediction adds up, whose rounding it inherits."""
+def rounding_scale(estimator, X):
+    """Return a bound of the sums in a prediction, and so of their rounding errors."""
     a = np.abs(dense(X)).astype(np.float64)
     if estimator.standardize:
         a[...] = BOUND
     for W, b in zip(estimator.coefs_, estimator.intercepts_, strict=True):
         a = a @ np.abs(W) + np.abs(b)
-    scaler = estimator._scales.targets
+    scaler = estimator._reader.scalers.targets
     if scaler is not None:
         a = a * scaler.scale_ + np.abs(scaler.mean_)
     return max(1.0, a.max())
 
 
 def assert_close(one, other, estimator, X):
-    """Assert that outputs differ by no more than rounding."""
-    tolerance = 10 * np.finfo(other.dtype).eps * magnitude(estimator, X)
+    """Check that outputs are equal up to rounding errors."""
+    tolerance = 10 * np.finfo(other.dtype).eps * rounding_scale(estimator, X)
     np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
@@ -213,7 +214,7 @@ def real_outputs(estimator, X):
 
 @examples(150)
 @given(st.data())
-def test_weights_are_finite_or_there_is_an_error(draws):
+def test_weights_are_finite_or_fit_raises(draws):
     task, X, y = draws.draw(data(scales=(1.0, 1e3, 1e30)))
     estimator = draws.draw(estimators(task, rates=(0.01, 1.0, 1e3, 1e9)))
     if task in REGRESSION:
@@ -228,7 +229,7 @@ def test_weights_are_finite_or_there_is_an_error(draws):
     if message is not None:
         assert not hasattr(estimator, "coefs_")
         if estimator.standardize and "Training diverged" not in message:
-            assert "too large to be standardised" in message
+            assert "too large to be standardized" in message
             return
         assert "Training diverged" in message
         assert ("clip_norm" in message) == (estimator.solver != "lbfgs")
@@ -240,7 +241,7 @@ def test_weights_are_finite_or_there_is_an_error(draws):
 
 @examples(120)
 @given(problems())
-def test_shapes_and_dtypes_follow_from_the_data(problem):
+def test_shapes_and_dtypes_depend_on_data(problem):
     estimator, X, y = problem
     estimator = fit(estimator, X, y)
     dtype = precision(X)
@@ -264,7 +265,7 @@ def test_shapes_and_dtypes_follow_from_the_data(problem):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @examples(30)
 @given(problems(REGRESSION + CLASSIFICATION))
-def test_the_dtype_is_that_of_the_fit_whatever_is_predicted_for(dtype, problem):
+def test_output_dtype_is_dtype_of_fit(dtype, problem):
     estimator, X, y = problem
     X = dense(X).astype(dtype)
     estimator = fit(estimator, X, y)
@@ -272,7 +273,7 @@ def test_the_dtype_is_that_of_the_fit_whatever_is_predicted_for(dtype, problem):
     for other in (np.float32, np.float64):
         assert real_outputs(estimator, X.astype(other)).dtype == dtype
     in_double = real_outputs(estimator, X.astype(np.float64))
-    if estimator.standardize:  # and centred in double precision, too
+    if estimator.standardize:  # centering also uses double precision
         assert_close(in_double, expected, estimator, X)
     else:
         np.testing.assert_array_equal(in_double, expected)
@@ -294,7 +295,7 @@ def test_probabilities_are_between_0_and_1_and_sum_to_one(problem):
 
 @examples(120)
 @given(problems(CLASSIFICATION))
-def test_predictions_are_the_most_probable_classes(problem):
+def test_predictions_are_most_probable_classes(problem):
     estimator, X, y = problem
     estimator = fit(estimator, X, y)
     probabilities, predicted = estimator.predict_proba(X), estimator.predict(X)
@@ -302,7 +303,7 @@ def test_predictions_are_the_most_probable_classes(problem):
         np.testing.assert_array_equal(predicted, probabilities > 0.5)
         return
     codes = np.searchsorted(estimator.classes_, predicted)
-    # Classes of equal probability are equally right.
+    # If several classes have the largest probability, each of them is correct.
     np.testing.assert_array_equal(
         probabilities[np.arange(len(y)), codes], probabilities.max(axis=1)
     )
@@ -310,7 +311,7 @@ def test_predictions_are_the_most_probable_classes(problem):
 
 @examples(80)
 @given(problems(), st.data())
-def test_a_sample_is_predicted_alike_in_any_company(problem, draws):
+def test_prediction_of_sample_does_not_depend_on_other_rows(problem, draws):
     estimator, X, y = problem
     estimator = fit(estimator, X, y)
     rows = draws.draw(st.lists(st.integers(0, len(y) - 1), min_size=1, max_size=30))
@@ -321,7 +322,7 @@ def test_a_sample_is_predicted_alike_in_any_company(problem, draws):
 
 @examples(80)
 @given(problems())
-def test_the_same_seed_gives_the_same_network(problem):
+def test_same_seed_gives_same_network(problem):
     estimator, X, y = problem
     estimator = fit(estimator, X, y)
     again = fit(clone(estimator), X, y)
@@ -332,42 +333,42 @@ def test_the_same_seed_gives_the_same_network(problem):
 
 @examples(80)
 @given(problems(), st.sampled_from(["C", "F", "strided", "reversed", "read-only"]))
-def test_the_place_in_memory_changes_nothing(problem, layout):
+def test_memory_layout_does_not_affect_results(problem, layout):
     estimator, X, y = problem
     X = dense(X)
     plain = fit(clone(estimator), X, y)
-    moved = fit(estimator, laid_out(X, layout), y)
+    moved = fit(estimator, with_layout(X, layout), y)
     assert_same_network(moved, plain)
-    # Predicting copies nothing, and BLAS may add in another order.
-    theirs = real_outputs(plain, X)
-    assert_close(real_outputs(moved, laid_out(X, layout)), theirs, plain, X)
+    # `predict` does not copy X, so the order of summation in BLAS may differ.
+    expected = real_outputs(plain, X)
+    assert_close(real_outputs(moved, with_layout(X, layout)), expected, plain, X)
 
 
 @examples(80)
 @given(problems(solvers=tuple(OPTIMIZERS)), st.sampled_from(["csr", "csc", "coo"]))
-def test_sparse_input_gives_the_numbers_of_dense_input(problem, layout):
+def test_sparse_and_dense_input_give_equal_results(problem, layout):
     estimator, X, y = problem
-    estimator.set_params(standardize=False)  # or only what is dense would be centred
+    estimator.set_params(standardize=False)  # only dense input would be centered
     X = dense(X).astype(np.float64) / 100
     from_dense = fit(clone(estimator), X, y)
-    from_sparse = fit(estimator, laid_out(X, layout), y)
+    from_sparse = fit(estimator, with_layout(X, layout), y)
     np.testing.assert_allclose(
         from_sparse.loss_curve_, from_dense.loss_curve_, rtol=1e-6
     )
-    assert from_sparse.predict(laid_out(X, layout)).shape == y.shape
+    assert from_sparse.predict(with_layout(X, layout)).shape == y.shape
 
 
 @examples(60)
 @given(problems(solvers=tuple(OPTIMIZERS)), st.sampled_from([1.0, 2.0, 0.25]))
-def test_equal_weights_are_no_weights(problem, weight):
-    # Powers of two, so that dividing by their mean rounds nothing.
+def test_constant_sample_weights_have_no_effect(problem, weight):
+    # The weights are powers of two, so division by their mean is exact.
     estimator, X, y = problem
     estimator.set_params(alpha=0.0, early_stopping=False, n_iter_no_change=1000)
-    estimator.set_params(standardize=False)  # weighted means round otherwise
+    estimator.set_params(standardize=False)  # weighted means differ by rounding
     plain = fit(clone(estimator), X, y)
     weighted = fit(estimator, X, y, np.full(len(y), weight))
-    for mine, theirs in zip(weighted.coefs_, plain.coefs_, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    for actual, expected in zip(weighted.coefs_, plain.coefs_, strict=True):
+        np.testing.assert_array_equal(actual, expected)
     np.testing.assert_allclose(
         weighted.loss_curve_, plain.loss_curve_, rtol=100 * np.finfo(precision(X)).eps
     )
@@ -375,7 +376,7 @@ def test_equal_weights_are_no_weights(problem, weight):
 
 @examples(60)
 @given(problems(("binary", "multiclass")), st.data())
-def test_names_of_classes_change_nothing_but_names(problem, draws):
+def test_class_labels_do_not_affect_training(problem, draws):
     estimator, X, y = problem
     classes, codes = np.unique(y, return_inverse=True)
     kinds = [st.integers(-1000, 1000), st.text("abcxyz", min_size=1, max_size=4)]
@@ -405,7 +406,7 @@ def test_names_of_classes_change_nothing_but_names(problem, draws):
     st.permutations(range(4)),
     st.sampled_from(["squared_error", "log_loss"]),
 )
-def test_classes_in_another_order_are_columns_in_another_order(drawn, order, loss):
+def test_permuted_classes_permute_probabilities(drawn, order, loss):
     _, X, y = drawn
     X = dense(X).astype(np.float64) / 100
     codes = np.searchsorted(np.unique(y), y)
@@ -416,13 +417,13 @@ def test_classes_in_another_order_are_columns_in_another_order(drawn, order, los
         ).partial_fit(X, labels, classes=range(4))
         for labels in (codes, order[codes])
     )
-    # Class c of the one is class order[c] of the other: begin with equal weights.
-    for mine, theirs in zip(
+    # Start with equal weights: class c of `one` is class order[c] of `other`.
+    for source, target in zip(
         (*one.coefs_[:-1], *one.intercepts_[:-1]),
         (*other.coefs_[:-1], *other.intercepts_[:-1]),
         strict=True,
     ):
-        theirs[...] = mine
+        target[...] = source
     other.coefs_[-1][:, order] = one.coefs_[-1]
     other.intercepts_[-1][order] = one.intercepts_[-1]
     for _ in range(3):
@@ -437,7 +438,7 @@ def test_classes_in_another_order_are_columns_in_another_order(drawn, order, los
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 @examples(15)
 @given(st.data(), st.integers(1, 6), st.integers(1, 60))
-def test_k_partial_fits_are_one_fit_of_k_epochs(
+def test_k_partial_fits_equal_one_fit_of_k_epochs(
     solver, learning_rate, draws, k, batch_size
 ):
     estimator, X, y = draws.draw(problems(solvers=(solver,)))
@@ -448,40 +449,42 @@ def test_k_partial_fits_are_one_fit_of_k_epochs(
         max_iter=k,
         tol=0.0,
         n_iter_no_change=1000,
-        standardize=False,  # or means are updated, and round otherwise
+        standardize=False,  # updates of the means would differ by rounding
     )
     weight = draws.draw(st.sampled_from([None, 1.0 + np.arange(len(y)) % 3]))
-    whole = fit(clone(estimator), X, y, weight)
+    at_once = fit(clone(estimator), X, y, weight)
     kwargs = {}
     if isinstance(estimator, BackpropClassifier):
-        kwargs["classes"] = whole.classes_
+        kwargs["classes"] = at_once.classes_
     for _ in range(k):
         estimator.partial_fit(X, y, sample_weight=weight, **kwargs)
-    assert_same_network(estimator, whole)
+    assert_same_network(estimator, at_once)
     assert (
         (estimator.n_iter_, estimator.t_)
-        == (whole.n_iter_, whole.t_)
+        == (at_once.n_iter_, at_once.t_)
         == (
             k,
             k * len(y),
         )
     )
-    np.testing.assert_array_equal(real_outputs(estimator, X), real_outputs(whole, X))
-    learning_rates = [fitted.history_["learning_rate"] for fitted in (estimator, whole)]
+    np.testing.assert_array_equal(real_outputs(estimator, X), real_outputs(at_once, X))
+    learning_rates = [
+        fitted.history_["learning_rate"] for fitted in (estimator, at_once)
+    ]
     np.testing.assert_array_equal(*learning_rates)
 
 
 @examples(40)
 @given(problems(solvers=tuple(OPTIMIZERS)), st.integers(1, 3), st.integers(1, 3))
-def test_warm_starts_carry_on_where_the_last_fit_ended(problem, first, second):
+def test_warm_starts_equal_one_long_fit(problem, first, second):
     estimator, X, y = problem
     estimator.set_params(
         early_stopping=False, learning_rate="constant", tol=0.0, n_iter_no_change=1000
     )
-    estimator.set_params(standardize=False)  # or means are updated, and round
-    whole = fit(clone(estimator).set_params(max_iter=first + second), X, y)
+    estimator.set_params(standardize=False)  # updates of the means would round
+    at_once = fit(clone(estimator).set_params(max_iter=first + second), X, y)
     estimator.set_params(warm_start=True)
     fit(estimator.set_params(max_iter=first), X, y)
     fit(estimator.set_params(max_iter=second), X, y)
-    assert_same_network(estimator, whole)
+    assert_same_network(estimator, at_once)
     assert estimator.n_iter_ == second

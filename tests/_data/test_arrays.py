@@ -1,4 +1,4 @@
-"""Arrays in, sparse or dense: never written to, never copied without need."""
+"""Dense and sparse input arrays: never modified, and copied only if necessary."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,11 +10,11 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score
 from small_networks import (
     CODES,
-    ENDS,
     ESTIMATORS,
     LABELS,
     NAMES,
     NUMBERS,
+    SHORT_TRAINING,
     WEIGHT,
     X,
     assert_same_network,
@@ -26,22 +26,22 @@ from small_networks import (
 )
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop._estimators import base
+from skbackprop._data import reader
 from skbackprop.core.inputs import BOUND
 
-# ------------------------------------------------ what is yours is not touched
+# ------------------------------------------------ input arrays are not modified
 
 SOLVERS = pytest.mark.parametrize("solver", ["sgd", "adamw", "lbfgs"])
 
 
-def locked(array):
+def read_only(array):
     array = array.copy()
     array.setflags(write=False)
     return array
 
 
 def settings(solver):
-    """Every path that reads samples: in order, shuffled, and held out."""
+    """Yield parameters for all ways to read samples: in order, shuffled, held out."""
     for standardize in (True, False):
         common = {"solver": solver, "learning_rate_init": 0.01}
         common["standardize"] = standardize
@@ -54,24 +54,24 @@ def settings(solver):
 @SOLVERS
 @ESTIMATORS
 @pytest.mark.filterwarnings("ignore:Got `batch_size`")
-def test_read_only_arrays_are_enough(make, y, solver, dtype):
-    X_locked, y, weight = locked(X.astype(dtype)), locked(y), locked(WEIGHT)
+def test_read_only_arrays_are_supported(make, y, solver, dtype):
+    X_read_only, y, weight = read_only(X.astype(dtype)), read_only(y), read_only(WEIGHT)
     if make is BackpropRegressor:
-        y = locked(y.astype(dtype))
+        y = read_only(y.astype(dtype))
     for params in settings(solver):
         fitted = small(make, **params).fit(
-            X_locked, y, sample_weight=weight.astype(dtype)
+            X_read_only, y, sample_weight=weight.astype(dtype)
         )
-        assert fitted.predict(X_locked).shape == y.shape
+        assert fitted.predict(X_read_only).shape == y.shape
     if solver != "lbfgs":
-        clone(fitted).set_params(early_stopping=False).fit(X_locked, y).partial_fit(
-            X_locked, y, weight
+        clone(fitted).set_params(early_stopping=False).fit(X_read_only, y).partial_fit(
+            X_read_only, y, weight
         )
 
 
 @SOLVERS
 @ESTIMATORS
-def test_memory_maps_are_enough(make, y, solver, tmp_path):
+def test_memory_maps_give_same_network_as_arrays(make, y, solver, tmp_path):
     paths = [tmp_path / name for name in ("X.npy", "y.npy", "weight.npy")]
     for path, array in zip(paths, (X, y, WEIGHT), strict=True):
         np.save(path, array)
@@ -86,19 +86,19 @@ def test_memory_maps_are_enough(make, y, solver, tmp_path):
 @pytest.mark.parametrize("order", ["C", "F"])
 @SOLVERS
 @ESTIMATORS
-def test_arrays_are_not_written_to(make, y, solver, order):
-    mine = [np.array(X, order=order), y.copy(), WEIGHT.copy()]
+def test_arrays_are_not_modified(make, y, solver, order):
+    arrays = [np.array(X, order=order), y.copy(), WEIGHT.copy()]
     for params in settings(solver):
-        small(make, **params).fit(mine[0], mine[1], sample_weight=mine[2]).predict(
-            mine[0]
-        )
-    for array, before in zip(mine, (X, y, WEIGHT), strict=True):
+        small(make, **params).fit(
+            arrays[0], arrays[1], sample_weight=arrays[2]
+        ).predict(arrays[0])
+    for array, before in zip(arrays, (X, y, WEIGHT), strict=True):
         np.testing.assert_array_equal(array, before)
 
 
 @SOLVERS
 @ESTIMATORS
-def test_frames_are_not_written_to(make, y, solver):
+def test_dataframes_are_not_modified(make, y, solver):
     df, series, weight = frame(), pd.Series(y), pd.Series(WEIGHT)
     before = [df.copy(deep=True), series.copy(deep=True), weight.copy(deep=True)]
     for params in settings(solver):
@@ -110,51 +110,51 @@ def test_frames_are_not_written_to(make, y, solver):
 
 @pytest.fixture
 def samples(monkeypatch):
-    """Whatever training samples reach the core, in the order of their coming."""
-    seen = []
+    """Return a list that collects all training samples in the order of creation."""
+    created = []
 
-    def note(*args, **kwargs):
-        seen.append(core_samples(*args, **kwargs))
-        return seen[-1]
+    def record(*args, **kwargs):
+        created.append(training_samples(*args, **kwargs))
+        return created[-1]
 
-    core_samples = base.Samples
-    monkeypatch.setattr(base, "Samples", note)
-    return seen
+    training_samples = reader.TrainingSamples
+    monkeypatch.setattr(reader, "TrainingSamples", record)
+    return created
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @SOLVERS
 @ESTIMATORS
-def test_arrays_in_c_order_are_not_copied(make, y, solver, dtype, samples):
-    mine = X.astype(dtype)
+def test_c_ordered_arrays_are_not_copied(make, y, solver, dtype, samples):
+    array = X.astype(dtype)
     for params in settings(solver):
-        small(make, **params).fit(mine, y)
+        small(make, **params).fit(array, y)
     assert len(samples) == 6
-    for seen in samples:
-        assert np.shares_memory(seen.X, mine)
-        assert seen.X.dtype == dtype
+    for one in samples:
+        assert np.shares_memory(one.X, array)
+        assert one.X.dtype == dtype
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @ESTIMATORS
-def test_arrays_in_c_order_are_not_copied_by_partial_fit(make, y, dtype, samples):
-    mine = X.astype(dtype)
-    small(make).fit(mine, y).partial_fit(mine, y)
+def test_partial_fit_does_not_copy_c_ordered_arrays(make, y, dtype, samples):
+    array = X.astype(dtype)
+    small(make).fit(array, y).partial_fit(array, y)
     assert len(samples) == 2
-    assert all(np.shares_memory(seen.X, mine) for seen in samples)
+    assert all(np.shares_memory(one.X, array) for one in samples)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_targets_and_weights_of_the_same_dtype_are_not_copied(dtype, samples):
-    mine = [array.astype(dtype) for array in (X, NUMBERS, WEIGHT)]
-    regressor().fit(*mine)
-    (seen,) = samples
-    assert np.shares_memory(seen.targets, mine[1])
-    assert np.shares_memory(seen.weight, mine[2])
+    arrays = [array.astype(dtype) for array in (X, NUMBERS, WEIGHT)]
+    regressor().fit(*arrays)
+    (created,) = samples
+    assert np.shares_memory(created.targets, arrays[1])
+    assert np.shares_memory(created.weight, arrays[2])
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_memory_maps_are_not_read_into_memory(early_stopping, samples, tmp_path):
+def test_memory_maps_are_not_copied(early_stopping, samples, tmp_path):
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     classifier(early_stopping=early_stopping).fit(mapped, CODES)
@@ -178,28 +178,28 @@ DENSE = np.where(rng.random(X.shape) < 0.5, X, 0.0)
 
 
 @pytest.fixture
-def never_dense(monkeypatch):
-    """Let every attempt at making a sparse matrix dense fail."""
+def no_dense_conversion(monkeypatch):
+    """Raise an error if a sparse matrix is converted to a dense array."""
 
-    def refuse(self, *args, **kwargs):
-        raise AssertionError("a sparse matrix was made dense")
+    def fail(self, *args, **kwargs):
+        raise AssertionError("a sparse matrix was converted to a dense array")
 
     for kind in SPARSE.values():
         for method in ("toarray", "todense", "__array__"):
-            monkeypatch.setattr(kind, method, refuse, raising=False)
+            monkeypatch.setattr(kind, method, fail, raising=False)
 
 
-@pytest.mark.usefixtures("never_dense")
+@pytest.mark.usefixtures("no_dense_conversion")
 @pytest.mark.parametrize("kind", SPARSE)
 @SOLVERS
 @ESTIMATORS
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_sparse_input_is_never_made_dense_and_gives_the_same_numbers(
+def test_sparse_input_gives_dense_results_without_dense_conversion(
     make, y, solver, kind
 ):
     sparse = SPARSE[kind](DENSE)
-    # Before L-BFGS makes much of differences in rounding. And as the values are:
-    # standardised, sparse ones are scaled alone, dense ones centred as well.
+    # Few iterations, because L-BFGS amplifies rounding differences. Standardization
+    # is off because it centers only dense input.
     few = {"max_iter": 10, "standardize": False}
     for params in list(settings(solver))[3:]:
         from_sparse, from_dense = (
@@ -210,43 +210,44 @@ def test_sparse_input_is_never_made_dense_and_gives_the_same_numbers(
         np.testing.assert_allclose(
             from_sparse.loss_curve_, from_dense.loss_curve_, rtol=1e-6
         )
-        for mine, other in zip(from_sparse.coefs_, from_dense.coefs_, strict=True):
-            np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-7)
+        for actual, expected in zip(from_sparse.coefs_, from_dense.coefs_, strict=True):
+            np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.usefixtures("never_dense")
+@pytest.mark.usefixtures("no_dense_conversion")
 @pytest.mark.parametrize("kind", SPARSE)
 @SOLVERS
 @ESTIMATORS
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_sparse_input_that_is_standardised_is_never_made_dense(make, y, solver, kind):
+def test_standardized_sparse_input_is_not_converted_to_dense(make, y, solver, kind):
     sparse = SPARSE[kind](DENSE)
     deviation = [
         np.sqrt(np.average((x - np.average(x, weights=WEIGHT)) ** 2, weights=WEIGHT))
         for x in DENSE.T
     ]
     scaled = BOUND * np.tanh(DENSE / deviation / BOUND)
-    # A standardised target would be another, and a split is not what is scaled by.
+    # Targets of sigmoid outputs are not scaled. Without early stopping, the scalers
+    # learn from all rows.
     for params in list(settings(solver))[:2]:
         params |= {"max_iter": 10, "output_activation": "sigmoid"}
-        mine = small(make, **params).fit(sparse, y, sample_weight=WEIGHT)
-        other = small(make, **{**params, "standardize": False})
-        other.fit(scaled, y, sample_weight=WEIGHT)
-        np.testing.assert_allclose(mine.loss_curve_, other.loss_curve_, rtol=1e-6)
-        for W, V in zip(mine.coefs_, other.coefs_, strict=True):
+        fitted = small(make, **params).fit(sparse, y, sample_weight=WEIGHT)
+        plain = small(make, **{**params, "standardize": False})
+        plain.fit(scaled, y, sample_weight=WEIGHT)
+        np.testing.assert_allclose(fitted.loss_curve_, plain.loss_curve_, rtol=1e-6)
+        for W, V in zip(fitted.coefs_, plain.coefs_, strict=True):
             np.testing.assert_allclose(W, V, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.usefixtures("never_dense")
+@pytest.mark.usefixtures("no_dense_conversion")
 @pytest.mark.parametrize("fitted_to", ["dense", "sparse"])
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("kind", SPARSE)
 @ESTIMATORS
-def test_predictions_for_sparse_input_are_those_for_dense(
+def test_sparse_and_dense_input_give_equal_predictions(
     make, y, kind, standardize, fitted_to, monkeypatch
 ):
     if standardize and fitted_to == "dense":
-        monkeypatch.undo()  # what is centred has no zeros: it is made dense in blocks
+        monkeypatch.undo()  # centered data have no zeros: blocks become dense
     sparse = SPARSE[kind](DENSE)
     fitted = small(make, standardize=standardize)
     fitted.fit(DENSE if fitted_to == "dense" else sparse, y)
@@ -258,7 +259,7 @@ def test_predictions_for_sparse_input_are_those_for_dense(
 
 @pytest.mark.parametrize("kind", SPARSE)
 @ESTIMATORS
-def test_sparse_input_is_not_written_to(make, y, kind):
+def test_sparse_input_is_not_modified(make, y, kind):
     sparse = SPARSE[kind](DENSE)
     sparse.data.setflags(write=False)
     before = sparse.copy()
@@ -276,7 +277,7 @@ def test_sparse_rows_are_not_copied(dtype, samples):
 
 
 @ESTIMATORS
-def test_one_format_may_follow_another(make, y):
+def test_partial_fit_accepts_alternating_formats(make, y):
     alternating, dense = small(make).fit(DENSE, y), small(make).fit(DENSE, y)
     for values in (sp.csr_array(DENSE), DENSE, sp.coo_matrix(DENSE)):
         alternating.partial_fit(values, y)
@@ -300,7 +301,7 @@ def test_sparse_label_indicators(loss, kind):
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
-def test_labels_that_exclude_nothing(loss):
+def test_multilabel_predictions(loss):
     fitted = classifier(loss=loss).fit(X, LABELS)
     assert fitted.classes_.tolist() == [0, 1, 2]
     assert fitted.predict(X).dtype.kind == "i"
@@ -311,21 +312,21 @@ def test_labels_that_exclude_nothing(loss):
 
 
 @pytest.mark.parametrize("y", [LABELS, sp.csr_array(LABELS)], ids=["dense", "sparse"])
-def test_label_indicators_can_be_learned_piecemeal(y):
+def test_partial_fit_accepts_label_indicators(y):
     estimator = classifier().partial_fit(X[:30], y[:30], classes=[0, 1, 2])
     estimator.partial_fit(X[30:], y[30:])
     assert estimator.predict(X).shape == (90, 3)
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "f1_samples", "loss"])
-def test_early_stopping_on_label_indicators(scoring):
+def test_early_stopping_with_label_indicators(scoring):
     for y in (LABELS, sp.csr_array(LABELS)):
         fitted = classifier(early_stopping=True, scoring=scoring).fit(X, y)
         assert len(fitted.validation_scores_) == fitted.n_iter_
         assert fitted.score(X, LABELS) > 0.6
 
 
-def test_a_single_column_of_labels_is_a_vector_with_a_warning():
+def test_column_vector_y_is_flattened_with_warning():
     with pytest.warns(UserWarning, match="column-vector y was passed"):
         fitted = classifier().fit(X, NAMES[:, np.newaxis])
     assert_same_network(fitted, classifier().fit(X, NAMES))
@@ -339,14 +340,14 @@ def test_a_single_column_of_labels_is_a_vector_with_a_warning():
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
 @ESTIMATORS
-def test_threads_may_predict_with_one_estimator(make, y, kind):
-    fitted = make((32, 32), **ENDS).fit(X, y)
+def test_threads_can_share_one_estimator(make, y, kind):
+    fitted = make((32, 32), **SHORT_TRAINING).fit(X, y)
     method = fitted.predict_proba if make is BackpropClassifier else fitted.predict
     blocks = [
         kind(block) for block in np.random.default_rng(1).normal(size=(60, 300, 4))
     ]
-    alone = [method(block) for block in blocks]
+    sequential = [method(block) for block in blocks]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(method, blocks))
-    for mine, other in zip(together, alone, strict=True):
-        np.testing.assert_array_equal(mine, other)
+        concurrent = list(pool.map(method, blocks))
+    for actual, expected in zip(concurrent, sequential, strict=True):
+        np.testing.assert_array_equal(actual, expected)

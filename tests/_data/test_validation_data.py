@@ -1,4 +1,4 @@
-"""Validation data of one's own: recorded every epoch, and when to stop by them."""
+"""Validation data passed to `fit`: losses and scores of each epoch, early stopping."""
 
 import math
 
@@ -13,7 +13,7 @@ from sklearn.metrics import mean_poisson_deviance as deviance
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer
-from small_fits import cut_short, error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -35,14 +35,14 @@ from skbackprop.core.state import ConvergenceMonitor
 TRAIN, VAL = slice(0, 60), slice(60, 90)
 WEIGHT_VAL = WEIGHT[VAL]
 WEIGHTS = pytest.mark.parametrize(
-    "weight", [None, WEIGHT_VAL], ids=["alike", "weighted"]
+    "weight", [None, WEIGHT_VAL], ids=["unweighted", "weighted"]
 )
-# Learning too fast for the validation data to go on getting better.
-HASTY = dict(learning_rate_init=0.3, batch_size=20, n_iter_no_change=4, tol=0.0)
+# With these large steps, the validation loss soon stops improving.
+LARGE_STEPS = dict(learning_rate_init=0.3, batch_size=20, n_iter_no_change=4, tol=0.0)
 
 
 def validated(net, y, weight=None, X=X, **kwargs):
-    """Fit to the first rows, with the others to validate."""
+    """Fit on the first rows, and validate on the remaining rows."""
     return net.fit(
         X[TRAIN],
         y[TRAIN],
@@ -53,7 +53,7 @@ def validated(net, y, weight=None, X=X, **kwargs):
     )
 
 
-# ------------------------------------------------------------ what is recorded
+# ------------------------------------------------------ recorded losses and scores
 
 
 def half_squares(y, a, weight):
@@ -64,7 +64,7 @@ def half_squares(y, a, weight):
 
 
 def scaled(loss):
-    """Turn the loss of targets as they are into that in units of their deviation."""
+    """Return the loss of standardized targets and outputs."""
     mean, std = NUMBERS[TRAIN].mean(), NUMBERS[TRAIN].std()
     return lambda y, a, weight: loss((y - mean) / std, (a - mean) / std, weight)
 
@@ -134,9 +134,9 @@ LOSSES = {
 
 @WEIGHTS
 @pytest.mark.parametrize("kind", LOSSES)
-def test_the_recorded_loss_is_that_of_the_predictions_of_each_epoch(kind, weight):
+def test_validation_loss_equals_loss_of_predictions_after_each_epoch(kind, weight):
     make, y, outputs, loss = LOSSES[kind]
-    # A penalty, which is no part of what is recorded of validation data.
+    # The recorded validation loss does not include the penalty.
     params = dict(n_iter_no_change=5, batch_size=20, alpha=1.0)
     fitted = validated(make().set_params(**params), y, weight)
     step_by_step, expected = make().set_params(**params), []
@@ -148,14 +148,14 @@ def test_the_recorded_loss_is_that_of_the_predictions_of_each_epoch(kind, weight
         expected.append(loss(y[VAL], outputs(step_by_step), weight))
     assert len(expected) == 6 + 1
     np.testing.assert_allclose(fitted.validation_loss_curve_, expected, rtol=1e-9)
-    minus = [-value for value in fitted.validation_loss_curve_]
-    assert fitted.validation_scores_ == minus
+    negative_losses = [-value for value in fitted.validation_loss_curve_]
+    assert fitted.validation_scores_ == negative_losses
 
 
 @WEIGHTS
 @pytest.mark.parametrize("form", ["name", "callable"])
 @ESTIMATORS
-def test_the_recorded_score_is_that_of_the_predictions_of_each_epoch(
+def test_validation_score_equals_score_of_predictions_after_each_epoch(
     make, y, form, weight
 ):
     y = NAMES if make is BackpropClassifier else 1e4 + 100 * NUMBERS
@@ -175,12 +175,12 @@ def test_the_recorded_score_is_that_of_the_predictions_of_each_epoch(
         predicted = step_by_step.predict(X[VAL])
         expected.append(metric(y[VAL], predicted, sample_weight=weight))
     np.testing.assert_allclose(fitted.validation_scores_, expected, rtol=1e-9)
-    assert fitted.best_validation_score_ is None  # it did not decide
+    assert fitted.best_validation_score_ is None  # set only by early stopping
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @ESTIMATORS
-def test_history_has_what_was_recorded(make, y, solver):
+def test_history_contains_validation_loss_and_score(make, y, solver):
     fitted = validated(small(make, solver=solver, scoring=lambda *args: 0.25), y)
     history = fitted.history_
     assert list(history) == [
@@ -196,27 +196,27 @@ def test_history_has_what_was_recorded(make, y, solver):
 
 
 @ESTIMATORS
-def test_without_validation_data_nothing_is_recorded(make, y):
+def test_validation_attributes_are_none_without_validation_data(make, y):
     fitted = small(make).fit(X, y)
     assert fitted.validation_loss_curve_ is None
     assert fitted.validation_scores_ is None
     assert (
         fitted.history_[["validation_loss", "validation_score"]].isna().all(axis=None)
     )
-    # Of the epochs of a later fit alone.
+    # After a warm start with validation data, only the new epochs have losses.
     curve = validated(fitted.set_params(warm_start=True), y).validation_loss_curve_
     before, after = np.split(np.isnan(curve), 2)
     assert before.all()
     assert not after.any()
 
 
-# ------------------------------------------------------------- they do not teach
+# --------------------------------------------------------- no effect on training
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("scoring", ["loss", "scorer"])
 @ESTIMATORS
-def test_recording_has_no_effect_on_training(make, y, scoring, solver):
+def test_validation_data_do_not_affect_training(make, y, scoring, solver):
     if scoring == "scorer":
         scoring = "accuracy" if make is BackpropClassifier else "r2"
     net = small(make, solver=solver, scoring=scoring)
@@ -227,30 +227,30 @@ def test_recording_has_no_effect_on_training(make, y, scoring, solver):
     assert fitted.best_loss_ == plain.best_loss_
 
 
-# -------------------------------------------------------------- when to stop
+# -------------------------------------------------------------- early stopping
 
 
 @WEIGHTS
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @ESTIMATORS
-@cut_short
-def test_the_weights_of_the_best_epoch_are_put_back(make, y, solver, weight):
-    params = {"solver": solver, **HASTY, "tol": 1e-9, "alpha": 0.0}
+@ignore_convergence_warning
+def test_early_stopping_restores_weights_of_best_epoch(make, y, solver, weight):
+    params = {"solver": solver, **LARGE_STEPS, "tol": 1e-9, "alpha": 0.0}
     net = small(make, early_stopping=True, **params)
     fitted = validated(net, y, weight)
     curve = fitted.validation_loss_curve_
     best = int(np.argmin(curve))
-    assert best < len(curve) - 1 == best + 5  # it went on in vain
+    assert best < len(curve) - 1 == best + 5  # epochs without improvement
     assert fitted.best_validation_score_ == -curve[best]
-    # All of the other rows were trained on, and so many epochs.
+    # Training uses all other rows, and restores the weights of the best epoch.
     again = small(make, **{**params, "max_iter": best + 1, "n_iter_no_change": 99})
     assert_same_network(fitted, again.fit(X[TRAIN], y[TRAIN]))
     assert fitted.loss_curve_[: best + 1] == again.loss_curve_
     assert solver == "lbfgs" or fitted.t_ == 60 * len(curve)
 
 
-def test_the_restored_weights_have_the_least_loss():
-    net = classifier(loss="log_loss", early_stopping=True, **HASTY)
+def test_restored_weights_have_minimum_validation_loss():
+    net = classifier(loss="log_loss", early_stopping=True, **LARGE_STEPS)
     fitted = validated(net, NAMES, WEIGHT_VAL)
     loss = log_loss(NAMES[VAL], fitted.predict_proba(X[VAL]), sample_weight=WEIGHT_VAL)
     assert math.isclose(loss, min(fitted.validation_loss_curve_), rel_tol=1e-10)
@@ -259,68 +259,71 @@ def test_the_restored_weights_have_the_least_loss():
 
 @pytest.mark.parametrize("form", ["name", "callable"])
 @ESTIMATORS
-def test_a_scorer_may_decide(make, y, form):
+def test_early_stopping_with_scorer(make, y, form):
     name = "accuracy" if make is BackpropClassifier else "r2"
     scoring = name if form == "name" else lambda net, X, y: net.score(X, y)
     y = NAMES if make is BackpropClassifier else y
-    net = small(make, early_stopping=True, scoring=scoring, **HASTY)
+    net = small(make, early_stopping=True, scoring=scoring, **LARGE_STEPS)
     fitted = validated(net, y)
     assert fitted.score(X[VAL], y[VAL]) == max(fitted.validation_scores_)
     assert fitted.best_validation_score_ == max(fitted.validation_scores_)
     assert len(fitted.validation_scores_) < net.max_iter
 
 
-def test_a_later_fit_may_do_without():
-    net = validated(classifier(early_stopping=True, **HASTY), CODES)
+def test_later_fit_without_validation_data():
+    net = validated(classifier(early_stopping=True, **LARGE_STEPS), CODES)
     net.set_params(early_stopping=False, n_iter_no_change=3, tol=9.0).fit(X, CODES)
     assert net.validation_loss_curve_ is None
     assert net.best_validation_score_ is None
 
 
-def watched(merits, tol, accumulates):
-    watch = ConvergenceMonitor(accumulates=accumulates)
-    return watch, [
-        (watch.update(m, tol), watch.n_epochs_without_improvement) for m in merits
+def monitored(scores, tol, accumulates):
+    """Return a monitor after these scores, and its results after each score."""
+    monitor = ConvergenceMonitor(accumulates=accumulates)
+    return monitor, [
+        (monitor.update(score, tol), monitor.n_epochs_without_improvement)
+        for score in scores
     ]
 
 
-SLOWLY = [0.0, 0.375, 0.75, 1.125, 1.5, 1.875, 2.25, 2.0, 2.25]
+SLOW_SCORES = [0.0, 0.375, 0.75, 1.125, 1.5, 1.875, 2.25, 2.0, 2.25]
 
 
-def test_small_improvements_of_the_loss_add_up():
-    watch, seen = watched(SLOWLY, 1.0, accumulates=True)
-    # It takes three of them to make one, from where the last one was.
-    assert [stalled for _, stalled in seen] == [0, 1, 2, 0, 1, 2, 0, 1, 2]
-    assert [best for best, _ in seen] == [True] * 7 + [False] * 2
-    assert (watch.best, watch.mark) == (2.25, 2.25)
+def test_small_improvements_of_loss_accumulate():
+    monitor, results = monitored(SLOW_SCORES, 1.0, accumulates=True)
+    # Three small improvements since the last baseline exceed `tol`.
+    assert [stalled for _, stalled in results] == [0, 1, 2, 0, 1, 2, 0, 1, 2]
+    assert [is_best for is_best, _ in results] == [True] * 7 + [False] * 2
+    assert (monitor.best_score, monitor.baseline) == (2.25, 2.25)
 
 
-def test_small_improvements_of_a_score_do_not_count_as_in_scikit_learn():
+def test_small_improvements_of_score_do_not_accumulate_like_in_scikit_learn():
     best, stalled, expected = -np.inf, 0, []
-    for merit in SLOWLY:  # as BaseMultilayerPerceptron._update_no_improvement_count
-        stalled = stalled + 1 if merit < best + 1.0 else 0
-        expected.append((merit > best, stalled))
-        best = max(best, merit)
-    watch, seen = watched(SLOWLY, 1.0, accumulates=False)
-    assert seen == expected
-    assert [stalled for _, stalled in seen] == [0, 1, 2, 3, 4, 5, 6, 7, 8]
-    assert watch.best == 2.25
+    # As in BaseMultilayerPerceptron._update_no_improvement_count.
+    for score in SLOW_SCORES:
+        stalled = stalled + 1 if score < best + 1.0 else 0
+        expected.append((score > best, stalled))
+        best = max(best, score)
+    monitor, results = monitored(SLOW_SCORES, 1.0, accumulates=False)
+    assert results == expected
+    assert [stalled for _, stalled in results] == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert monitor.best_score == 2.25
 
 
-def test_an_improvement_counts_from_the_mark_not_from_the_best():
-    watch, seen = watched([0.0, 0.75, 0.5, 1.0], 1.0, accumulates=True)
-    assert [stalled for _, stalled in seen] == [0, 1, 2, 0]
-    assert watch.mark == 1.0
+def test_improvement_is_measured_against_baseline():
+    monitor, results = monitored([0.0, 0.75, 0.5, 1.0], 1.0, accumulates=True)
+    assert [stalled for _, stalled in results] == [0, 1, 2, 0]
+    assert monitor.baseline == 1.0
 
 
-def minus_the_loss(net, X, y):
+def negative_loss(net, X, y):
     return -scaled(half_squares)(y, net.predict(X), None)
 
 
-@pytest.mark.parametrize("scoring", ["loss", minus_the_loss])
-@cut_short
-def test_only_the_validation_loss_adds_up(scoring):
-    # An epoch gains less than tol, three gain more.
+@pytest.mark.parametrize("scoring", ["loss", negative_loss])
+@ignore_convergence_warning
+def test_improvements_accumulate_only_with_scoring_loss(scoring):
+    # One epoch improves the loss by less than `tol`, three epochs by more.
     params = dict(solver="sgd", momentum=0.0, learning_rate_init=0.002, max_iter=30)
     params |= dict(tol=0.06, n_iter_no_change=9, batch_size=60)
     net = validated(regressor(early_stopping=True, scoring=scoring, **params), NUMBERS)
@@ -331,7 +334,7 @@ def test_only_the_validation_loss_adds_up(scoring):
     assert net.n_iter_ == (30 if scoring == "loss" else 11)
 
 
-# --------------------------------------------------------- data of every kind
+# --------------------------------------------------------- containers and formats
 
 
 KINDS = {
@@ -348,11 +351,11 @@ KINDS = {
 
 @pytest.mark.parametrize("scoring", ["loss", "accuracy"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_validation_data_of_every_kind(kind, scoring):
+def test_validation_data_containers(kind, scoring):
     values = np.round(X, 1).astype(np.float32).astype(np.float64)
     net = classifier(scoring=scoring, early_stopping=True, n_iter_no_change=5)
     expected = validated(clone(net), NAMES, WEIGHT_VAL, X=values)
-    # Columns with names on both sides, or on neither.
+    # Both datasets have feature names, or neither.
     like = KINDS[kind] if kind in ("pandas", "polars") else np.asarray
     fitted = net.fit(
         like(values[TRAIN]),
@@ -368,7 +371,7 @@ def test_validation_data_of_every_kind(kind, scoring):
 
 
 @pytest.mark.parametrize("scoring", ["loss", "r2"])
-def test_several_targets_and_sparse_rows_on_both_sides(scoring):
+def test_multioutput_targets_with_sparse_validation_data(scoring):
     y = np.column_stack([NUMBERS, 100 * X[:, 2]])
     values = np.where(np.abs(X) > 0.5, X, 0.0)
     nets = [
@@ -382,7 +385,7 @@ def test_several_targets_and_sparse_rows_on_both_sides(scoring):
     assert nets[0].validation_loss_curve_ == nets[1].validation_loss_curve_
 
 
-def test_not_every_class_need_occur():
+def test_validation_data_can_lack_classes():
     only = NAMES == "low"
     net = classifier(n_iter_no_change=3, loss="log_loss")
     net.fit(X, NAMES, X_val=X[only], y_val=NAMES[only])
@@ -392,7 +395,7 @@ def test_not_every_class_need_occur():
     )
 
 
-# ------------------------------------------------------------------------ misuse
+# ------------------------------------------------------------------------ errors
 
 
 @pytest.mark.parametrize(
@@ -422,9 +425,7 @@ def test_not_every_class_need_occur():
 )
 @pytest.mark.parametrize("early_stopping", [False, True])
 @ESTIMATORS
-def test_validation_data_that_do_not_fit_are_refused(
-    make, y, early_stopping, kwargs, words
-):
+def test_invalid_validation_data_raise(make, y, early_stopping, kwargs, words):
     net = small(make, early_stopping=early_stopping, n_iter_no_change=3).fit(X, y)
     before = net.predict(X)
     error_of(lambda: net.fit(X, y, **kwargs), *words)
@@ -441,22 +442,22 @@ def test_validation_data_that_do_not_fit_are_refused(
         (LABELS, CODES),
         (LABELS, LABELS[:, :2]),
     ],
-    ids=["one more", "others", "names", "labels", "codes", "fewer"],
+    ids=["one more", "shifted", "names", "labels", "codes", "fewer"],
 )
-def test_labels_that_were_not_trained_on_are_refused(y, y_val):
+def test_unknown_validation_labels_raise(y, y_val):
     error_of(lambda: classifier().fit(X, y, X_val=X, y_val=y_val), "y_val")
 
 
-def test_targets_of_another_kind_are_refused():
+def test_invalid_validation_targets_raise():
     net = regressor()
-    error_of(lambda: net.fit(X, NUMBERS, X_val=X, y_val=X), "y_val", "1 outputs")
+    error_of(lambda: net.fit(X, NUMBERS, X_val=X, y_val=X), "y_val", "1 target(s)")
     net.set_params(loss="poisson")
     counts = np.abs(NUMBERS)
     error_of(lambda: net.fit(X, counts, X_val=X, y_val=-counts), "y_val")
 
 
 @ESTIMATORS
-def test_columns_in_another_order_are_refused(make, y):
+def test_validation_columns_in_different_order_raise(make, y):
     other = frame()[list("bacd")]
     words = ("X_val", "feature names", "same order")
     error_of(lambda: small(make).fit(frame(), y, X_val=other, y_val=y), *words)
@@ -466,8 +467,8 @@ def test_columns_in_another_order_are_refused(make, y):
 
 
 @ESTIMATORS
-def test_a_pipeline_transforms_validation_data_as_well(make, y):
-    net = small(make, early_stopping=True, **HASTY)
+def test_pipeline_transforms_validation_data(make, y):
+    net = small(make, early_stopping=True, **LARGE_STEPS)
     scaler = QuantileTransformer(n_quantiles=20)
     with config_context(enable_metadata_routing=True):
         routed = clone(net).set_fit_request(
@@ -482,7 +483,7 @@ def test_a_pipeline_transforms_validation_data_as_well(make, y):
 
 
 @ESTIMATORS
-def test_a_pipeline_without_routing_hands_them_over_as_they_are(make, y):
+def test_pipeline_without_routing_does_not_transform_validation_data(make, y):
     net = small(make, n_iter_no_change=3)
     pipeline = make_pipeline(QuantileTransformer(n_quantiles=20), clone(net))
     name = pipeline.steps[-1][0]
@@ -495,15 +496,15 @@ def test_a_pipeline_without_routing_hands_them_over_as_they_are(make, y):
 
 
 @ESTIMATORS
-def test_a_search_hands_on_weights_and_validation_data(make, y):
-    net = small(make, early_stopping=True, **HASTY)
+def test_grid_search_routes_weights_and_validation_data(make, y):
+    net = small(make, early_stopping=True, **LARGE_STEPS)
     with config_context(enable_metadata_routing=True):
         routed = clone(net).set_fit_request(
             sample_weight=True, X_val=True, y_val=True, sample_weight_val=True
         )
         routed.set_score_request(sample_weight=True)
         grid = GridSearchCV(routed, {"alpha": [0.1, 10.0]}, cv=2)
-        # As long as the data, validation data would be split by scikit-learn as well.
+        # scikit-learn would also split validation data of the same length as X.
         validated(grid, y, WEIGHT_VAL, sample_weight=WEIGHT[TRAIN])
     net.set_params(**grid.best_params_)
     validated(net, y, WEIGHT_VAL, sample_weight=WEIGHT[TRAIN])
@@ -512,7 +513,7 @@ def test_a_search_hands_on_weights_and_validation_data(make, y):
     assert curve == net.validation_loss_curve_
 
 
-def test_validation_data_are_not_routed_unless_asked_for():
+def test_validation_data_are_not_routed_by_default():
     with config_context(enable_metadata_routing=True):
         pipeline = Pipeline([("net", BackpropRegressor())], transform_input=["X_val"])
         with pytest.raises(ValueError, match="X_val"):

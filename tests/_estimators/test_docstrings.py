@@ -10,14 +10,14 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 
 ESTIMATORS = [BackpropClassifier, BackpropRegressor]
 
-#: Entries of both estimators that differ on purpose: section, name and reason.
+#: Entries of both estimators that differ intentionally: section, name and reason.
 DIFFERENT = [
     ("Parameters", "hidden_layer_sizes", "names the equivalent linear model"),
-    ("Parameters", "loss", "other losses"),
-    ("Parameters", "output_activation", "other defaults and restrictions"),
+    ("Parameters", "loss", "different losses"),
+    ("Parameters", "output_activation", "different defaults and restrictions"),
     ("Parameters", "standardize", "the regressor also standardizes the targets"),
     ("Parameters", "init", "the classifier sets the output biases"),
-    ("Parameters", "learning_rate_init", "other defaults"),
+    ("Parameters", "learning_rate_init", "different defaults"),
     ("Parameters", "validation_fraction", "the classifier stratifies the split"),
 ]
 
@@ -49,7 +49,7 @@ def test_lists_of_unshared_entries_are_complete(section):
 
 
 def test_shared_entries_are_identical():
-    # scikit-learn warns of entries that it cannot compare, which is an error here.
+    # If scikit-learn cannot compare an entry, it warns, and pytest raises an error.
     excluded = {
         section: sorted(different_entries(section) | UNSHARED[section])
         for section in UNSHARED
@@ -70,14 +70,14 @@ def test_entries_listed_as_different_differ(section, name, reason):
 
 
 @pytest.mark.parametrize("name", [name for _, name, _ in DIFFERENT])
-def test_entries_that_differ_begin_alike(name):
+def test_entries_listed_as_different_share_first_sentence(name):
     begin = entries_of(BackpropClassifier, "Parameters")[name][1].split(". ")[0]
     assert entries_of(BackpropRegressor, "Parameters")[name][1].startswith(begin)
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_methods_describe_shared_parameters_identically(cls):
-    # scikit-learn tells functions apart by name: only methods of one class compare.
+    # scikit-learn identifies functions by name, so the methods must have one class.
     names = ["partial_fit", "predict", "hidden_activations", "input_gradients"]
     if cls is BackpropClassifier:
         names += ["predict_proba", "predict_log_proba", "decision_function"]

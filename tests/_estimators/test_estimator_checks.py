@@ -1,9 +1,9 @@
 """The estimator checks of scikit-learn, for activations, losses and solvers.
 
 Most checks do not depend on activation, loss and solver. The default tier runs all
-checks for each solver, and the others, `PART_DEPENDENT`, for a sample of settings in
-which every two of activation, loss and solver occur together. The slow tier runs all
-checks for all settings.
+checks for each solver. The checks that do depend on these components,
+`COMPONENT_DEPENDENT`, also run for a sample of settings that covers every pair of
+activation, loss and solver. The slow tier runs all checks for all settings.
 """
 
 from contextlib import suppress
@@ -48,7 +48,7 @@ CLASSIFIER_FACTORS = (
 REGRESSOR_FACTORS = (ACTIVATION_NAMES, sorted(losses_for("regression")), SOLVERS)
 
 #: Checks whose outcome depends on activation, loss or solver.
-PART_DEPENDENT = {
+COMPONENT_DEPENDENT = {
     "check_class_weight_classifiers",
     "check_classifiers_classes",
     "check_classifiers_train",
@@ -83,7 +83,7 @@ def small_regressor(activation, loss, solver):
 
 
 def grid(factors, default_loss):
-    """Return all settings; those of the default activation and loss are not slow."""
+    """Return all settings. Only the default activation and loss are not slow."""
     return [
         setting
         if setting[:2] == ("relu", default_loss)
@@ -92,21 +92,21 @@ def grid(factors, default_loss):
     ]
 
 
-def part_dependent_checks(estimator):
-    """Yield the names of the part-dependent checks, and functions that run them."""
+def component_dependent_checks(estimator):
+    """Yield the name of each component-dependent check, and a function that runs it."""
     for instance, check in estimator_checks_generator(estimator):
-        if check.func.__name__ in PART_DEPENDENT:
+        if check.func.__name__ in COMPONENT_DEPENDENT:
             yield check.func.__name__, partial(check, instance)
 
 
-def run_part_dependent_checks(estimator):
-    for _, run in part_dependent_checks(estimator):
+def run_component_dependent_checks(estimator):
+    for _, run in component_dependent_checks(estimator):
         with suppress(SkipTest):
             run()
 
 
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
-def test_defaults(make):
+def test_all_checks_of_default_estimators(make):
     check_estimator(make())
 
 
@@ -123,28 +123,28 @@ def test_all_checks_of_regressors(setting):
 
 
 @pytest.mark.parametrize("setting", all_pairs(*CLASSIFIER_FACTORS), ids="-".join)
-def test_part_dependent_checks_of_classifiers(setting):
-    run_part_dependent_checks(small_classifier(*setting))
+def test_component_dependent_checks_of_classifiers(setting):
+    run_component_dependent_checks(small_classifier(*setting))
 
 
 @pytest.mark.parametrize("setting", all_pairs(*REGRESSOR_FACTORS), ids="-".join)
-def test_part_dependent_checks_of_regressors(setting):
-    run_part_dependent_checks(small_regressor(*setting))
+def test_component_dependent_checks_of_regressors(setting):
+    run_component_dependent_checks(small_regressor(*setting))
 
 
 @pytest.mark.parametrize("factors", [CLASSIFIER_FACTORS, REGRESSOR_FACTORS])
 def test_sample_of_settings_covers_all_pairs(factors):
     sample = all_pairs(*factors)
     assert len(sample) == len(set(sample))
-    for (i, values), (j, others) in combinations(enumerate(factors), 2):
-        for pair in product(values, others):
+    for (i, first), (j, second) in combinations(enumerate(factors), 2):
+        for pair in product(first, second):
             assert any((setting[i], setting[j]) == pair for setting in sample)
 
 
-def test_scikit_learn_has_all_part_dependent_checks():
+def test_scikit_learn_has_all_component_dependent_checks():
     names = {
         name
         for make in (BackpropClassifier, BackpropRegressor)
-        for name, _ in part_dependent_checks(make())
+        for name, _ in component_dependent_checks(make())
     }
-    assert names == PART_DEPENDENT
+    assert names == COMPONENT_DEPENDENT

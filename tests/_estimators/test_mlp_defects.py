@@ -1,4 +1,4 @@
-"""What MLPClassifier and MLPRegressor get wrong, and must not go wrong here."""
+"""Known defects of MLPClassifier and MLPRegressor, which this package must not have."""
 
 import re
 import warnings
@@ -13,7 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.optimizers import OPTIMIZERS
 
-cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+ignore_convergence_warning = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
 
 
 @pytest.fixture
@@ -22,20 +24,22 @@ def iris():
     return StandardScaler().fit_transform(X), y
 
 
-def assert_same_parameters(ours, theirs, rtol=0.0):
+def assert_same_parameters(one, other, rtol=0.0):
     for name in ("coefs_", "intercepts_"):
-        for mine, their in zip(getattr(ours, name), getattr(theirs, name), strict=True):
-            np.testing.assert_allclose(mine, their, rtol=rtol, atol=rtol)
+        for actual, expected in zip(
+            getattr(one, name), getattr(other, name), strict=True
+        ):
+            np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol)
 
 
-# Means and deviations of data that have been seen again differ in their rounding.
-by_scaling = pytest.mark.parametrize(
+# If the scalers see the same data again, their statistics differ by rounding errors.
+SCALING = pytest.mark.parametrize(
     ("standardize", "rtol"), [(False, 0.0), (True, 1e-11)], ids=["raw", "standardized"]
 )
 
 
-@cut_short
-@by_scaling
+@ignore_convergence_warning
+@SCALING
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 @pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
 def test_partial_fits_equal_one_fit(iris, solver, learning_rate, standardize, rtol):
@@ -45,25 +49,25 @@ def test_partial_fits_equal_one_fit(iris, solver, learning_rate, standardize, rt
         learning_rate=learning_rate,
         batch_size=32,
         random_state=0,
-        tol=0.5,  # soon a plateau, so that "adaptive" has to do something
+        tol=0.5,  # soon a plateau, so that "adaptive" decreases the learning rate
         n_iter_no_change=4,
     )
     params |= (
         {"tol": 0.0, "n_iter_no_change": 99} if learning_rate != "adaptive" else {}
     )
     at_once = BackpropClassifier(max_iter=12, **params).fit(*iris)
-    bit_by_bit = BackpropClassifier(**params)
+    by_epoch = BackpropClassifier(**params)
     for _ in range(12):
-        bit_by_bit.partial_fit(*iris, classes=[0, 1, 2])
+        by_epoch.partial_fit(*iris, classes=[0, 1, 2])
 
-    assert_same_parameters(at_once, bit_by_bit, rtol)
-    np.testing.assert_allclose(at_once.loss_curve_, bit_by_bit.loss_curve_, rtol=rtol)
-    assert at_once.n_iter_ == bit_by_bit.n_iter_ == 12
-    assert at_once.t_ == bit_by_bit.t_
+    assert_same_parameters(at_once, by_epoch, rtol)
+    np.testing.assert_allclose(at_once.loss_curve_, by_epoch.loss_curve_, rtol=rtol)
+    assert at_once.n_iter_ == by_epoch.n_iter_ == 12
+    assert at_once.t_ == by_epoch.t_
 
 
-@cut_short
-def test_every_partial_fit_shuffles_anew(iris):
+@ignore_convergence_warning
+def test_each_partial_fit_shuffles_again(iris):
     net = BackpropClassifier(random_state=0)
     orders = []
     for _ in range(3):
@@ -72,10 +76,10 @@ def test_every_partial_fit_shuffles_anew(iris):
     assert len(set(orders)) == 3
 
 
-@cut_short
-@by_scaling
+@ignore_convergence_warning
+@SCALING
 @pytest.mark.parametrize("solver", OPTIMIZERS)
-def test_warm_fits_equal_one_long_fit(iris, solver, standardize, rtol):
+def test_warm_starts_equal_one_long_fit(iris, solver, standardize, rtol):
     params = dict(solver=solver, standardize=standardize, random_state=0)
     params |= dict(tol=0.0, n_iter_no_change=99)
     once = BackpropClassifier(max_iter=20, **params).fit(*iris)
@@ -86,20 +90,20 @@ def test_warm_fits_equal_one_long_fit(iris, solver, standardize, rtol):
     assert len(twice.loss_curve_) == 20
 
 
-@cut_short
-def test_warm_fit_starts_with_new_patience(iris):
+@ignore_convergence_warning
+def test_warm_start_resets_patience(iris):
     net = BackpropClassifier(
         warm_start=True, tol=10.0, n_iter_no_change=5, random_state=0
     )
     net.fit(*iris)
     first = net.n_iter_
     net.fit(*iris)
-    assert first == net.n_iter_ == 7  # the first epoch always counts as better
+    assert first == net.n_iter_ == 7  # the first epoch is always an improvement
 
 
-@cut_short
+@ignore_convergence_warning
 @pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
-def test_rate_of_a_warm_fit_starts_anew(iris, learning_rate):
+def test_warm_start_resets_learning_rate(iris, learning_rate):
     net = BackpropClassifier(
         warm_start=True,
         solver="sgd",
@@ -112,8 +116,8 @@ def test_rate_of_a_warm_fit_starts_anew(iris, learning_rate):
     assert net.fit(*iris).history_.learning_rate.tolist() == rates + rates
 
 
-@cut_short
-def test_warm_fit_with_early_stopping_keeps_what_was_best(iris):
+@ignore_convergence_warning
+def test_warm_start_with_early_stopping_keeps_arrays_of_first_fit(iris):
     net = BackpropClassifier(
         (20,),
         early_stopping=True,
@@ -123,16 +127,16 @@ def test_warm_fit_with_early_stopping_keeps_what_was_best(iris):
         random_state=0,
     )
     net.fit(*iris)
-    first = [W.copy() for W in net.coefs_]
-    kept = net.coefs_
+    first = net.coefs_
+    copies = [W.copy() for W in first]
     net.fit(*iris)
-    for W, before in zip(kept, first, strict=True):
+    for W, before in zip(first, copies, strict=True):
         np.testing.assert_array_equal(W, before)
     assert net.best_validation_score_ == max(net.validation_scores_[-net.n_iter_ :])
 
 
-@cut_short
-def test_warm_fit_holds_out_the_same_samples(iris):
+@ignore_convergence_warning
+def test_warm_start_holds_out_same_samples(iris):
     held_out = []
 
     def scorer(estimator, X, y):
@@ -146,8 +150,8 @@ def test_warm_fit_holds_out_the_same_samples(iris):
     assert len(set(held_out)) == 1
 
 
-@cut_short
-def test_best_weights_are_put_back(iris):
+@ignore_convergence_warning
+def test_early_stopping_restores_best_weights(iris):
     X, y = iris
     seen = []
 
@@ -172,27 +176,28 @@ def test_best_weights_are_put_back(iris):
         np.testing.assert_array_equal(W, best)
 
 
-@cut_short
-def test_batch_without_weight_learns_nothing(iris):
+@ignore_convergence_warning
+def test_zero_weight_batch_does_not_change_parameters(iris):
     X, y = iris[0], iris[1].astype(float)
     weight = np.ones(len(y))
     weight[:50] = 0.0
     params = dict(shuffle=False, batch_size=50, alpha=0.0, solver="sgd", momentum=0.0)
     params |= dict(max_iter=1, random_state=0)
     weighted = BackpropRegressor(**params).fit(X, y, sample_weight=weight)
-    # Batches are divided by 50 x the mean weight 2/3: as if the rate were 3/2.
+    # Sums over batches are divided by 50 times the mean weight 2/3, which is
+    # equivalent to a learning rate that is 3/2 as large.
     rest = BackpropRegressor(learning_rate_init=0.0015, **params).fit(X[50:], y[50:])
-    for mine, their in zip(weighted.coefs_, rest.coefs_, strict=True):
-        np.testing.assert_allclose(mine, their, rtol=1e-12)
+    for actual, expected in zip(weighted.coefs_, rest.coefs_, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
-@cut_short
-def test_weights_count_across_batches():
+@ignore_convergence_warning
+def test_sample_weights_are_normalized_across_batches():
     X, y = np.arange(6.0).reshape(6, 1) / 6, np.array([0.0, 0, 0, 1, 1, 1])
     params = dict(
         hidden_layer_sizes=(),
         solver="sgd",
-        standardize=False,  # or their mean alone would do
+        standardize=False,  # the weighted mean of the targets would have this effect
         batch_size=3,
         shuffle=False,
         random_state=0,
@@ -206,7 +211,7 @@ def test_weights_count_across_batches():
     assert heavy.predict(X).mean() < plain.predict(X).mean() - 0.1
 
 
-@cut_short
+@ignore_convergence_warning
 @pytest.mark.parametrize("standardize", [True, False], ids=["standardized", "raw"])
 @pytest.mark.parametrize("solver", ["lbfgs", *OPTIMIZERS])
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
@@ -216,7 +221,7 @@ def test_float32_stays_float32(iris, solver, make, standardize):
         solver=solver,
         standardize=standardize,
         max_iter=5,
-        alpha=np.float64(1e-3),  # as a grid over np.logspace has it
+        alpha=np.float64(1e-3),  # as in a parameter grid from np.logspace
         learning_rate_init=np.float64(0.01),
         momentum=np.float64(0.9),
     ).fit(X, y)
@@ -228,7 +233,7 @@ def test_float32_stays_float32(iris, solver, make, standardize):
 
 
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
-def test_early_stopping_does_not_lose_on_small_tables(load):
+def test_early_stopping_is_accurate_on_small_datasets(load):
     X, y = load(return_X_y=True)
     accuracy = {True: [], False: []}
     for seed in range(4):
@@ -252,8 +257,8 @@ def test_early_stopping_does_not_lose_on_small_tables(load):
     assert np.mean(accuracy[True]) > 0.93
 
 
-@cut_short
-def test_validation_split_is_stratified_where_it_can_be(iris):
+@ignore_convergence_warning
+def test_validation_split_is_stratified_if_possible(iris):
     X, y = iris
     held_out = []
 
@@ -264,15 +269,15 @@ def test_validation_split_is_stratified_where_it_can_be(iris):
     params = dict(early_stopping=True, scoring=scorer, max_iter=1, random_state=0)
     BackpropClassifier(**params).fit(X, y)
     assert held_out == [[5, 5, 5]]
-    # One sample alone of a class can't be split; it is no reason to fail.
+    # With a single sample of a class, the split is not stratified.
     rare = np.where(np.arange(len(y)) == 7, 3, y)
     net = BackpropClassifier(**params).fit(X, rare)
     assert net.n_iter_ == 1
 
 
-@cut_short
+@ignore_convergence_warning
 @pytest.mark.parametrize("solver", ["adam", "adamw", "rmsprop"])
-def test_schedules_are_honoured_by_every_stochastic_solver(iris, solver):
+def test_all_stochastic_solvers_use_schedule(iris, solver):
     net = BackpropClassifier(
         solver=solver, learning_rate="invscaling", power_t=0.5, max_iter=3
     ).fit(*iris)
@@ -280,7 +285,7 @@ def test_schedules_are_honoured_by_every_stochastic_solver(iris, solver):
     np.testing.assert_allclose(net.history_.learning_rate, expected)
 
 
-def test_early_stopping_is_honoured_by_lbfgs(iris):
+def test_lbfgs_supports_early_stopping(iris):
     X, y = iris
     noisy = np.where(np.random.default_rng(0).random(150) < 0.3, (y + 1) % 3, y)
     params = dict(solver="lbfgs", max_iter=5000, max_fun=10**6, random_state=0, alpha=0)
@@ -291,15 +296,15 @@ def test_early_stopping_is_honoured_by_lbfgs(iris):
     assert stopped.best_validation_score_ == stopped.validation_scores_[best]
 
 
-def test_lbfgs_leaves_its_losses(iris):
+def test_lbfgs_records_losses(iris):
     net = BackpropClassifier(solver="lbfgs", random_state=0).fit(*iris)
     assert len(net.loss_curve_) == net.n_iter_
     assert net.loss_curve_[-1] == net.loss_ == net.best_loss_
     assert net.loss_curve_ == sorted(net.loss_curve_, reverse=True)
 
 
-@cut_short
-def test_set_params_does_not_change_what_a_fitted_model_predicts(iris):
+@ignore_convergence_warning
+def test_set_params_does_not_change_predictions(iris):
     X, y = iris
     net = BackpropClassifier((9,), "tanh", max_iter=20, random_state=0).fit(X, y)
     before = net.predict_proba(X)
@@ -315,22 +320,22 @@ def test_set_params_does_not_change_what_a_fitted_model_predicts(iris):
     assert net.validation_scores_ is None
 
 
-def test_divergence_is_noticed_in_its_epoch():
+def test_divergence_raises_in_its_epoch():
     X, y = load_wine(return_X_y=True)
-    # On wine as it is, with a column of hundreds.
+    # One feature of the unscaled wine data has values in the hundreds.
     raw = dict(standardize=False, random_state=0, learning_rate_init=0.001)
     net = BackpropRegressor((8,), "identity", solver="sgd", momentum=0.0, **raw)
-    complaint = r"^Solver produced non-finite .* in epoch (\d+): .*clip_norm"
-    with pytest.raises(ValueError, match=complaint) as error:
+    message = r"^Solver produced non-finite .* in epoch (\d+): .*clip_norm"
+    with pytest.raises(ValueError, match=message) as error:
         net.fit(X, y)
-    assert 1 < int(re.search(complaint, str(error.value))[1]) < 100
+    assert 1 < int(re.search(message, str(error.value))[1]) < 100
     net.set_params(clip_norm=1.0, max_iter=5)
     with pytest.warns(ConvergenceWarning):
         net.fit(X, y)
     assert np.isfinite(net.predict(X)).all()
 
 
-def test_clipping_survives_squares_that_overflow():
+def test_clip_norm_with_overflowing_squares():
     X = np.full((4, 1), 1e12, dtype=np.float32)
     params = dict(solver="sgd", momentum=0.0, clip_norm=1.0, max_iter=1, alpha=0.0)
     params["standardize"] = False
@@ -339,29 +344,29 @@ def test_clipping_survives_squares_that_overflow():
     for estimator in (net, start):
         with pytest.warns(ConvergenceWarning):
             estimator.fit(X, np.full(4, 1e12))
-    # One step of length 0.1, all but its share in the bias along the weight.
+    # The step has length 0.1, and its component along the bias is negligible.
     moved = net.coefs_[0] - start.coefs_[0]
     np.testing.assert_allclose(np.abs(moved), 0.1, rtol=1e-5)
 
 
-def test_lbfgs_notices_a_cost_that_is_not_finite():
+def test_lbfgs_with_non_finite_cost_raises():
     x = np.linspace(0, 1000, 200, dtype=np.float32)[:, np.newaxis]
     counts = (x[:, 0] < 200).astype(np.float32)
     params = dict(loss="poisson", solver="lbfgs", random_state=0, alpha=0)
     net = BackpropRegressor((), standardize=False, **params)
     with pytest.raises(ValueError, match=r"^Solver produced non-finite") as caught:
         net.fit(x, counts)
-    # It would be refused: no remedy.
+    # L-BFGS does not support clip_norm, so the message does not suggest it.
     assert "clip_norm" not in str(caught.value)
 
 
-def test_poisson_mean_that_underflows_is_no_divergence():
+def test_underflowing_poisson_mean_is_not_divergence():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 1))
     y = rng.poisson(np.exp(X[:, 0])).astype(float)
     X[0], y[0] = -150, 0
     params = dict(loss="poisson", solver="lbfgs", random_state=1, alpha=0)
-    params["standardize"] = False  # or -150 would be within bounds
+    params["standardize"] = False  # -150 would be soft-clipped
     double = BackpropRegressor((), **params).fit(X, y)
     single = BackpropRegressor((), **params).fit(X.astype("f4"), y.astype("f4"))
     np.testing.assert_allclose(single.coefs_[0], double.coefs_[0], rtol=1e-3)

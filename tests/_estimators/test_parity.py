@@ -1,4 +1,4 @@
-"""scikit-learn as the oracle: same parameters, same data, same numbers."""
+"""Comparison with scikit-learn: equal results for equal parameters and data."""
 
 import warnings
 
@@ -13,12 +13,12 @@ from sklearn.utils.fixes import parse_version
 from skbackprop import BackpropClassifier, BackpropRegressor
 
 N_CONFIGURATIONS = 320
-# Before 1.7 the oracle knows neither sample weights nor the Poisson loss, and
-# fails where early stopping meets labels that are strings.
-FULL_ORACLE = parse_version(sklearn.__version__) >= parse_version("1.7")
-BINARY_LABELS = np.array(["no", "yes"] if FULL_ORACLE else [3, 8])
+# Before scikit-learn 1.7, MLPs support neither sample weights nor the Poisson loss, and
+# early stopping fails with string labels.
+HAS_FULL_MLP = parse_version(sklearn.__version__) >= parse_version("1.7")
+BINARY_LABELS = np.array(["no", "yes"] if HAS_FULL_MLP else [3, 8])
 CLASSIFICATION = ("binary", "multiclass", "multilabel")
-REGRESSION = ("single", "several", *(["poisson"] if FULL_ORACLE else []))
+REGRESSION = ("single", "several", *(["poisson"] if HAS_FULL_MLP else []))
 
 
 def draw_data(rng, task, n_samples, n_features):
@@ -40,8 +40,8 @@ def draw_data(rng, task, n_samples, n_features):
 def draw_parameters(rng, task, n_samples):
     solver = rng.choice(["sgd", "adam", "lbfgs"], p=[0.45, 0.3, 0.25])
     if task == "several" and solver == "lbfgs":
-        # The objective MLPRegressor hands to L-BFGS is a mean over outputs, its
-        # gradient that of the sum: not to be repeated.
+        # With L-BFGS, MLPRegressor passes the mean over the outputs as the objective,
+        # but the gradient of the sum. This package does not reproduce that defect.
         solver = "adam"
     stochastic = solver != "lbfgs"
     params = dict(
@@ -69,7 +69,7 @@ def draw_parameters(rng, task, n_samples):
             rng.choice(["constant", "invscaling", "adaptive"])
         )
     if stochastic and task != "multiclass":
-        # Splits of several classes are stratified here, but not there.
+        # Only this package stratifies the split of more than two classes.
         params["early_stopping"] = bool(rng.random() < 0.3)
         params["validation_fraction"] = float(rng.choice([0.1, 0.25]))
     if task == "poisson":
@@ -84,20 +84,20 @@ def draw_configuration(seed):
     X, y = draw_data(rng, task, n_samples, n_features)
     params = draw_parameters(rng, task, n_samples)
     weight = None
-    whole = params["solver"] == "lbfgs" or params["batch_size"] == n_samples
-    weighed = whole and not params.get("early_stopping") and rng.integers(2)
-    if weighed and FULL_ORACLE:
-        # Within smaller batches weights are normalised there, but not here.
+    full_batch = params["solver"] == "lbfgs" or params["batch_size"] == n_samples
+    weighted = full_batch and not params.get("early_stopping") and rng.integers(2)
+    if weighted and HAS_FULL_MLP:
+        # scikit-learn normalizes the weights within each mini-batch.
         weight = rng.integers(0, 4, n_samples).astype(float)
     X = [X, X, csr_matrix(X), csc_matrix(X)][rng.integers(4)]
     return task, X, y, weight, params
 
 
 def fit(estimator, X, y, weight):
-    """Return the fitted estimator, or the type of what it raised, and the warnings."""
+    """Return the fitted estimator, or the raised error, and the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        # Numerical noise of the oracle's own.
+        # scikit-learn emits these warnings for overflows.
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
@@ -107,89 +107,90 @@ def fit(estimator, X, y, weight):
     return estimator, caught
 
 
-def begins_alike(ours, theirs):
-    """Whether our message begins with the first words of theirs."""
-    words = slice(0, 4)  # what follows differs from release to release
-    return str(ours).split()[words] == str(theirs).split()[words]
+def has_same_beginning(actual, expected):
+    """Return whether two messages begin with the same words."""
+    words = slice(0, 4)  # the next words depend on the release of scikit-learn
+    return str(actual).split()[words] == str(expected).split()[words]
 
 
-def assert_close(ours, theirs, what):
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6, err_msg=what)
+def assert_close(actual, expected, name):
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
-def assert_same_fit(ours, theirs):
+def assert_same_fit(net, mlp):
     for name in ("n_iter_", "n_layers_", "n_outputs_", "out_activation_", "t_"):
-        assert getattr(ours, name) == getattr(theirs, name), name
+        assert getattr(net, name) == getattr(mlp, name), name
     for name in ("coefs_", "intercepts_"):
-        for mine, their in zip(getattr(ours, name), getattr(theirs, name), strict=True):
-            assert_close(mine, their, name)
-    assert_close(ours.loss_, theirs.loss_, "loss_")
-    if ours.solver == "lbfgs":
+        pairs = zip(getattr(net, name), getattr(mlp, name), strict=True)
+        for actual, expected in pairs:
+            assert_close(actual, expected, name)
+    assert_close(net.loss_, mlp.loss_, "loss_")
+    if net.solver == "lbfgs":
         return
-    assert_close(ours.loss_curve_, theirs.loss_curve_, "loss_curve_")
+    assert_close(net.loss_curve_, mlp.loss_curve_, "loss_curve_")
     for name in ("best_loss_", "validation_scores_", "best_validation_score_"):
-        mine, their = getattr(ours, name), getattr(theirs, name)
-        assert (mine is None) == (their is None), name
-        if mine is not None:
-            assert_close(mine, their, name)
+        actual, expected = getattr(net, name), getattr(mlp, name)
+        assert (actual is None) == (expected is None), name
+        if actual is not None:
+            assert_close(actual, expected, name)
 
 
 @pytest.mark.parametrize("seed", range(N_CONFIGURATIONS))
-def test_same_numbers_as_scikit_learn(seed):
+def test_results_equal_scikit_learn(seed):
     task, X, y, weight, params = draw_configuration(seed)
     if task in CLASSIFICATION:
-        ours = BackpropClassifier(
+        net = BackpropClassifier(
             loss="log_loss", scoring="accuracy", standardize=False, **params
         )
-        theirs = MLPClassifier(**params)
+        mlp = MLPClassifier(**params)
     else:
-        ours = BackpropRegressor(scoring="r2", standardize=False, **params)
-        theirs = MLPRegressor(**params)
+        net = BackpropRegressor(scoring="r2", standardize=False, **params)
+        mlp = MLPRegressor(**params)
 
-    ours, our_warnings = fit(ours, X, y, weight)
-    theirs, their_warnings = fit(theirs, X, y, weight)
+    net, net_warnings = fit(net, X, y, weight)
+    mlp, mlp_warnings = fit(mlp, X, y, weight)
 
-    assert [w.category for w in our_warnings] == [w.category for w in their_warnings]
-    for mine, their in zip(our_warnings, their_warnings):
-        assert begins_alike(mine.message, their.message)
-    if isinstance(theirs, ValueError):
-        assert isinstance(ours, ValueError)
-        assert begins_alike(ours, theirs)
+    assert [w.category for w in net_warnings] == [w.category for w in mlp_warnings]
+    for actual, expected in zip(net_warnings, mlp_warnings):
+        assert has_same_beginning(actual.message, expected.message)
+    if isinstance(mlp, ValueError):
+        assert isinstance(net, ValueError)
+        assert has_same_beginning(net, mlp)
         return
 
-    assert_same_fit(ours, theirs)
-    np.testing.assert_array_equal(ours.predict(X).shape, theirs.predict(X).shape)
+    assert_same_fit(net, mlp)
+    np.testing.assert_array_equal(net.predict(X).shape, mlp.predict(X).shape)
     if task in REGRESSION:
-        assert_close(ours.predict(X), theirs.predict(X), "predict")
+        assert_close(net.predict(X), mlp.predict(X), "predict")
     else:
-        np.testing.assert_array_equal(ours.classes_, theirs.classes_)
-        np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
-        assert_close(ours.predict_proba(X), theirs.predict_proba(X), "predict_proba")
-        assert ours.score(X, y) == theirs.score(X, y)
+        np.testing.assert_array_equal(net.classes_, mlp.classes_)
+        np.testing.assert_array_equal(net.predict(X), mlp.predict(X))
+        assert_close(net.predict_proba(X), mlp.predict_proba(X), "predict_proba")
+        assert net.score(X, y) == mlp.score(X, y)
 
 
-def test_configurations_cover_what_they_should():
+def test_configurations_cover_all_combinations():
     drawn = [draw_configuration(seed) for seed in range(N_CONFIGURATIONS)]
     combinations = {(task, p["solver"], p["activation"]) for task, _, _, _, p in drawn}
-    # tasks x 3 solvers x 4 activations, less several outputs x lbfgs
+    # tasks x 3 solvers x 4 activations, without several outputs x lbfgs
     assert len(combinations) == len(CLASSIFICATION + REGRESSION) * 12 - 4
     assert sum(p.get("early_stopping", False) for *_, p in drawn) > 20
     n_weighted = sum(weight is not None for _, _, _, weight, _ in drawn)
-    assert n_weighted > 20 or not FULL_ORACLE
+    assert n_weighted > 20 or not HAS_FULL_MLP
 
 
-def test_defaults_and_names_of_parameters():
-    for ours, theirs, others in (
-        # Larger steps suit the quadratic cost, whose slopes are small.
+def test_parameter_names_and_defaults_equal_scikit_learn():
+    for net, mlp, different in (
+        # The squared-error loss has small gradients, which need larger steps.
         (BackpropClassifier(), MLPClassifier(), {"learning_rate_init": 0.002}),
         (BackpropRegressor(), MLPRegressor(), {}),
     ):
-        expected = {**theirs.get_params(), **others}
-        shared = {k: v for k, v in ours.get_params().items() if k in expected}
+        expected = {**mlp.get_params(), **different}
+        shared = {k: v for k, v in net.get_params().items() if k in expected}
         assert shared == expected
 
 
-def test_random_state_instance_is_advanced_alike():
+def test_random_state_instance_advances_as_in_scikit_learn():
     X, y = load_iris(return_X_y=True)
     after = []
     for estimator in (
@@ -202,13 +203,13 @@ def test_random_state_instance_is_advanced_alike():
     assert after[0] == after[1]
 
 
-def test_float32_agrees_to_single_precision():
+def test_float32_results_equal_scikit_learn_in_single_precision():
     X, y = load_iris(return_X_y=True)
     X = X.astype(np.float32)
     params = dict(random_state=0, max_iter=20, learning_rate_init=0.001)
-    ours = BackpropClassifier(loss="log_loss", standardize=False, **params)
-    ours, _ = fit(ours, X, y, None)
-    theirs, _ = fit(MLPClassifier(**params), X, y, None)
+    net = BackpropClassifier(loss="log_loss", standardize=False, **params)
+    net, _ = fit(net, X, y, None)
+    mlp, _ = fit(MLPClassifier(**params), X, y, None)
     np.testing.assert_allclose(
-        ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-4, atol=1e-5
+        net.predict_proba(X), mlp.predict_proba(X), rtol=1e-4, atol=1e-5
     )

@@ -31,10 +31,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 from small_networks import (
     CODES,
-    ENDS,
     ESTIMATORS,
     NAMES,
     NUMBERS,
+    SHORT_TRAINING,
     WEIGHT,
     X,
     assert_same_network,
@@ -49,25 +49,27 @@ from skbackprop.core.activations import ReLU, Tanh
 from skbackprop.core.losses import Huber
 from skbackprop.core.optimizers import OPTIMIZERS
 
-# ------------------------------------------------------------- copies of it
+# ------------------------------------------------------------- copies of estimators
 
 
-def with_pickle(estimator):
+def pickle_copy(estimator):
     return pickle.loads(pickle.dumps(estimator))
 
 
-def with_joblib(estimator):
+def joblib_copy(estimator):
     file = io.BytesIO()
     joblib.dump(estimator, file)
     file.seek(0)
     return joblib.load(file)
 
 
-COPIES = pytest.mark.parametrize("copied", [with_pickle, with_joblib, copy.deepcopy])
+COPIES = pytest.mark.parametrize(
+    "copy_estimator", [pickle_copy, joblib_copy, copy.deepcopy]
+)
 
 
 @ESTIMATORS
-def test_clone_keeps_parameters_and_forgets_the_fit(make, y):
+def test_clone_copies_parameters_without_fit(make, y):
     parameters = {
         "hidden_layer_sizes": [5, 4],
         "activation": (ReLU(), "tanh"),
@@ -76,7 +78,7 @@ def test_clone_keeps_parameters_and_forgets_the_fit(make, y):
         "alpha": np.float64(0.1),
         "clip_norm": 1.0,
     }
-    fitted = make(**{**parameters, **ENDS}).fit(X, y)
+    fitted = make(**{**parameters, **SHORT_TRAINING}).fit(X, y)
     cloned = clone(fitted)
     assert vars(cloned).keys() == cloned.get_params().keys()
     assert repr(cloned.get_params().keys()) == repr(fitted.get_params().keys())
@@ -86,46 +88,46 @@ def test_clone_keeps_parameters_and_forgets_the_fit(make, y):
 @COPIES
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 @ESTIMATORS
-def test_copies_train_on_as_the_original_does(make, y, solver, copied):
+def test_copy_continues_training_like_original(make, y, solver, copy_estimator):
     original = small(make, solver=solver, batch_size=32, learning_rate="invscaling")
     kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
     original.partial_fit(X, y, **kwargs).partial_fit(X, y)
-    twin = copied(original)
+    copied_net = copy_estimator(original)
     for _ in range(3):
         original.partial_fit(X, y)
-        twin.partial_fit(X, y)
-    assert_same_network(twin, original)
-    assert twin.loss_curve_ == original.loss_curve_
-    np.testing.assert_array_equal(twin.predict(X), original.predict(X))
+        copied_net.partial_fit(X, y)
+    assert_same_network(copied_net, original)
+    assert copied_net.loss_curve_ == original.loss_curve_
+    np.testing.assert_array_equal(copied_net.predict(X), original.predict(X))
 
 
 @COPIES
 @ESTIMATORS
-def test_training_a_copy_leaves_the_original_alone(make, y, copied):
+def test_training_copy_does_not_change_original(make, y, copy_estimator):
     original = small(make).fit(X, y)
     before, history = original.predict(X), original.history_
-    copied(original).partial_fit(X, y)
+    copy_estimator(original).partial_fit(X, y)
     np.testing.assert_array_equal(original.predict(X), before)
     pd.testing.assert_frame_equal(original.history_, history)
 
 
 @COPIES
 @ESTIMATORS
-def test_a_warm_start_of_a_copy_equals_that_of_the_original(make, y, copied):
+def test_warm_start_of_copy_equals_warm_start_of_original(make, y, copy_estimator):
     original = small(make, warm_start=True, early_stopping=True).fit(X, y)
-    twin = copied(original)
-    assert_same_network(twin.fit(X, y), original.fit(X, y))
+    copied_net = copy_estimator(original)
+    assert_same_network(copied_net.fit(X, y), original.fit(X, y))
 
 
 @COPIES
 @ESTIMATORS
-def test_weights_edited_in_place_reach_predictions(make, y, copied):
-    for estimator in (fitted := small(make).fit(X, y), copied(fitted)):
+def test_weights_edited_in_place_change_predictions(make, y, copy_estimator):
+    for estimator in (fitted := small(make).fit(X, y), copy_estimator(fitted)):
         for array in (*estimator.coefs_, *estimator.intercepts_):
             array[...] = 0.0
         estimator.intercepts_[-1][-1] = 0.25
         outputs = estimator.predict(X)
-        # A quarter of a deviation above the mean: the units of a target are its own.
+        # The network predicts standardized targets.
         mean, deviation = NUMBERS.mean(), NUMBERS.std()
         expected = 2 if make is BackpropClassifier else mean + deviation / 4
         np.testing.assert_allclose(outputs, np.full(90, expected), rtol=1e-12)
@@ -133,9 +135,11 @@ def test_weights_edited_in_place_reach_predictions(make, y, copied):
 
 @COPIES
 @ESTIMATORS
-def test_weights_of_raw_data_edited_in_place_reach_predictions(make, y, copied):
+def test_weights_edited_in_place_change_predictions_without_scaling(
+    make, y, copy_estimator
+):
     fitted = small(make, standardize=False).fit(X, y)
-    for estimator in (fitted, copied(fitted)):
+    for estimator in (fitted, copy_estimator(fitted)):
         for array in (*estimator.coefs_, *estimator.intercepts_):
             array[...] = 0.0
         estimator.intercepts_[-1][-1] = 0.25
@@ -145,20 +149,20 @@ def test_weights_of_raw_data_edited_in_place_reach_predictions(make, y, copied):
 
 
 @COPIES
-def test_weights_of_a_copy_are_views_of_one_vector(copied):
-    network = copied(classifier().fit(X, CODES))._state.network
+def test_weights_of_copy_are_views_of_one_vector(copy_estimator):
+    network = copy_estimator(classifier().fit(X, CODES))._state.network
     for array in (*network.weights, *network.biases):
         assert np.shares_memory(array, network.params)
 
 
-# ------------------------------------------------------ scikit-learn around it
+# ------------------------------------------------------ meta-estimators and tools
 
 
 def mixed_frame():
-    df = frame(X.copy())  # before pandas 3 it would be a view, and be written to
+    df = frame(X.copy())  # before pandas 3, the DataFrame would be a view of X
     df.loc[::7, "a"] = np.nan
-    df["colour"] = np.array(["red", "green", "blue"])[CODES]
-    df.loc[::11, "colour"] = None
+    df["color"] = np.array(["red", "green", "blue"])[CODES]
+    df.loc[::11, "color"] = None
     df["size"] = pd.Categorical(np.array(["S", "M", "L"])[(CODES + 1) % 3])
     return df
 
@@ -167,13 +171,13 @@ def mixed_pipeline(estimator):
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     categories = OneHotEncoder(handle_unknown="ignore")
     columns = ColumnTransformer(
-        [("numbers", numbers, list("abcd")), ("names", categories, ["colour", "size"])]
+        [("numbers", numbers, list("abcd")), ("names", categories, ["color", "size"])]
     )
     return make_pipeline(columns, estimator)
 
 
 @ESTIMATORS
-def test_pipeline_takes_a_frame_of_numbers_categories_and_missing_values(make, y):
+def test_pipeline_with_column_transformer(make, y):
     df = mixed_frame()
     pipeline = mixed_pipeline(small(make, n_iter_no_change=60)).fit(df, y)
     assert pipeline.score(df, y) > 0.9
@@ -181,7 +185,7 @@ def test_pipeline_takes_a_frame_of_numbers_categories_and_missing_values(make, y
 
 
 @ESTIMATORS
-def test_set_output_of_a_pipeline_names_the_features(make, y):
+def test_set_output_of_pipeline_sets_feature_names(make, y):
     pipeline = make_pipeline(StandardScaler(), small(make))
     pipeline.set_output(transform="pandas").fit(frame(), y)
     assert list(pipeline[-1].feature_names_in_) == list("abcd")
@@ -210,7 +214,7 @@ def test_grid_search_over_architectures_in_two_processes(make, y):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @ESTIMATORS
-def test_numpy_scalars_as_parameters_change_nothing(make, y, dtype):
+def test_numpy_scalars_as_parameters_equal_python_numbers(make, y, dtype):
     plain = {"alpha": 0.125, "learning_rate_init": 0.03125, "batch_size": 16}
     scalars = {
         "alpha": np.float64(0.125),
@@ -242,7 +246,7 @@ def test_calibration():
 
 
 @ESTIMATORS
-def test_permutation_importance_finds_the_features_that_matter(make, y):
+def test_permutation_importance_finds_relevant_features(make, y):
     fitted = small(make).fit(X, y)
     importance = permutation_importance(fitted, X, y, random_state=0).importances_mean
     assert importance[:2].min() > importance[2:].max()
@@ -261,7 +265,7 @@ def test_bagging(ensemble, member, y, weight):
     assert bag.fit(X, y, sample_weight=weight).score(X, y) > 0.8
 
 
-def test_one_classifier_an_output():
+def test_multi_output_classifier():
     y = np.column_stack([NAMES, NAMES[::-1]])
     fitted = MultiOutputClassifier(classifier()).fit(X, y)
     np.testing.assert_array_equal(
@@ -304,7 +308,7 @@ def test_html_representation(make, y):
 
 
 @ESTIMATORS
-def test_representation_shows_what_is_not_the_default(make, y):
+def test_repr_shows_changed_parameters(make, y):
     assert repr(make()) == f"{make.__name__}()"
     assert repr(make((5,), "tanh")) == (
         f"{make.__name__}(activation='tanh', hidden_layer_sizes=(5,))"
@@ -328,7 +332,7 @@ def test_tags():
         assert not tags.non_deterministic
 
 
-def test_poisson_loss_asks_for_positive_targets_in_its_tags():
+def test_poisson_loss_sets_positive_only_tag():
     assert get_tags(BackpropRegressor(loss="poisson")).target_tags.positive_only
     assert not get_tags(BackpropRegressor()).target_tags.positive_only
 
@@ -337,7 +341,7 @@ def test_poisson_loss_asks_for_positive_targets_in_its_tags():
 
 
 @ESTIMATORS
-def test_a_pipeline_routes_weights_to_fit(make, y):
+def test_pipeline_routes_weights_to_fit(make, y):
     with config_context(enable_metadata_routing=True):
         scaler = StandardScaler().set_fit_request(sample_weight=False)
         estimator = small(make).set_fit_request(sample_weight=True)
@@ -348,7 +352,7 @@ def test_a_pipeline_routes_weights_to_fit(make, y):
 
 
 @ESTIMATORS
-def test_weights_are_not_routed_where_they_were_not_asked_for(make, y):
+def test_unrequested_weights_raise(make, y):
     with config_context(enable_metadata_routing=True):
         estimator = small(make).set_fit_request(sample_weight=False)
         pipeline = make_pipeline(estimator)
@@ -357,7 +361,7 @@ def test_weights_are_not_routed_where_they_were_not_asked_for(make, y):
 
 
 @ESTIMATORS
-def test_a_grid_search_routes_weights_to_fit_and_score(make, y):
+def test_grid_search_routes_weights_to_fit_and_score(make, y):
     with config_context(enable_metadata_routing=True):
         estimator = small(make)
         estimator.set_fit_request(sample_weight=True)
@@ -392,7 +396,7 @@ def test_cross_validation_routes_weights_to_fit_and_score(make, y):
 
 
 @ESTIMATORS
-def test_partial_fit_can_ask_for_weights_as_well(make, y):
+def test_partial_fit_can_request_weights(make, y):
     with config_context(enable_metadata_routing=True):
         estimator = make().set_partial_fit_request(sample_weight=True)
         request = estimator.get_metadata_routing().partial_fit
@@ -400,7 +404,7 @@ def test_partial_fit_can_ask_for_weights_as_well(make, y):
 
 
 @ESTIMATORS
-def test_score_takes_weights(make, y):
+def test_score_accepts_sample_weights(make, y):
     fitted = small(make).fit(X, y)
     metric = accuracy_score if make is BackpropClassifier else r2_score
     expected = metric(y, fitted.predict(X), sample_weight=WEIGHT)

@@ -1,4 +1,4 @@
-"""What partial_fit and warm starts can carry on from, and what not."""
+"""Changes that warm starts and `partial_fit` accept or reject."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,12 @@ from small_fits import (
     COUNTS,
     ESTIMATORS,
     NUMBERS,
-    THREE,
-    TWO,
+    THREE_CLASSES,
+    TWO_CLASSES,
     X,
     classifier,
-    cut_short,
     error_of,
+    ignore_convergence_warning,
     regressor,
 )
 
@@ -20,7 +20,7 @@ from skbackprop import Activation, BackpropClassifier
 
 
 @ESTIMATORS
-def test_partial_fit_is_absent_under_lbfgs(make, y):
+def test_partial_fit_is_not_available_with_lbfgs(make, y):
     estimator = make(solver="lbfgs")
     assert not hasattr(estimator, "partial_fit")
     with pytest.raises(AttributeError, match="partial_fit") as caught:
@@ -30,7 +30,7 @@ def test_partial_fit_is_absent_under_lbfgs(make, y):
 
 
 @ESTIMATORS
-def test_partial_fit_refuses_early_stopping(make, y):
+def test_partial_fit_rejects_early_stopping(make, y):
     estimator = make(early_stopping=True)
     error_of(lambda: estimator.partial_fit(X, y), "partial_fit", "early_stopping=True")
 
@@ -50,9 +50,9 @@ def test_partial_fit_refuses_early_stopping(make, y):
     ids=str,
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
-def test_the_architecture_cannot_change_when_carrying_on(make, y, change, method):
+def test_continued_training_rejects_changed_architecture(make, y, change, method):
     estimator = make((5,), warm_start=True, max_iter=2).fit(X, y)
     estimator.set_params(**change)
     (name,) = change
@@ -61,15 +61,15 @@ def test_the_architecture_cannot_change_when_carrying_on(make, y, change, method
         f"{name} has changed",
         "warm_start=False",
     )
-    fresh = estimator.set_params(warm_start=False).fit(X, y)
-    assert len(fresh.loss_curve_) == 2
+    estimator.set_params(warm_start=False).fit(X, y)
+    assert len(estimator.loss_curve_) == 2
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@cut_short
-def test_the_loss_cannot_change_when_carrying_on(method):
+@ignore_convergence_warning
+def test_continued_training_rejects_changed_loss(method):
     estimators = [
-        (classifier(warm_start=True), THREE, {"loss": "log_loss"}),
+        (classifier(warm_start=True), THREE_CLASSES, {"loss": "log_loss"}),
         (regressor(warm_start=True), COUNTS, {"loss": "huber"}),
         (regressor(warm_start=True), COUNTS, {"loss": "poisson"}),
     ]
@@ -78,8 +78,8 @@ def test_the_loss_cannot_change_when_carrying_on(method):
         error_of(lambda e=estimator, y=y: getattr(e, method)(X, y), "loss has changed")
 
 
-@cut_short
-def test_the_quantile_cannot_change_when_carrying_on():
+@ignore_convergence_warning
+def test_continued_training_rejects_changed_quantile():
     estimator = regressor(loss="quantile").partial_fit(X, NUMBERS)
     estimator.set_params(quantile=0.9)
     error_of(lambda: estimator.partial_fit(X, NUMBERS), "quantile", "has changed")
@@ -97,7 +97,7 @@ def test_the_quantile_cannot_change_when_carrying_on():
     ],
 )
 @ESTIMATORS
-def test_parameters_are_checked_in_every_call_of_partial_fit(make, y, name, value):
+def test_each_partial_fit_validates_parameters(make, y, name, value):
     kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
     estimator = make((5,)).partial_fit(X, y, **kwargs).set_params(**{name: value})
     error_of(
@@ -105,18 +105,23 @@ def test_parameters_are_checked_in_every_call_of_partial_fit(make, y, name, valu
     )
 
 
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
-def test_other_spellings_of_the_architecture_carry_on(make, y):
+def test_warm_start_accepts_equivalent_architecture(make, y):
     estimator = make((5,), "logistic", warm_start=True, max_iter=2).fit(X, y)
     estimator.set_params(hidden_layer_sizes=[5], activation=["sigmoid"])
     assert len(estimator.fit(X, y).loss_curve_) == 4
 
 
-@cut_short
-def test_a_warm_start_refuses_other_classes():
-    estimator = classifier(warm_start=True).fit(X, THREE)
-    for y in (TWO, THREE + 1, THREE.astype(str), np.arange(40) % 4):
+@ignore_convergence_warning
+def test_warm_start_rejects_different_classes():
+    estimator = classifier(warm_start=True).fit(X, THREE_CLASSES)
+    for y in (
+        TWO_CLASSES,
+        THREE_CLASSES + 1,
+        THREE_CLASSES.astype(str),
+        np.arange(40) % 4,
+    ):
         error_of(
             lambda y=y: estimator.fit(X, y),
             "warm_start",
@@ -127,9 +132,9 @@ def test_a_warm_start_refuses_other_classes():
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
-def test_another_number_of_features_is_refused_when_carrying_on(make, y, method):
+def test_continued_training_rejects_different_number_of_features(make, y, method):
     estimator = make(warm_start=True, max_iter=2).fit(X, y)
     error_of(
         lambda: getattr(estimator, method)(X[:, :3], y),
@@ -139,26 +144,29 @@ def test_another_number_of_features_is_refused_when_carrying_on(make, y, method)
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@cut_short
-def test_another_number_of_outputs_is_refused_when_carrying_on(method):
+@ignore_convergence_warning
+def test_continued_training_rejects_different_number_of_targets(method):
     estimator = regressor(warm_start=True).fit(X, NUMBERS)
-    error_of(lambda: getattr(estimator, method)(X, X), "y must have 1 output", "got 4")
+    words = "y must have 1 target(s) as in the first fit", "got 4"
+    error_of(lambda: getattr(estimator, method)(X, X), *words)
 
 
 @ESTIMATORS
-def test_an_unfitted_estimator_says_so(make, y):
+def test_unfitted_estimator_raises(make, y):
     error_of(lambda: make().predict(X), make.__name__, "fit", error=NotFittedError)
     error_of(lambda: make().coefs_, "not fitted", error=AttributeError)
 
 
-@cut_short
-def test_partial_fit_after_early_stopping_watches_the_loss():
-    estimator = classifier(early_stopping=True, scoring="accuracy").fit(X, THREE)
+@ignore_convergence_warning
+def test_partial_fit_after_early_stopping_monitors_loss():
+    estimator = classifier(early_stopping=True, scoring="accuracy").fit(
+        X, THREE_CLASSES
+    )
     estimator.set_params(
         early_stopping=False, learning_rate="adaptive", n_iter_no_change=3
     )
     for _ in range(20):
-        estimator.partial_fit(X, THREE)
+        estimator.partial_fit(X, THREE_CLASSES)
     assert estimator.best_loss_ == min(estimator.loss_curve_[-20:])
     assert set(estimator.history_.learning_rate) == {estimator.learning_rate_init}
 
@@ -166,14 +174,14 @@ def test_partial_fit_after_early_stopping_watches_the_loss():
 @pytest.mark.parametrize(
     "change", [{"beta_1": 0.5}, {"beta_2": 0.9}, {"solver": "sgd"}]
 )
-def test_other_settings_of_the_optimiser_start_its_memory_anew(change):
+def test_changed_optimizer_settings_reset_optimizer_state(change):
     estimator = regressor().partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
     estimator.set_params(**change).partial_fit(X, NUMBERS)
     assert estimator._state.n_updates == 1
 
 
-@cut_short
-def test_lbfgs_between_makes_adam_start_anew():
+@ignore_convergence_warning
+def test_lbfgs_fit_discards_adam_state():
     estimator = regressor(warm_start=True).fit(X, NUMBERS)
     estimator.set_params(solver="lbfgs").fit(X, NUMBERS)
     assert not estimator._state.slots.size
@@ -181,8 +189,8 @@ def test_lbfgs_between_makes_adam_start_anew():
     assert estimator._state.n_updates == estimator.n_iter_
 
 
-class Scaled(Activation):
-    """An activation with settings that `==` can't compare, and a counter."""
+class ScaledIdentity(Activation):
+    """Activation with a counter, and with an array as a setting."""
 
     def __init__(self, scale):
         self.scale = scale
@@ -196,10 +204,10 @@ class Scaled(Activation):
         delta *= self.scale
 
 
-def test_activations_with_arrays_and_counters_can_be_carried_on():
+def test_partial_fit_continues_with_array_settings_and_counters():
     estimator = regressor(
-        hidden_layer_sizes=(2,), activation=Scaled(np.array([1, 2.0]))
+        hidden_layer_sizes=(2,), activation=ScaledIdentity(np.array([1, 2.0]))
     )
     estimator.partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
-    estimator.set_params(activation=Scaled(np.array([1, 3.0])))
+    estimator.set_params(activation=ScaledIdentity(np.array([1, 3.0])))
     error_of(lambda: estimator.partial_fit(X, NUMBERS), "activation has changed", "3.")

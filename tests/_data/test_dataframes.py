@@ -1,4 +1,4 @@
-"""Frames, series and labels of pandas and polars."""
+"""DataFrames and Series of pandas and polars as inputs, targets and weights."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ FRAMES = {
 
 @pytest.mark.parametrize("kind", FRAMES)
 @ESTIMATORS
-def test_frames_give_the_numbers_of_arrays_and_name_the_features(make, y, kind):
+def test_dataframes_give_array_results_and_feature_names(make, y, kind):
     df = FRAMES[kind]()
     fitted, plain = small(make).fit(df, y), small(make).fit(X, y)
     assert_same_network(fitted, plain)
@@ -42,7 +42,7 @@ def test_frames_give_the_numbers_of_arrays_and_name_the_features(make, y, kind):
 
 @pytest.mark.parametrize("kind", FRAMES)
 @ESTIMATORS
-def test_columns_in_another_order_are_refused(make, y, kind):
+def test_columns_in_different_order_raise(make, y, kind):
     df = FRAMES[kind]()
     fitted = small(make).fit(df, y)
     with pytest.raises(ValueError, match="feature names"):
@@ -51,7 +51,7 @@ def test_columns_in_another_order_are_refused(make, y, kind):
 
 @pytest.mark.parametrize("kind", FRAMES)
 @ESTIMATORS
-def test_names_missing_on_one_side_are_warned_of(make, y, kind):
+def test_missing_feature_names_cause_warning(make, y, kind):
     df = FRAMES[kind]()
     named, plain = small(make).fit(df, y), small(make).fit(X, y)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
@@ -61,15 +61,16 @@ def test_names_missing_on_one_side_are_warned_of(make, y, kind):
 
 
 @pytest.mark.parametrize("scoring", ["loss", "accuracy", "neg_log_loss"])
-def test_early_stopping_on_a_frame_does_not_warn(scoring):
-    # A third, for a tenth is nine samples, all of them soon told apart.
+def test_early_stopping_with_dataframe_does_not_warn(scoring):
+    # With the default fraction of 0.1, the nine validation samples are soon classified
+    # without errors.
     params = dict(early_stopping=True, validation_fraction=0.3, scoring=scoring)
     fitted = classifier(**params).fit(frame(), NAMES)
     assert list(fitted.feature_names_in_) == list("abcd")
     assert fitted.score(frame(), NAMES) > 0.8
 
 
-def test_integers_that_can_be_missing_are_read_as_numbers():
+def test_nullable_integers_are_numeric():
     df = pd.DataFrame(np.round(3 * X).astype(int), columns=list("abcd"))
     fitted, plain = (
         classifier().fit(df.astype("Int64"), CODES),
@@ -79,7 +80,7 @@ def test_integers_that_can_be_missing_are_read_as_numbers():
 
 
 @pytest.mark.parametrize("kind", ["Int64", "Float64", "float64", "polars"])
-def test_what_is_missing_in_a_frame_is_imputed_by_the_mean_and_told(kind):
+def test_missing_values_are_imputed_by_mean_with_indicator(kind):
     values, missing = np.round(3 * X), np.arange(90) % 7 == 3
     b = pd.Series(values[:, 1]).mask(pd.Series(missing))
     df = frame(values).astype("float64" if kind == "polars" else kind)
@@ -87,15 +88,17 @@ def test_what_is_missing_in_a_frame_is_imputed_by_the_mean_and_told(kind):
     if kind == "polars":
         df = pl.DataFrame({name: df[name].to_numpy() for name in df}, nan_to_null=True)
     values[missing, 1] = values[~missing, 1].mean()
-    told = np.column_stack([values, missing])
+    encoded = np.column_stack([values, missing])
     fitted = classifier(standardize=False).fit(df, CODES)
-    plain = classifier(standardize=False).fit(told, CODES)
+    plain = classifier(standardize=False).fit(encoded, CODES)
     assert_same_network(fitted, plain)
-    np.testing.assert_array_equal(fitted.predict_proba(df), plain.predict_proba(told))
+    np.testing.assert_array_equal(
+        fitted.predict_proba(df), plain.predict_proba(encoded)
+    )
     assert list(fitted.feature_names_in_) == list("abcd")
 
 
-def test_what_is_missing_in_an_array_is_refused():
+def test_nan_in_array_raises():
     values = X.copy()
     values[3, 1] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN"):
@@ -124,7 +127,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("kind", TARGETS)
-def test_labels_of_every_kind_come_back_as_they_were(kind, early_stopping):
+def test_label_containers_and_dtypes(kind, early_stopping):
     y = TARGETS[kind]
     scoring = "accuracy" if early_stopping else "loss"
     fitted = classifier(early_stopping=early_stopping, scoring=scoring).fit(X, y)
@@ -139,7 +142,7 @@ def test_labels_of_every_kind_come_back_as_they_were(kind, early_stopping):
 
 
 @pytest.mark.parametrize("kind", TARGETS)
-def test_labels_of_every_kind_can_be_learned_piecemeal(kind):
+def test_partial_fit_accepts_all_label_containers(kind):
     y = TARGETS[kind]
     classes = sorted(set(y))
     estimator = classifier().partial_fit(X[:20], y[:20], classes=classes)
@@ -159,26 +162,26 @@ def test_labels_of_every_kind_can_be_learned_piecemeal(kind):
     ],
     ids=["pandas", "pandas Float64", "polars", "list", "array"],
 )
-def test_numbers_of_every_kind_are_the_same_targets(y):
+def test_numeric_target_containers(y):
     assert_same_network(regressor().fit(X, y), regressor().fit(X, NUMBERS))
 
 
-@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
-def test_frames_of_targets(frame_of):
-    fitted = regressor().fit(X, frame_of(X[:, :2]))
+@pytest.mark.parametrize("make_frame", [pd.DataFrame, pl.DataFrame])
+def test_dataframe_targets(make_frame):
+    fitted = regressor().fit(X, make_frame(X[:, :2]))
     assert_same_network(fitted, regressor().fit(X, X[:, :2]))
-    fitted = classifier().fit(X, frame_of(LABELS))
+    fitted = classifier().fit(X, make_frame(LABELS))
     assert_same_network(fitted, classifier().fit(X, LABELS))
 
 
 @pytest.mark.parametrize("series", [pd.Series, pl.Series, list])
 @ESTIMATORS
-def test_weights_of_every_kind(make, y, series):
+def test_sample_weight_containers(make, y, series):
     fitted = small(make).fit(X, y, sample_weight=series(WEIGHT))
     assert_same_network(fitted, small(make).fit(X, y, sample_weight=WEIGHT))
 
 
-def test_missing_labels_are_refused():
+def test_missing_labels_raise():
     y = pd.Series(CODES, dtype="Int64")
     y[3] = pd.NA
     with pytest.raises(ValueError, match="Input y contains NaN"):

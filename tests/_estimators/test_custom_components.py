@@ -1,4 +1,4 @@
-"""Parts of a user's own, functions and classes, and the check of their gradients."""
+"""Custom losses, activations, schedules and initializers, and `check_gradients`."""
 
 import pickle
 
@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from small_fits import COUNTS, LABELS, NUMBERS, THREE, TWO, X, error_of
+from small_fits import COUNTS, LABELS, NUMBERS, THREE_CLASSES, TWO_CLASSES, X, error_of
 from small_networks import ESTIMATORS, assert_same_network, small
 from small_networks import NUMBERS as TARGET
 from small_networks import X as ROWS
@@ -23,8 +23,10 @@ from skbackprop import (
 from skbackprop.core.activations import ACTIVATIONS, Tanh
 from skbackprop.core.losses import SquaredError, losses_for
 
-cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-SOLVERS = pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+ignore_convergence_warning = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
+SOME_SOLVERS = pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 
 
 def squared(y, a):
@@ -44,8 +46,8 @@ def he_normal(rng, fan_in, fan_out):
     return rng.normal(0.0, np.sqrt(2 / fan_in), (fan_in, fan_out))
 
 
-class OwnTanh(Activation):
-    """As short as it can be, with z at hand."""
+class CustomTanh(Activation):
+    """Minimal activation that computes its derivative from z."""
 
     def forward(self, z, out):
         out[...] = np.tanh(z)
@@ -54,8 +56,8 @@ class OwnTanh(Activation):
         delta *= 1 - np.tanh(z) ** 2
 
 
-class OwnSquared(Loss):
-    """The same as a class, with a setting."""
+class CustomSquaredError(Loss):
+    """Squared error with a factor."""
 
     def __init__(self, factor=1.0):
         self.factor = factor
@@ -67,16 +69,19 @@ class OwnSquared(Loss):
         out[...] = self.factor * (a - y)
 
 
-# --------------------------------------------------------------- twins of what there is
+# ------------------------------------------------ equivalence to built-in components
 
-TWINS = {
+EQUIVALENTS = {
     "loss function": ({"loss": squared}, {"loss": "squared_error"}),
-    "loss class": ({"loss": OwnSquared()}, {"loss": "squared_error"}),
+    "loss class": ({"loss": CustomSquaredError()}, {"loss": "squared_error"}),
     "activation function": ({"activation": tanh}, {"activation": "tanh"}),
-    "activation class": ({"activation": OwnTanh()}, {"activation": "tanh"}),
+    "activation class": ({"activation": CustomTanh()}, {"activation": "tanh"}),
     "activation in a list": ({"activation": [tanh]}, {"activation": ["tanh"]}),
     "output function": ({"output_activation": tanh}, {"output_activation": "tanh"}),
-    "output class": ({"output_activation": OwnTanh()}, {"output_activation": "tanh"}),
+    "output class": (
+        {"output_activation": CustomTanh()},
+        {"output_activation": "tanh"},
+    ),
     "initializer": ({"init": he_normal}, {"init": "he_normal"}),
     "all at once": (
         {"loss": squared, "activation": tanh, "init": he_normal},
@@ -85,102 +90,103 @@ TWINS = {
 }
 
 
-def assert_alike(own, built_in, rows):
-    # To rounding: the sums are formed in another order.
+def assert_close(custom, built_in, rows):
+    # Rounding differs, because the order of summation differs.
     for name in ("coefs_", "intercepts_"):
-        for mine, theirs in zip(getattr(own, name), getattr(built_in, name)):
-            np.testing.assert_allclose(mine, theirs, rtol=1e-8, atol=1e-11)
-    np.testing.assert_allclose(own.loss_curve_, built_in.loss_curve_, rtol=1e-9)
-    np.testing.assert_array_equal(own.predict(rows) > 0, built_in.predict(rows) > 0)
+        for actual, expected in zip(getattr(custom, name), getattr(built_in, name)):
+            np.testing.assert_allclose(actual, expected, rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(custom.loss_curve_, built_in.loss_curve_, rtol=1e-9)
+    np.testing.assert_array_equal(custom.predict(rows) > 0, built_in.predict(rows) > 0)
 
 
-@SOLVERS
-@pytest.mark.parametrize("twin", TWINS)
+@SOME_SOLVERS
+@pytest.mark.parametrize("name", EQUIVALENTS)
 @ESTIMATORS
-@cut_short
-def test_own_parts_are_as_good_as_their_twins(make, y, twin, solver):
-    own, built_in = (
+@ignore_convergence_warning
+def test_custom_components_equal_built_in_components(make, y, name, solver):
+    custom, built_in = (
         small(make, solver=solver, max_iter=5, batch_size=16, **params)
-        for params in TWINS[twin]
+        for params in EQUIVALENTS[name]
     )
-    for net in (own, built_in):
-        if make is BackpropClassifier and "init" not in TWINS[twin][0]:
-            # "auto" starts at the shares of the classes under the loss of that name.
+    for net in (custom, built_in):
+        if make is BackpropClassifier and "init" not in EQUIVALENTS[name][0]:
+            # With loss="squared_error", "auto" initializes the output biases from the
+            # class frequencies.
             net.set_params(init="glorot_uniform")
         net.fit(ROWS, y)
-    assert_alike(own, built_in, ROWS)
+    assert_close(custom, built_in, ROWS)
 
 
-@cut_short
-def test_a_function_of_several_outputs_and_weights():
+@ignore_convergence_warning
+def test_custom_loss_with_several_outputs_and_weights():
     y, weight = ROWS[:, :3] ** 2, np.linspace(0.0, 2.0, 90)
-    own, built_in = (
+    custom, built_in = (
         small(BackpropRegressor, loss=loss, max_iter=3).fit(ROWS, y, weight)
         for loss in (squared, "squared_error")
     )
-    for mine, theirs in zip(own.coefs_, built_in.coefs_):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
-    # The loss of that name alone is shown as a mean over the outputs.
-    penalty = 1e-4 / 2 * sum((W**2).sum() for W in own.coefs_) / weight.sum()
+    for actual, expected in zip(custom.coefs_, built_in.coefs_):
+        np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-12)
+    # Only loss="squared_error" is displayed as a mean over the outputs.
+    penalty = 1e-4 / 2 * sum((W**2).sum() for W in custom.coefs_) / weight.sum()
     np.testing.assert_allclose(
-        own.loss_ - penalty, 3 * (built_in.loss_ - penalty), rtol=1e-4
+        custom.loss_ - penalty, 3 * (built_in.loss_ - penalty), rtol=1e-4
     )
 
 
 @pytest.mark.parametrize("learning_rate", [constant, lambda epoch, step: 0.01])
 @ESTIMATORS
-@cut_short
-def test_a_constant_rate_by_function_is_that_rate_bit_by_bit(make, y, learning_rate):
-    own, built_in = (
+@ignore_convergence_warning
+def test_constant_learning_rate_function_equals_constant_rate(make, y, learning_rate):
+    custom, built_in = (
         small(make, max_iter=3, batch_size=16, **params).fit(ROWS, y)
         for params in (
             {"learning_rate": learning_rate, "learning_rate_init": 5.0},
             {"learning_rate_init": 0.01},
         )
     )
-    assert_same_network(own, built_in)
-    assert own.history_["learning_rate"].tolist() == [0.01] * 3
+    assert_same_network(custom, built_in)
+    assert custom.history_["learning_rate"].tolist() == [0.01] * 3
 
 
-def test_a_rate_by_function_is_asked_for_every_step_and_carried_on():
-    asked = []
+def test_learning_rate_function_is_called_for_each_step():
+    calls = []
 
     def rate(epoch, step):
-        asked.append((epoch, step))
+        calls.append((epoch, step))
         return 0.01 / (1 + step)
 
     net = small(BackpropRegressor, learning_rate=rate, batch_size=40)
     for _ in range(2):
         net.partial_fit(ROWS, TARGET)
-    assert asked == [(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (1, 5)]
+    assert calls == [(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (1, 5)]
     rates = net.history_["learning_rate"].tolist()
     assert rates == [0.01 / 3, 0.01 / 6]
 
 
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@cut_short
-def test_functions_see_arrays_of_the_precision_of_the_network(make, dtype):
-    seen = set()
+@ignore_convergence_warning
+def test_custom_functions_receive_arrays_in_network_dtype(make, dtype):
+    dtypes = set()
 
     def loss(y, a):
-        seen.update([("y", y.dtype), ("a", a.dtype)])
+        dtypes.update([("y", y.dtype), ("a", a.dtype)])
         assert y.shape == a.shape
         return squared(y, a)
 
     def f(z):
-        seen.add(("z", z.dtype))
+        dtypes.add(("z", z.dtype))
         return tanh(z)
 
     net = small(make, loss=loss, activation=f, dtype=dtype, max_iter=2, batch_size=32)
     net.fit(ROWS, TARGET > 0)
-    seen.clear()  # of trials
+    dtypes.clear()
     net.partial_fit(ROWS, TARGET > 0)
-    # But for the trial of a single row, which is in double precision.
+    # The functions are validated with float64 arrays before training.
     if dtype == "float64":
-        assert {kind for _, kind in seen} == {np.dtype("float64")}
+        assert {dtype for _, dtype in dtypes} == {np.dtype("float64")}
     else:
-        assert {(name, np.dtype("float32")) for name in "yaz"} <= seen
+        assert {(name, np.dtype("float32")) for name in "yaz"} <= dtypes
     assert {W.dtype for W in net.coefs_} == {np.dtype(dtype)}
 
 
@@ -197,35 +203,35 @@ LAMBDAS = {
     "names", [*([name] for name in LAMBDAS), list(LAMBDAS)], ids=str
 )
 @ESTIMATORS
-@cut_short
-def test_lambdas_carry_on_and_are_cloned(make, y, names):
+@ignore_convergence_warning
+def test_lambdas_can_be_cloned_and_trained_further(make, y, names):
     params = {name: LAMBDAS[name] for name in names}
     params.update(batch_size=16, standardize=False)
     kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
-    whole = small(make, max_iter=4, **params).fit(ROWS, y)
-    parts = clone(small(make, **params))
+    at_once = small(make, max_iter=4, **params).fit(ROWS, y)
+    by_epoch = clone(small(make, **params))
     for _ in range(4):
-        parts.partial_fit(ROWS, y, **kwargs)
+        by_epoch.partial_fit(ROWS, y, **kwargs)
     warm = small(make, max_iter=2, warm_start=True, **params).fit(ROWS, y).fit(ROWS, y)
-    assert_same_network(whole, parts)
-    # The rates of a new fit are counted from its own first epoch.
+    assert_same_network(at_once, by_epoch)
+    # A warm start counts epochs for the learning rate from zero.
     if "learning_rate" not in names:
-        assert_same_network(whole, warm)
-    assert_same_network(clone(whole).fit(ROWS, y), whole)
+        assert_same_network(at_once, warm)
+    assert_same_network(clone(at_once).fit(ROWS, y), at_once)
 
 
 @pytest.mark.parametrize("name", ["loss", "activation", "output_activation"])
 @ESTIMATORS
-@cut_short
-def test_another_function_cannot_carry_on(make, y, name):
+@ignore_convergence_warning
+def test_partial_fit_rejects_changed_function(make, y, name):
     net = small(make, **{name: LAMBDAS[name]}, max_iter=2).fit(ROWS, y)
     other = {"loss": squared}.get(name, tanh)
     net.set_params(**{name: other})
     error_of(lambda: net.partial_fit(ROWS, y), f"{name} has changed")
 
 
-@cut_short
-def test_functions_with_a_name_are_pickled():
+@ignore_convergence_warning
+def test_named_functions_can_be_pickled():
     net = small(
         BackpropRegressor,
         loss=squared,
@@ -239,33 +245,33 @@ def test_functions_with_a_name_are_pickled():
     assert_same_network(net.partial_fit(ROWS, TARGET), other.partial_fit(ROWS, TARGET))
 
 
-@cut_short
-def test_settings_of_an_instance_are_heeded_and_frozen():
-    loss = OwnSquared(3.0)
+@ignore_convergence_warning
+def test_component_settings_are_copied_by_fit():
+    loss = CustomSquaredError(3.0)
     net = small(BackpropRegressor, loss=loss, alpha=0.0, max_iter=1)
     tripled = net.fit(ROWS, TARGET).loss_
-    net.set_params(loss=OwnSquared(1.0)).fit(ROWS, TARGET)
+    net.set_params(loss=CustomSquaredError(1.0)).fit(ROWS, TARGET)
     np.testing.assert_allclose(tripled, 3 * net.loss_, rtol=1e-2)  # one epoch of steps
     fitted = clone(net).set_params(loss=loss).fit(ROWS, TARGET)
     loss.factor = 100.0
     assert fitted._architecture.loss.factor == 3.0
 
 
-# -------------------------------------------------------------------------- refused
+# -------------------------------------------------------------------------- errors
 
 
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("loss", OwnSquared),
+        ("loss", CustomSquaredError),
         ("loss", SquaredError),
-        ("activation", OwnTanh),
+        ("activation", CustomTanh),
         ("activation", [Tanh]),
         ("output_activation", Tanh),
     ],
 )
 @ESTIMATORS
-def test_a_class_in_the_place_of_an_instance_is_refused(make, y, name, part):
+def test_component_class_instead_of_instance_raises(make, y, name, part):
     net = small(make, **{name: part})
     with pytest.raises((TypeError, ValueError), match=f"{name}.*instance") as caught:
         net.fit(ROWS, y)
@@ -278,7 +284,7 @@ def test_a_class_in_the_place_of_an_instance_is_refused(make, y, name, part):
     ids=str,
 )
 @ESTIMATORS
-def test_parts_of_another_kind_are_refused(make, y, name, part):
+def test_component_of_wrong_type_raises(make, y, name, part):
     error_of(lambda: small(make, **{name: part}).fit(ROWS, y), f"'{name}' parameter")
 
 
@@ -315,46 +321,48 @@ WRONG_RATES = {
 }
 
 
-def refused(net, name):
+def assert_fit_raises(net, name):
     with pytest.raises((TypeError, ValueError)) as caught:
         net.fit(ROWS, TARGET)
     assert name in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", WRONG_LOSSES)
-def test_functions_that_are_no_loss_are_refused_by_name(wrong):
-    refused(small(BackpropRegressor, loss=WRONG_LOSSES[wrong]), "loss")
+def test_invalid_loss_function_raises(wrong):
+    assert_fit_raises(small(BackpropRegressor, loss=WRONG_LOSSES[wrong]), "loss")
 
 
 @pytest.mark.parametrize("name", ["activation", "output_activation"])
 @pytest.mark.parametrize("wrong", WRONG_ACTIVATIONS)
-def test_functions_that_are_no_activation_are_refused_by_name(wrong, name):
-    refused(small(BackpropRegressor, **{name: WRONG_ACTIVATIONS[wrong]}), "activation")
+def test_invalid_activation_function_raises(wrong, name):
+    assert_fit_raises(
+        small(BackpropRegressor, **{name: WRONG_ACTIVATIONS[wrong]}), "activation"
+    )
 
 
 @pytest.mark.parametrize("wrong", WRONG_RATES)
-def test_functions_that_are_no_rate_are_refused_by_name(wrong):
+def test_invalid_learning_rate_function_raises(wrong):
     net = small(BackpropRegressor, learning_rate=WRONG_RATES[wrong])
-    refused(net, "learning_rate")
+    assert_fit_raises(net, "learning_rate")
 
 
 # ------------------------------------------------------------------ check_gradients
 
-by_activation = pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-HEAVY = np.linspace(0.0, 2.0, 40)
+ALL_ACTIVATIONS = pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+WEIGHT = np.linspace(0.0, 2.0, 40)
 SETTINGS = {
     "plain": ({}, X, None),
     "penalties, weights, sparse": (
         {"alpha": 2.0, "l1_alpha": 3.0, "standardize": False},
         csr_array(X),
-        HEAVY,
+        WEIGHT,
     ),
     "standardized sparse": ({}, csr_array(np.where(X > 0, X, 0.0)), None),
     "held out": ({"dropout": 0.5, "early_stopping": True, "dtype": "float32"}, X, None),
-    "lbfgs": ({"solver": "lbfgs", "alpha": 2.0}, X, HEAVY),
+    "lbfgs": ({"solver": "lbfgs", "alpha": 2.0}, X, WEIGHT),
     "adamw": ({"solver": "adamw", "warmup_steps": 3, "max_norm": 0.1}, X, None),
 }
-by_setting = pytest.mark.parametrize("setting", list(SETTINGS)[:2])
+SOME_SETTINGS = pytest.mark.parametrize("setting", list(SETTINGS)[:2])
 
 
 def check(make, y, setting="plain", **params):
@@ -363,68 +371,72 @@ def check(make, y, setting="plain", **params):
     return check_gradients(make(**params), rows, y, weight)
 
 
-@by_setting
+@SOME_SETTINGS
 @pytest.mark.parametrize("loss", sorted(losses_for("regression")))
-@by_activation
-def test_regressors_pass_the_check(activation, loss, setting):
+@ALL_ACTIVATIONS
+def test_check_gradients_accepts_regressors(activation, loss, setting):
     y = COUNTS if loss == "poisson" else NUMBERS
-    parts = dict(activation=activation, loss=loss)
-    assert 0 < check(BackpropRegressor, y, setting, **parts) < 1e-5
+    components = dict(activation=activation, loss=loss)
+    assert 0 < check(BackpropRegressor, y, setting, **components) < 1e-5
 
 
-@by_setting
+@SOME_SETTINGS
 @pytest.mark.parametrize("loss", sorted(losses_for("classification")))
-@by_activation
-def test_classifiers_pass_the_check(activation, loss, setting):
-    parts = dict(activation=activation, loss=loss)
-    for y in (TWO, THREE, LABELS):
-        assert 0 < check(BackpropClassifier, y, setting, **parts) < 1e-5
+@ALL_ACTIVATIONS
+def test_check_gradients_accepts_classifiers(activation, loss, setting):
+    components = dict(activation=activation, loss=loss)
+    for y in (TWO_CLASSES, THREE_CLASSES, LABELS):
+        assert 0 < check(BackpropClassifier, y, setting, **components) < 1e-5
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_all_settings_pass_the_check(setting):
+def test_check_gradients_accepts_all_settings(setting):
     several = dict(loss="quantile", quantile=[0.2, 0.8])
     assert 0 < check(BackpropRegressor, NUMBERS, setting, **several) < 1e-5
     assert 0 < check(BackpropRegressor, X[:, :2], setting) < 1e-5
-    assert 0 < check(BackpropClassifier, THREE, setting, class_weight="balanced") < 1e-5
+    assert (
+        0
+        < check(BackpropClassifier, THREE_CLASSES, setting, class_weight="balanced")
+        < 1e-5
+    )
 
 
-@by_activation
-def test_default_sizes_pass_the_check(activation):
+@ALL_ACTIVATIONS
+def test_check_gradients_accepts_default_sizes(activation):
     net = BackpropClassifier(activation=activation, random_state=0)
-    assert 0 < check_gradients(net, X, THREE) < 1e-5
+    assert 0 < check_gradients(net, X, THREE_CLASSES) < 1e-5
 
 
 @pytest.mark.parametrize("hidden_layer_sizes", [(12,), (3, 3, 3)], ids=str)
 @pytest.mark.parametrize("init", ["auto", "he_normal", "orthogonal"])
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
-def test_kinks_raise_no_false_alarm(activation, init, hidden_layer_sizes):
-    # Some rows are zero throughout, and biases may be.
-    few = np.where(np.random.default_rng(0).random(X.shape) < 0.3, X, 0.0)
+def test_check_gradients_tolerates_kinks(activation, init, hidden_layer_sizes):
+    # Some rows contain only zeros, and some biases are zero.
+    sparse = np.where(np.random.default_rng(0).random(X.shape) < 0.3, X, 0.0)
     for seed in range(3):
         net = BackpropRegressor(
             hidden_layer_sizes, activation, init=init, random_state=seed
         )
         assert check_gradients(net, X, NUMBERS, random_state=seed) < 1e-4
         net.set_params(standardize=False)
-        assert check_gradients(net, few, NUMBERS, random_state=seed) < 1e-4
+        assert check_gradients(net, sparse, NUMBERS, random_state=seed) < 1e-4
 
 
 @pytest.mark.parametrize("depth", [6, 10])
-def test_gradients_that_vanish_raise_no_false_alarm(depth):
-    for make, y in ((BackpropClassifier, THREE), (BackpropRegressor, NUMBERS)):
-        # Of the first layer they are within what the cost is rounded to.
+def test_check_gradients_tolerates_vanishing_gradients(depth):
+    for make, y in ((BackpropClassifier, THREE_CLASSES), (BackpropRegressor, NUMBERS)):
+        # In the first layer, the gradients are below the rounding errors of the cost.
         net = make((5,) * depth, "logistic", random_state=0)
         assert np.isfinite(check_gradients(net, X, y))
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1e3, 0.0), (1e-3, 0.0), (1.0, 1e4)])
-def test_targets_of_any_scale_raise_no_false_alarm(scale, shift):
+def test_check_gradients_tolerates_any_target_scale(scale, shift):
     net = BackpropRegressor((5,), "tanh", standardize=False, random_state=0)
     assert check_gradients(net, X, scale * NUMBERS + shift) < 1e-4
 
 
-# What is wrong: the loss, or the activation of one layer alone.
+# Wrong gradients of the loss, and wrong derivatives of the activation.
 
 
 def wrong_loss(y, a):
@@ -451,10 +463,10 @@ class WrongLoss(Loss):
 
 @pytest.mark.parametrize("loss", [wrong_loss, WrongLoss()], ids=["function", "class"])
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
-def test_a_wrong_gradient_of_the_loss_is_found(make, loss):
+def test_check_gradients_finds_wrong_loss_gradient(make, loss):
     net = make((6, 5), "tanh", loss=loss, random_state=0)
     message = error_of(
-        lambda: check_gradients(net, X, TWO),
+        lambda: check_gradients(net, X, TWO_CLASSES),
         "layer 3 of 3",
         "`gradient` of the loss",
         error=AssertionError,
@@ -466,15 +478,15 @@ def test_a_wrong_gradient_of_the_loss_is_found(make, loss):
 @pytest.mark.parametrize("wrong", [wrong_tanh, WrongTanh()], ids=["function", "class"])
 @pytest.mark.parametrize("layer", [1, 2, 3])
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
-def test_a_wrong_slope_is_found_in_its_layer(make, layer, wrong):
+def test_check_gradients_finds_layer_of_wrong_derivative(make, layer, wrong):
     net = make((6, 5), ["relu", "gelu"], output_activation="tanh", random_state=0)
-    assert check_gradients(net, X, TWO) < 1e-5
+    assert check_gradients(net, X, TWO_CLASSES) < 1e-5
     if layer == 3:
         net.set_params(output_activation=wrong)
     else:
         net.set_params(activation=[wrong if l == layer else "gelu" for l in (1, 2)])
     message = error_of(
-        lambda: check_gradients(net, X, TWO),
+        lambda: check_gradients(net, X, TWO_CLASSES),
         f"layer {layer} of 3",
         "`backward` of the activation",
         error=AssertionError,
@@ -484,7 +496,7 @@ def test_a_wrong_slope_is_found_in_its_layer(make, layer, wrong):
     assert "GELU" not in message
 
 
-def test_a_slope_that_is_nan_is_found():
+def test_check_gradients_finds_nan_derivative():
     net = BackpropRegressor(
         (5,), lambda z: (np.tanh(z), np.where(z > 0.5, np.nan, 1.0)), random_state=0
     )
@@ -494,29 +506,29 @@ def test_a_slope_that_is_nan_is_found():
 
 
 @pytest.mark.parametrize(
-    ("owner", "culprit"), [(Tanh, "Tanh()"), (SquaredError, "SquaredError()")]
+    ("component", "shown"), [(Tanh, "Tanh()"), (SquaredError, "SquaredError()")]
 )
-def test_a_part_of_the_package_that_is_wrong_would_be_found(
-    monkeypatch, owner, culprit
+def test_check_gradients_finds_fault_in_built_in_component(
+    monkeypatch, component, shown
 ):
     net = BackpropRegressor((5,), "tanh", output_activation="softplus", random_state=0)
     assert check_gradients(net, X, NUMBERS) < 1e-5
-    if owner is Tanh:
+    if component is Tanh:
         monkeypatch.setattr(Tanh, "backward", WrongTanh.backward)
     else:
         monkeypatch.setattr(SquaredError, "gradient", WrongLoss.gradient)
-    error_of(lambda: check_gradients(net, X, NUMBERS), culprit, error=AssertionError)
+    error_of(lambda: check_gradients(net, X, NUMBERS), shown, error=AssertionError)
 
 
-def test_rtol_is_what_counts_as_wrong():
+def test_check_gradients_raises_above_rtol():
     net = BackpropRegressor((5,), "tanh", loss=wrong_loss, random_state=0)
     error_of(lambda: check_gradients(net, X, NUMBERS, rtol=0.009), error=AssertionError)
     assert 0.009 < check_gradients(net, X, NUMBERS, rtol=0.011) < 0.011
 
 
 @ESTIMATORS
-@cut_short
-def test_the_check_leaves_the_estimator_as_it_was(make, y):
+@ignore_convergence_warning
+def test_check_gradients_does_not_change_estimator(make, y):
     rng = np.random.RandomState(0)
     net = small(make, max_iter=2, random_state=rng, dropout=0.2).fit(ROWS, y)
     params, predicted = net.get_params(), net.predict(ROWS)
@@ -526,21 +538,21 @@ def test_the_check_leaves_the_estimator_as_it_was(make, y):
     assert net.random_state is rng
     assert str(rng.get_state()) == before
     np.testing.assert_array_equal(net.predict(ROWS), predicted)
-    for W, was in zip(net.coefs_, coefs):
-        np.testing.assert_array_equal(W, was)
-    fresh = small(make)
-    check_gradients(fresh, ROWS, y)
-    assert not hasattr(fresh, "n_features_in_")
+    for W, W_before in zip(net.coefs_, coefs):
+        np.testing.assert_array_equal(W, W_before)
+    unfitted = small(make)
+    check_gradients(unfitted, ROWS, y)
+    assert not hasattr(unfitted, "n_features_in_")
 
 
-def test_the_check_is_the_same_every_time():
+def test_check_gradients_is_deterministic():
     net = BackpropRegressor((50,), random_state=0)
     one, other = (check_gradients(net, X, NUMBERS) for _ in range(2))
     assert one == other
     assert one != check_gradients(net, X, NUMBERS, random_state=1)
 
 
-def test_what_is_no_network_is_refused():
+def test_check_gradients_rejects_other_objects():
     pipeline = make_pipeline(StandardScaler(), BackpropRegressor())
     for wrong in (pipeline, BackpropRegressor, "regressor"):
         error_of(

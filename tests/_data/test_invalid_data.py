@@ -1,4 +1,4 @@
-"""Wrong inputs, targets and weights: an error says what is wrong with them."""
+"""Errors for invalid inputs, targets and sample weights."""
 
 import numpy as np
 import pandas as pd
@@ -9,12 +9,12 @@ from small_fits import (
     ESTIMATORS,
     LABELS,
     NUMBERS,
-    THREE,
-    TWO,
+    THREE_CLASSES,
+    TWO_CLASSES,
     X,
     classifier,
-    cut_short,
     error_of,
+    ignore_convergence_warning,
     regressor,
 )
 
@@ -22,20 +22,22 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.optimizers import OPTIMIZERS
 
 
-def three_classes():
-    return classifier(hidden_layer_sizes=(5,)).partial_fit(X, THREE, classes=[0, 1, 2])
+def three_class_classifier():
+    return classifier(hidden_layer_sizes=(5,)).partial_fit(
+        X, THREE_CLASSES, classes=[0, 1, 2]
+    )
 
 
 # ------------------------------------------------------------------------ data
 
 
-def test_continuous_targets_are_refused_by_the_classifier():
+def test_classifier_rejects_continuous_targets():
     error_of(lambda: classifier().fit(X, NUMBERS), "continuous")
     error_of(lambda: classifier().partial_fit(X, NUMBERS, classes=[0, 1]), "continuous")
 
 
-def test_several_multiclass_outputs_are_refused():
-    y = np.column_stack([THREE, THREE])
+def test_multiclass_multioutput_targets_raise():
+    y = np.column_stack([THREE_CLASSES, THREE_CLASSES])
     error_of(lambda: classifier().fit(X, y), "Multioutput", "MultiOutputClassifier")
     error_of(lambda: classifier().partial_fit(X, y, classes=[0, 1, 2]), "Multioutput")
 
@@ -43,7 +45,7 @@ def test_several_multiclass_outputs_are_refused():
 @pytest.mark.parametrize(
     "label", [7, "only", True, 0.5 + 0.5], ids=lambda v: type(v).__name__
 )
-def test_a_single_class_is_refused(label):
+def test_single_class_raises(label):
     y = np.full(40, label)
     error_of(
         lambda: classifier().fit(X, y), "y ", "at least two classes", str(np.unique(y))
@@ -56,44 +58,50 @@ def test_a_single_class_is_refused(label):
     )
 
 
-@cut_short
-def test_a_single_class_in_one_call_of_partial_fit_is_fine():
+@ignore_convergence_warning
+def test_partial_fit_accepts_chunk_with_single_class():
     fitted = classifier().partial_fit(X, np.zeros(40, int), classes=[0, 1, 2])
     assert fitted.predict_proba(X).shape == (40, 3)
 
 
-def test_classes_are_needed_in_the_first_partial_fit():
+def test_first_partial_fit_requires_classes():
     error_of(
-        lambda: classifier().partial_fit(X, THREE),
+        lambda: classifier().partial_fit(X, THREE_CLASSES),
         "classes",
         "first call",
         "partial_fit",
     )
 
 
-def test_labels_unseen_in_the_first_partial_fit_are_refused():
-    fresh = classifier()
+def test_first_partial_fit_rejects_undeclared_labels():
+    unfitted = classifier()
     error_of(
-        lambda: fresh.partial_fit(X, THREE, classes=[0, 1]),
+        lambda: unfitted.partial_fit(X, THREE_CLASSES, classes=[0, 1]),
         "`y` has classes not in",
         "[0 1]",
         "[0 1 2]",
     )
-    assert not hasattr(fresh, "classes_")
+    assert not hasattr(unfitted, "classes_")
 
 
 @pytest.mark.parametrize(
-    "y", [THREE + 1, THREE.astype(str), np.full(40, 9)], ids=["ints", "strings", "nine"]
+    "y",
+    [THREE_CLASSES + 1, THREE_CLASSES.astype(str), np.full(40, 9)],
+    ids=["ints", "strings", "nine"],
 )
-def test_labels_unseen_before_are_refused_by_a_later_partial_fit(y):
+def test_later_partial_fit_rejects_unknown_labels(y):
     error_of(
-        lambda: three_classes().partial_fit(X, y), "`y` has classes not in", "[0 1 2]"
+        lambda: three_class_classifier().partial_fit(X, y),
+        "`y` has classes not in",
+        "[0 1 2]",
     )
 
 
-def test_other_classes_in_a_later_partial_fit_are_refused():
+def test_later_partial_fit_rejects_different_classes():
     error_of(
-        lambda: three_classes().partial_fit(X, THREE, classes=[0, 1, 3]),
+        lambda: three_class_classifier().partial_fit(
+            X, THREE_CLASSES, classes=[0, 1, 3]
+        ),
         "classes=[0, 1, 3]",
         "last call to partial_fit",
     )
@@ -102,24 +110,24 @@ def test_other_classes_in_a_later_partial_fit_are_refused():
 @pytest.mark.parametrize(
     ("first", "then"),
     [
-        (THREE, LABELS),
-        (LABELS, THREE),
+        (THREE_CLASSES, LABELS),
+        (LABELS, THREE_CLASSES),
         (LABELS, LABELS[:, :2]),
-        (LABELS[:, :2], TWO),
-        (TWO, LABELS[:, :2]),
+        (LABELS[:, :2], TWO_CLASSES),
+        (TWO_CLASSES, LABELS[:, :2]),
     ],
     ids=["labels", "classes", "fewer", "two classes", "two labels"],
 )
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
-@cut_short
-def test_labels_of_another_kind_are_refused_when_carrying_on(first, then, method):
+@ignore_convergence_warning
+def test_continued_training_rejects_different_kind_of_labels(first, then, method):
     estimator = classifier(warm_start=True).fit(X, first)
     error_of(lambda: getattr(estimator, method)(X, then), "y")
     assert estimator.predict(X).shape == first.shape
 
 
 @pytest.mark.parametrize("classes", [[0], [0, 1], [0, 1, 2, 3], ["a", "b", "c"]])
-def test_classes_must_fit_the_columns_of_a_label_indicator(classes):
+def test_classes_must_match_columns_of_label_indicator(classes):
     error_of(
         lambda: classifier().partial_fit(X, LABELS, classes=classes), "classes", "3"
     )
@@ -127,9 +135,9 @@ def test_classes_must_fit_the_columns_of_a_label_indicator(classes):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("kind", [np.float64, np.float32, csr_matrix, pd.DataFrame])
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
-def test_nan_and_infinity_in_the_input_are_refused(make, y, kind, bad):
+def test_fit_rejects_nan_and_infinity_in_input(make, y, kind, bad):
     dtype = kind if kind is np.float32 else np.float64
     wrong = X.astype(dtype)
     wrong[3, 2] = bad
@@ -138,7 +146,7 @@ def test_nan_and_infinity_in_the_input_are_refused(make, y, kind, bad):
     elif kind is pd.DataFrame:
         wrong = pd.DataFrame(wrong, columns=list("abcd"))
     if kind is pd.DataFrame and np.isnan(bad):
-        # What is missing in a frame is imputed.
+        # Missing values of a DataFrame are imputed.
         fitted = make(max_iter=1).fit(wrong, y)
         assert np.isfinite(fitted.loss_)
         assert fitted.predict(wrong).shape == y.shape
@@ -147,9 +155,9 @@ def test_nan_and_infinity_in_the_input_are_refused(make, y, kind, bad):
     error_of(lambda: make().fit(wrong, y), "Input X contains", what)
 
 
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
-def test_nan_is_refused_by_predict(make, y):
+def test_predict_rejects_nan_in_input(make, y):
     fitted = make(max_iter=1).fit(X, y)
     wrong = np.full((1, 4), np.nan)
     error_of(lambda: fitted.predict(wrong), "Input X contains NaN")
@@ -158,8 +166,8 @@ def test_nan_is_refused_by_predict(make, y):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("make", [BackpropRegressor, BackpropClassifier])
-def test_nan_and_infinity_in_the_targets_are_refused(make, method, bad):
-    y = TWO.astype(float)
+def test_nan_and_infinity_in_y_raise(make, method, bad):
+    y = TWO_CLASSES.astype(float)
     y[5] = bad
     kwargs = {}
     if make is BackpropClassifier and method == "partial_fit":
@@ -173,34 +181,34 @@ def test_nan_and_infinity_in_the_targets_are_refused(make, method, bad):
 
 
 @ESTIMATORS
-def test_targets_are_needed(make, y):
+def test_fit_requires_y(make, y):
     error_of(lambda: make().fit(X, None), "requires y to be passed")
 
 
-def test_strings_are_refused_by_the_regressor():
+def test_regressor_rejects_string_targets():
     error_of(lambda: regressor().fit(X, ["a", "b"] * 20), "could not convert string")
 
 
-def test_labels_of_mixed_types_are_refused():
+def test_labels_of_mixed_types_raise():
     y = np.array([1, "a"] * 20, dtype=object)
     error_of(
         lambda: classifier().fit(X, y), "label type", error=(ValueError, TypeError)
     )
 
 
-@cut_short
-def test_poisson_loss_refuses_negative_targets():
+@ignore_convergence_warning
+def test_poisson_loss_rejects_negative_targets():
     y = COUNTS.copy()
     y[7] = -2.5
     words = "loss='poisson'", "y >= 0", "-2.5"
     error_of(lambda: regressor(loss="poisson").fit(X, y), *words)
     error_of(lambda: regressor(loss="poisson").partial_fit(X, y), *words)
-    begun = regressor(loss="poisson").partial_fit(X, COUNTS)
-    error_of(lambda: begun.partial_fit(X, y), *words)
+    fitted = regressor(loss="poisson").partial_fit(X, COUNTS)
+    error_of(lambda: fitted.partial_fit(X, y), *words)
 
 
 @ESTIMATORS
-def test_rows_of_input_and_targets_must_agree(make, y):
+def test_inconsistent_numbers_of_samples_raise(make, y):
     error_of(lambda: make().fit(X, y[:5]), "inconsistent numbers of samples", "[40, 5]")
 
 
@@ -219,7 +227,7 @@ def test_rows_of_input_and_targets_must_agree(make, y):
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @ESTIMATORS
-def test_unusable_weights_are_refused(make, y, weight, words, method):
+def test_invalid_sample_weights_raise(make, y, weight, words, method):
     kwargs = {}
     if make is BackpropClassifier and method == "partial_fit":
         kwargs["classes"] = [0, 1, 2]
@@ -227,22 +235,25 @@ def test_unusable_weights_are_refused(make, y, weight, words, method):
     error_of(lambda: action(X, y, sample_weight=weight, **kwargs), *words)
 
 
-@pytest.mark.parametrize("held_out", ["all of it", "none of it"])
+@pytest.mark.parametrize("zero_weights", ["training", "validation"])
 @ESTIMATORS
-def test_weights_that_are_zero_on_one_side_of_the_split_are_refused(make, y, held_out):
-    seen = []
+def test_zero_weights_of_training_or_validation_set_raise(make, y, zero_weights):
+    validation_sets = []
 
-    def note(estimator, X_held_out, y_held_out):
-        seen.append(X_held_out)
+    def record(estimator, X_val, y_val):
+        validation_sets.append(X_val)
         raise RuntimeError
 
     params = dict(early_stopping=True, random_state=0)
     with pytest.raises(RuntimeError):
-        make(scoring=note, **params).fit(X, y)
-    is_held_out = np.isin(X[:, 0], seen[0][:, 0])
-    weight = (is_held_out if held_out == "all of it" else ~is_held_out).astype(float)
+        make(scoring=record, **params).fit(X, y)
+    is_held_out = np.isin(X[:, 0], validation_sets[0][:, 0])
+    has_weight = is_held_out if zero_weights == "training" else ~is_held_out
     error_of(
-        lambda: make(**params).fit(X, y, sample_weight=weight), "sample_weight", "zero"
+        lambda: make(**params).fit(X, y, sample_weight=has_weight.astype(float)),
+        "sample_weight",
+        f"at least one {zero_weights} sample",
+        "only zeros",
     )
 
 
@@ -253,7 +264,7 @@ def test_weights_that_are_zero_on_one_side_of_the_split_are_refused(make, y, hel
     ("n_samples", "fraction"), [(5, 0.1), (40, 0.0), (40, 0.02), (3, 0.3)]
 )
 @ESTIMATORS
-def test_too_small_a_validation_set_is_refused(make, y, n_samples, fraction):
+def test_too_small_validation_set_raises(make, y, n_samples, fraction):
     estimator = make(early_stopping=True, validation_fraction=fraction)
     error_of(
         lambda: estimator.fit(X[:n_samples], y[:n_samples]),
@@ -265,22 +276,25 @@ def test_too_small_a_validation_set_is_refused(make, y, n_samples, fraction):
 
 
 @ESTIMATORS
-def test_a_validation_set_of_all_samples_is_refused(make, y):
+def test_empty_training_set_raises(make, y):
     estimator = make(early_stopping=True, validation_fraction=0.95)
     error_of(
-        lambda: estimator.fit(X[:5], y[:5]), "left to train on", "validation_fraction"
+        lambda: estimator.fit(X[:5], y[:5]),
+        "The training set is empty",
+        "validation_fraction=0.95",
+        "all 5 samples",
     )
 
 
 @ESTIMATORS
 @pytest.mark.parametrize("solver", OPTIMIZERS)
-def test_a_batch_larger_than_the_samples_warns_and_is_clipped(make, y, solver):
+def test_batch_size_larger_than_n_samples_is_clipped_with_warning(make, y, solver):
     params = dict(solver=solver, max_iter=30, tol=1e3, random_state=0)
     with pytest.warns(UserWarning, match=r"batch_size=100 becomes 40"):
         clipped = make(batch_size=100, **params).fit(X, y)
-    whole = make(batch_size=40, **params).fit(X, y)
-    for mine, other in zip(clipped.coefs_, whole.coefs_, strict=True):
-        np.testing.assert_array_equal(mine, other)
+    full_batch = make(batch_size=40, **params).fit(X, y)
+    for actual, expected in zip(clipped.coefs_, full_batch.coefs_, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize(
@@ -292,25 +306,33 @@ def test_a_batch_larger_than_the_samples_warns_and_is_clipped(make, y, solver):
         (csr_matrix, (0, 2)),
     ],
 )
-def test_label_indicators_of_other_numbers_are_refused(kind, values):
+def test_label_indicator_must_contain_only_0_and_1(kind, values):
     y = kind(np.where(LABELS == 1, values[1], values[0]))
-    error_of(lambda: classifier().fit(X, y), "y must be 0 or 1", str(values[1]))
+    words = "y must contain only 0 and 1", str(values[1])
+    error_of(lambda: classifier().fit(X, y), *words)
 
 
-def test_sparse_targets_of_a_regressor_are_refused():
+def test_regressor_rejects_sparse_targets():
     y = csr_matrix(NUMBERS[:, np.newaxis])
     error_of(lambda: regressor().fit(X, y), "dense", error=TypeError)
 
 
-@cut_short
-def test_input_too_large_for_a_float32_network_is_refused():
-    fitted = classifier().fit(X.astype(np.float32), THREE)
-    error_of(lambda: fitted.predict(X * 1e200), "X contains", "float32")
+@ignore_convergence_warning
+def test_input_beyond_float32_range_raises():
+    fitted = classifier().fit(X.astype(np.float32), THREE_CLASSES)
+    words = "X contains", "too large for float32"
+    error_of(lambda: fitted.predict(X * 1e200), *words)
 
 
-def test_scorers_that_fail_are_named():
+def test_failing_scorer_is_named_in_error():
     estimator = classifier(early_stopping=True, scoring=lambda e, X, y: 0.0)
     weight = np.ones(len(X))
-    error_of(lambda: estimator.fit(X, THREE, weight), "scoring", "sample_weight")
+    error_of(
+        lambda: estimator.fit(X, THREE_CLASSES, weight), "scoring", "sample_weight"
+    )
     estimator.set_params(scoring="roc_auc")
-    error_of(lambda: estimator.fit(X, THREE), "scoring='roc_auc' failed", "multi_class")
+    error_of(
+        lambda: estimator.fit(X, THREE_CLASSES),
+        "scoring='roc_auc' failed",
+        "multi_class",
+    )
