@@ -35,16 +35,16 @@ N_ROWS = 3 * BATCH + 100  # with a short last batch
 # Bytes. Allows a few vectors with one value per row of a batch (2 KiB each) and the row
 # order of early stopping (6 KiB per epoch), but no array as large as a layer, the
 # inputs of a batch or a weight matrix.
-SMALL = 12 * 1024
+MAX_PEAK = 12 * 1024
 # Bytes. Allows Python objects, such as the step counter.
-TINY = 512
+MAX_RETAINED = 512
 
 rng = np.random.default_rng(0)
-WIDE = rng.normal(size=(N_ROWS, WIDTH))
+INPUTS = rng.normal(size=(N_ROWS, WIDTH))
 TARGETS = {
-    "regression": np.abs(WIDE[:, ::-1]),  # nonnegative, for the Poisson loss
+    "regression": np.abs(INPUTS[:, ::-1]),  # nonnegative, for the Poisson loss
     "classification": np.arange(N_ROWS) % WIDTH,
-    "label indicator": (WIDE > 0).astype(int),
+    "label indicator": (INPUTS > 0).astype(int),
 }
 SAMPLE_WEIGHT = rng.random(N_ROWS)
 
@@ -88,7 +88,7 @@ def release_batches(epoch):
         work.x = work.y = work.weight = None
 
 
-def fit(make, y, X=WIDE, weight=None, **params):
+def fit(make, y, X=INPUTS, weight=None, **params):
     settings = dict(
         hidden_layer_sizes=(WIDTH, WIDTH),
         batch_size=BATCH,
@@ -101,7 +101,7 @@ def fit(make, y, X=WIDE, weight=None, **params):
     return make(**{**settings, **params}).fit(X, y, sample_weight=weight)
 
 
-def assert_no_allocation(epoch_memory, max_peak=SMALL, max_retained=TINY):
+def assert_no_allocation(epoch_memory, max_peak=MAX_PEAK, max_retained=MAX_RETAINED):
     assert len(epoch_memory) == 3
     for retained, peak in epoch_memory[1:]:  # the first epoch may fill a cache
         assert retained <= max_retained
@@ -192,7 +192,7 @@ def make_unaligned(array):
 @ignore_convergence_warning
 def test_unaligned_arrays_are_copied_only_once(epoch_memory, make, shuffle):
     kind = "label indicator" if make is BackpropClassifier else "regression"
-    aligned = WIDE, TARGETS[kind].astype(float), SAMPLE_WEIGHT
+    aligned = INPUTS, TARGETS[kind].astype(float), SAMPLE_WEIGHT
     expected = fit(make, aligned[1], aligned[0], aligned[2], shuffle=shuffle)
     epoch_memory.clear()
     X, y, weight = map(make_unaligned, aligned)
@@ -202,7 +202,7 @@ def test_unaligned_arrays_are_copied_only_once(epoch_memory, make, shuffle):
         np.testing.assert_array_equal(array, before)
     for W, W_expected in zip(net.coefs_, expected.coefs_, strict=True):
         np.testing.assert_array_equal(W, W_expected)
-    np.testing.assert_array_equal(net.predict(X), expected.predict(WIDE))
+    np.testing.assert_array_equal(net.predict(X), expected.predict(INPUTS))
 
 
 @WEIGHTS
@@ -225,7 +225,7 @@ def test_inputs_are_transformed_in_batch_buffers(
     epoch_memory, input_dtype, dtype, standardize, early_stopping, shuffle
 ):
     fit_regressor(
-        X=(16 * np.abs(WIDE)).astype(input_dtype),
+        X=(16 * np.abs(INPUTS)).astype(input_dtype),
         dtype=dtype,
         standardize=standardize,
         early_stopping=early_stopping,
@@ -272,20 +272,26 @@ def test_memory_of_sparse_batch_depends_on_nonzero_entries(
     )
     # SciPy matrices leave small reference cycles to the garbage collector.
     assert_no_allocation(
-        epoch_memory, max_peak=net.coefs_[0].nbytes / 4, max_retained=8 * TINY
+        epoch_memory, max_peak=net.coefs_[0].nbytes / 4, max_retained=8 * MAX_RETAINED
     )
 
 
 # --------------------------------------------------- large arrays are not copied
 
-LARGE = {"float32": (16_384, 1024), "float64": (4096, 1024), "uint8": (32_768, 1024)}
+LARGE_SHAPES = {
+    "float32": (16_384, 1024),
+    "float64": (4096, 1024),
+    "uint8": (32_768, 1024),
+}
 
 
-@pytest.fixture(scope="module", params=LARGE)
+@pytest.fixture(scope="module", params=LARGE_SHAPES)
 def memory_map(request, tmp_path_factory):
     """Return a read-only memory map of a file of 32 or 64 MiB."""
     path = tmp_path_factory.mktemp("large") / "X.npy"
-    array = np.lib.format.open_memmap(path, "w+", request.param, LARGE[request.param])
+    array = np.lib.format.open_memmap(
+        path, "w+", request.param, LARGE_SHAPES[request.param]
+    )
     array[...] = np.arange(array.shape[1]) % 3
     array[:, 0] = np.arange(len(array)) % 7
     array.flush()

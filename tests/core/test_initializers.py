@@ -307,13 +307,13 @@ def test_grid_search_over_initializers():
 W1 = np.linspace(-1, 1, 32).reshape(4, 8)
 W2 = np.linspace(1, -2, 8).reshape(8, 1)
 B1, B2 = np.linspace(0.1, 1, 8), np.array([0.7])
-GIVEN = {"coefs_init": [W1, W2], "intercepts_init": [B1, B2]}
+INITIAL = {"coefs_init": [W1, W2], "intercepts_init": [B1, B2]}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @ignore_convergence_warning
 def test_predictions_with_initial_parameters(dtype):
-    net = regressor(standardize=False, dtype=dtype, **FROZEN).fit(X, NUMBERS, **GIVEN)
+    net = regressor(standardize=False, dtype=dtype, **FROZEN).fit(X, NUMBERS, **INITIAL)
     expected = np.maximum(X @ W1 + B1, 0) @ W2 + B2
     rtol = 1e-12 if dtype == "float64" else 1e-4
     np.testing.assert_allclose(net.predict(X), expected[:, 0], rtol=rtol)
@@ -322,26 +322,27 @@ def test_predictions_with_initial_parameters(dtype):
 
 @ignore_convergence_warning
 def test_initial_parameters_are_copied_and_may_be_lists():
-    copies = {k: [a.copy() for a in arrays] for k, arrays in GIVEN.items()}
+    copies = {k: [a.copy() for a in arrays] for k, arrays in INITIAL.items()}
     net = regressor(max_iter=2).fit(X, NUMBERS, **copies)
     for name, arrays in copies.items():
-        for array, before in zip(arrays, GIVEN[name]):
+        for array, before in zip(arrays, INITIAL[name]):
             np.testing.assert_array_equal(array, before)
-    lists = {k: tuple(a.tolist() for a in arrays) for k, arrays in GIVEN.items()}
+    lists = {k: tuple(a.tolist() for a in arrays) for k, arrays in INITIAL.items()}
     assert_same_network(net, regressor(max_iter=2).fit(X, NUMBERS, **lists))
 
 
-@pytest.mark.parametrize("name", sorted(GIVEN))
+@pytest.mark.parametrize("name", sorted(INITIAL))
 @ignore_convergence_warning
 def test_initial_weights_or_biases_can_be_omitted(name):
     drawn, given = (
-        regressor(**FROZEN).fit(X, NUMBERS, **fit) for fit in ({}, {name: GIVEN[name]})
+        regressor(**FROZEN).fit(X, NUMBERS, **fit)
+        for fit in ({}, {name: INITIAL[name]})
     )
     other = "coefs_" if name == "intercepts_init" else "intercepts_"
     for actual, expected in zip(getattr(given, other), getattr(drawn, other)):
         np.testing.assert_array_equal(actual, expected)
     attribute = name.replace("init", "")
-    for actual, expected in zip(getattr(given, attribute), GIVEN[name]):
+    for actual, expected in zip(getattr(given, attribute), INITIAL[name]):
         np.testing.assert_array_equal(actual, expected)
 
 
@@ -370,7 +371,7 @@ def test_initial_parameters_do_not_change_shuffling(make, y, extra):
 def test_warm_start_with_initial_parameters_resets_moments():
     net = regressor(standardize=False, warm_start=True, max_iter=2, batch_size=16)
     net.fit(X, NUMBERS)
-    net.set_params(**FROZEN).fit(X, NUMBERS, **GIVEN)
+    net.set_params(**FROZEN).fit(X, NUMBERS, **INITIAL)
     np.testing.assert_array_equal(net.coefs_[0], W1)
     np.testing.assert_array_equal(net.intercepts_[1], B2)
     assert net._state.n_updates == 6

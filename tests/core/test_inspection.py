@@ -26,11 +26,11 @@ ignore_convergence_warning = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
 )
 
-KINDS = {"binary": CODES > 0, "multiclass": CODES, "multilabel": LABELS}
-by_kind = pytest.mark.parametrize("kind", sorted(KINDS))
+TARGETS = {"binary": CODES > 0, "multiclass": CODES, "multilabel": LABELS}
+by_kind = pytest.mark.parametrize("kind", sorted(TARGETS))
 by_activation = pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 STANDARDIZE = pytest.mark.parametrize("standardize", [False, True])
-MANY = np.random.default_rng(5).normal(size=(2 * BLOCK_ROWS + 77, 4))
+MANY_ROWS = np.random.default_rng(5).normal(size=(2 * BLOCK_ROWS + 77, 4))
 STEP = 1e-5
 
 
@@ -62,7 +62,7 @@ def assert_input_gradients(computed, differences):
 @by_kind
 @ignore_convergence_warning
 def test_decision_function_returns_logits(kind, loss):
-    net = fit_small(BackpropClassifier, KINDS[kind], loss=loss)
+    net = fit_small(BackpropClassifier, TARGETS[kind], loss=loss)
     scores, proba = net.decision_function(X), net.predict_proba(X)
     assert scores.shape == {"binary": (90,)}.get(kind, (90, 3))
     assert scores.dtype == np.float64
@@ -86,7 +86,7 @@ def test_decision_function_returns_logits(kind, loss):
 @pytest.mark.parametrize("output", sorted(set(OUTPUT_ACTIVATIONS) - {"softmax"}))
 @ignore_convergence_warning
 def test_scores_are_consistent_with_predictions(output, kind):
-    net = fit_small(BackpropClassifier, KINDS[kind], output_activation=output)
+    net = fit_small(BackpropClassifier, TARGETS[kind], output_activation=output)
     scores, predicted = net.decision_function(X), net.predict(X)
     if kind == "multiclass":
         np.testing.assert_array_equal(net.classes_[scores.argmax(axis=1)], predicted)
@@ -161,8 +161,8 @@ def transform_inputs(rows, learned_from=X, center=True):
 def test_hidden_activations_match_forward_pass(make, y, activation, standardize):
     params = dict(hidden_layer_sizes=(6, 5), standardize=standardize)
     net = fit_small(make, y, activation=(activation, "tanh"), **params)
-    first, second = net.hidden_activations(MANY)
-    x = transform_inputs(MANY) if standardize else MANY
+    first, second = net.hidden_activations(MANY_ROWS)
+    x = transform_inputs(MANY_ROWS) if standardize else MANY_ROWS
     (W1, W2, _), (b1, b2, _) = net.coefs_, net.intercepts_
     a1 = ACTIVATION_FORMULAS[activation](x @ W1 + b1)
     np.testing.assert_allclose(first, a1, rtol=1e-9, atol=1e-11)
@@ -174,12 +174,12 @@ def test_hidden_activations_match_forward_pass(make, y, activation, standardize)
 @ignore_convergence_warning
 def test_hidden_activations_of_sparse_input(make, y, standardize):
     net = fit_small(make, y, csr_array(X), standardize=standardize)
-    (a,) = net.hidden_activations(csr_array(MANY))
-    x = transform_inputs(MANY, center=False) if standardize else MANY
+    (a,) = net.hidden_activations(csr_array(MANY_ROWS))
+    x = transform_inputs(MANY_ROWS, center=False) if standardize else MANY_ROWS
     z = x @ net.coefs_[0] + net.intercepts_[0]
     np.testing.assert_allclose(a, np.maximum(z, 0), rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(
-        net.hidden_activations(MANY)[0], a, rtol=1e-9, atol=1e-11
+        net.hidden_activations(MANY_ROWS)[0], a, rtol=1e-9, atol=1e-11
     )
 
 
@@ -202,7 +202,7 @@ def test_classifier_gradients_match_differences_of_scores(
 ):
     net = fit_small(
         BackpropClassifier,
-        KINDS[kind],
+        TARGETS[kind],
         activation=activation,
         hidden_layer_sizes=(6, 5),
         standardize=standardize,
@@ -313,11 +313,11 @@ def call(net, method, rows):
 @by_kind
 @ignore_convergence_warning
 def test_results_do_not_depend_on_number_of_rows(kind, method):
-    net = fit_small(BackpropClassifier, KINDS[kind], hidden_layer_sizes=(6, 5))
-    whole = call(net, method, MANY)
-    parts = zip(*(call(net, method, part) for part in np.array_split(MANY, 50)))
+    net = fit_small(BackpropClassifier, TARGETS[kind], hidden_layer_sizes=(6, 5))
+    whole = call(net, method, MANY_ROWS)
+    parts = zip(*(call(net, method, part) for part in np.array_split(MANY_ROWS, 50)))
     for at_once, in_parts in zip(whole, parts):
-        assert len(at_once) == len(MANY)
+        assert len(at_once) == len(MANY_ROWS)
         np.testing.assert_allclose(
             at_once, np.concatenate(in_parts), rtol=1e-12, atol=1e-13
         )
@@ -330,7 +330,7 @@ def test_results_do_not_depend_on_number_of_rows(kind, method):
 def test_results_have_dtype_of_network(kind, standardize, method):
     params = dict(standardize=standardize, activation="silu")
     single, double = (
-        fit_small(BackpropClassifier, KINDS[kind], dtype=dtype, **params)
+        fit_small(BackpropClassifier, TARGETS[kind], dtype=dtype, **params)
         for dtype in ("float32", "float64")
     )
     for rows in (X, X.astype(np.float32), csr_array(X)):

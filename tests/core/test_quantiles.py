@@ -32,12 +32,12 @@ ignore_convergence_warning = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
 )
 
-THREE = (0.1, 0.5, 0.8)
+QUANTILES = (0.1, 0.5, 0.8)
 FAR_INPUTS = [np.full((1, 4), s * 10.0**k) for s in (-1, 1) for k in (2, 6, 12)]
 STANDARDIZE = pytest.mark.parametrize("standardize", [False, True])
 
 
-def quantiles(quantile=THREE, **params):
+def quantiles(quantile=QUANTILES, **params):
     return regressor(loss="quantile", quantile=quantile, **params)
 
 
@@ -49,7 +49,7 @@ def assert_not_crossing(predicted):
 # ------------------------------------------------------------- loss and activation
 
 
-@pytest.mark.parametrize("levels", [THREE, (0.5,), (0.01, 0.99), (0.3, 0.3, 0.9)])
+@pytest.mark.parametrize("levels", [QUANTILES, (0.5,), (0.01, 0.99), (0.3, 0.3, 0.9)])
 def test_loss_of_several_quantiles_is_pinball_loss_of_each(levels):
     y, a = np.random.default_rng(0).normal(size=(2, 50, len(levels)))
     values = value(Quantile(levels), y, a)
@@ -92,10 +92,10 @@ def test_quantiles_compute_in_float32():
     y, a = np.random.default_rng(0).normal(size=(2, 20, 3))
     y32, a32 = (x.astype(np.float32).view(Float32Only) for x in (y, a))
     assert_close_to_float64(
-        value(Quantile(THREE), y32, a32), value(Quantile(THREE), y, a)
+        value(Quantile(QUANTILES), y32, a32), value(Quantile(QUANTILES), y, a)
     )
     assert_close_to_float64(
-        gradient(Quantile(THREE), y32, a32), gradient(Quantile(THREE), y, a)
+        gradient(Quantile(QUANTILES), y32, a32), gradient(Quantile(QUANTILES), y, a)
     )
     assert_close_to_float64(
         forward(CumulativeSoftplus(), a32), forward(CumulativeSoftplus(), a)
@@ -217,7 +217,7 @@ def test_loss_is_sum_over_quantiles(standardize):
     predicted = net.predict(X)
     losses = [
         mean_pinball_loss(NUMBERS, column, alpha=q, sample_weight=WEIGHT)
-        for column, q in zip(predicted.T, THREE)
+        for column, q in zip(predicted.T, QUANTILES)
     ]
     mean = np.average(NUMBERS, weights=WEIGHT)
     std = np.sqrt(np.average((NUMBERS - mean) ** 2, weights=WEIGHT))
@@ -247,7 +247,7 @@ def test_score_is_mean_d2_pinball_score(weight):
     net = quantiles(max_iter=20).fit(X, NUMBERS, sample_weight=weight)
     scores = [
         d2_pinball_score(NUMBERS, column, alpha=q, sample_weight=weight)
-        for column, q in zip(net.predict(X).T, THREE)
+        for column, q in zip(net.predict(X).T, QUANTILES)
     ]
     assert net.score(X, NUMBERS, weight) == pytest.approx(np.mean(scores), rel=1e-12)
     assert net.score(X, NUMBERS, weight) > 0
@@ -292,7 +292,7 @@ def test_early_stopping_uses_loss_of_all_quantiles(standardize):
     net.fit(X[:60], NUMBERS[:60], X_val=X[60:], y_val=NUMBERS[60:])
     losses = [
         mean_pinball_loss(NUMBERS[60:], column, alpha=q)
-        for column, q in zip(net.predict(X[60:]).T, THREE)
+        for column, q in zip(net.predict(X[60:]).T, QUANTILES)
     ]
     unit = NUMBERS[:60].std() if standardize else 1.0
     best = -sum(losses) / unit
@@ -341,7 +341,7 @@ def test_grid_search_over_quantiles():
 
 @ignore_convergence_warning
 def test_any_sequence_is_accepted_and_cloned():
-    nets = [quantiles(kind(THREE), max_iter=2) for kind in (tuple, list, np.array)]
+    nets = [quantiles(kind(QUANTILES), max_iter=2) for kind in (tuple, list, np.array)]
     nets.append(clone(nets[1]))
     for net in nets:
         assert_same_network(net.fit(X, NUMBERS), nets[0].fit(X, NUMBERS))
@@ -389,10 +389,10 @@ def test_output_activations_that_allow_crossing_are_rejected(output):
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (THREE, (0.1, 0.5, 0.9)),
-        (THREE, (0.1, 0.9)),
-        (THREE, 0.5),
-        (0.5, THREE),
+        (QUANTILES, (0.1, 0.5, 0.9)),
+        (QUANTILES, (0.1, 0.9)),
+        (QUANTILES, 0.5),
+        (0.5, QUANTILES),
         (0.5, (0.5,)),
         (0.5, 0.6),
     ],
