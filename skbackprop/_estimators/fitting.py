@@ -12,6 +12,7 @@ from math import nan
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from .._data.columns import check_range, make_columns
 from .._data.reader import Reader
@@ -106,9 +107,15 @@ def resume_fit(estimator, X, y, sample_weight, validation):
     return fit_network(estimator, FitKind.RESUMED, X, y, sample_weight, validation)
 
 
+def check_parameters(estimator):
+    """Raise ValueError if a parameter is invalid, or not supported by the solver."""
+    estimator._validate_params()
+    check_solver_parameters(estimator)
+
+
 def prepare_training(estimator, X, y, sample_weight=None):
     """Return the training of a new network without running it; see `fit_network`."""
-    estimator._validate_params()
+    check_parameters(estimator)
     reader, samples = read_training_data(estimator, FitKind.FRESH, X, y, sample_weight)
     return build_training(estimator, FitKind.FRESH, reader, samples)
 
@@ -167,6 +174,40 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
     targets, y = estimator._learn_targets(y, classes, kind.is_chunk)
     reader = Reader(columns, targets, dtype)
     return reader, reader.to_samples(X, y, sample_weight)
+
+
+def read_summary(estimator, kind, summary):
+    """Learn from a summary of data in partitions, instead of the data.
+
+    Parameters
+    ----------
+    estimator, kind
+        As in `fit_network`.
+    summary : PartitionSummary
+        Summary of all partitions.
+
+    Returns
+    -------
+    reader : Reader
+        Reader of the partitions.
+    targets : ndarray of shape (n, n_outputs)
+        Encoded targets of the summary.
+    """
+    validate_data(
+        estimator, summary.schema, reset=not kind.continues, skip_check_array=True
+    )
+    if kind.continues:
+        reader = estimator._reader
+        check_same_dtype(estimator, reader)
+        y = reader.targets.check(summary.targets)
+        reader.targets.check_known(y, complete=True)
+    else:
+        targets, y = estimator._learn_targets(summary.targets, None, is_chunk=False)
+        names = getattr(estimator, "feature_names_in_", None)
+        dtype = computing_dtype(estimator, summary.dtype)
+        reader = Reader(summary.make_columns(names), targets, dtype)
+    encoded, _ = reader.targets.encode(y, reader.dtype)
+    return reader, encoded
 
 
 def computing_dtype(estimator, input_dtype):

@@ -14,11 +14,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
-from .._data.columns import is_dataframe
-from ..core.lbfgs import lbfgs
-from ..core.training import mini_batches
+from .._data.dataframes import is_dataframe
+from .._estimators.fitting import (
+    FitKind,
+    build_training,
+    check_parameters,
+    read_summary,
+    run_training,
+)
+from .._estimators.solvers import SOLVERS
 from .distributed_samples import DistributedSamples
-from .partition_summary import PartitionSummary
 from .partitions import make_example_row, to_blocks, to_partitions
 from .shards import Shards
 from .strategies import AUTO_BATCH_SIZE, SYNC_STRATEGIES, DistributedLoss
@@ -120,12 +125,12 @@ class DaskBackprop(BaseEstimator):
         keep_placement = bool(futures_of([X, y, sample_weight]))
         client = self._get_client()
         with closing(Shards(client, partitions, keep_placement)) as shards:
-            samples, dtype = self._read(plain, shards)
-            training = plain._plan(
-                samples, dtype, tuple(validation), carry_on=hasattr(plain, "_state")
-            )
-            method = self._method(training, shards)
-            plain._run(training, plain.max_iter, method=method)
+            is_warm = plain.__sklearn_is_fitted__()
+            kind = FitKind.WARM if is_warm else FitKind.FRESH
+            reader, samples = self._read(plain, kind, shards)
+            training = build_training(plain, kind, reader, samples, tuple(validation))
+            minimize = self._make_minimizer(training, shards)
+            run_training(plain, training, plain.max_iter, minimize=minimize)
         self._plain = plain
         return self
 
@@ -230,52 +235,40 @@ default=None
             plain = self.to_local().set_params(**params)
         else:
             plain = self._plain_class(**params)
-        plain._validate_params()
-        plain._check_solver_settings()
+        check_parameters(plain)
         if self.early_stopping and early_stopping_on is None:
             raise ValueError(
                 f"early_stopping=True requires X_val and y_val in {type(self).__name__}"
                 ".fit, because Dask estimators do not split the data. Pass a "
                 "validation set or set early_stopping=False."
             )
-        if self.solver == "lbfgs" and self.sync != "step":
+        if not SOLVERS[self.solver].is_stochastic and self.sync != "step":
             raise ValueError(
-                f"sync={self.sync!r} is not supported with solver='lbfgs'. Set "
+                f"sync={self.sync!r} is not supported with solver={self.solver!r}. Set "
                 "sync='step' or use another solver."
             )
         return plain
 
-    def _read(self, plain, shards):
-        """Read the partitions on the workers; return the samples and their dtype."""
-        carry_on = plain._carries_on(wanted=True)
+    def _read(self, plain, kind, shards):
+        """Read the partitions on the workers; return the reader and the samples."""
         has_labels = isinstance(plain, ClassifierMixin)
-        summary = shards.reduce(
-            "summarize",
-            PartitionSummary.from_partition,
-            plain.categorical_features,
-            has_labels,
-        )
-        if not carry_on:
-            summary.fit_encoder(plain)
-        dtype = plain._computing_dtype(summary, carry_on)
-        targets, _ = plain._encode(summary.targets, dtype, carry_on, False, None)
-        plain.n_outputs_ = targets.shape[1]
-        reader = copy.copy(plain)
-        vars(reader).pop("_state", None)  # as large as the network, and not needed
-        shards.broadcast("read", reader, dtype)
-        return DistributedSamples(shards, targets), dtype
+        summary = shards.reduce("summarize", plain.categorical_features, has_labels)
+        reader, targets = read_summary(plain, kind, summary)
+        shards.broadcast("read", reader)
+        return reader, DistributedSamples(shards, targets)
 
-    def _method(self, training, shards):
-        """Return the function that minimizes the cost on all workers."""
-        if self.solver == "lbfgs":
-            return partial(lbfgs, loss_term=DistributedLoss(training, shards))
+    def _make_minimizer(self, training, shards):
+        """Return the function that minimizes the loss on all workers."""
+        solver = SOLVERS[self.solver]
+        if not solver.is_stochastic:
+            loss_term = DistributedLoss(training, shards)
+            return partial(solver.minimize, loss_term=loss_term)
         if self.sync == "step" and isinstance(self.batch_size, str):  # "auto"
             n_rows = min(AUTO_BATCH_SIZE, len(training.samples))
             training.config = replace(training.config, batch_size=n_rows)
         seed = training.state.rng.randint(np.iinfo(np.int32).max)
-        return partial(
-            mini_batches, epoch=SYNC_STRATEGIES[self.sync](training, shards, seed)
-        )
+        epoch = SYNC_STRATEGIES[self.sync](training, shards, seed)
+        return partial(solver.minimize, epoch=epoch)
 
     def _to_memory(self, values):
         """Load a Dask collection into memory; return other values unchanged."""

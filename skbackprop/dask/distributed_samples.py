@@ -1,4 +1,4 @@
-"""Samples stored on the workers of a cluster, with the interface of `Samples`."""
+"""Samples on the workers of a cluster, with the interface of `TrainingSamples`."""
 
 
 class DistributedSamples:
@@ -15,29 +15,30 @@ class DistributedSamples:
 
     def __init__(self, shards, targets):
         self.shards, self.targets = shards, targets
-        self.n_inputs = shards.map("measure", _n_inputs)[0]
+        self.n_inputs = shards.map("n_inputs")[0]
 
     def __len__(self):
         return sum(self.shards.partition_sizes.values())
 
     @property
     def mean_weight(self):
-        """Mean of the sample weights, or 1 if there are none."""
-        return self.measured(_weight_sum) / len(self)
+        """Mean of the sample weights, 1.0 without weights."""
+        return self.shards.reduce("weight_sum") / len(self)
 
-    def measured(self, function, *args):
-        """Return the sum over all shards of a function; see `Samples.measured`."""
-        return self.shards.reduce("measure", function, *args)
+    def class_counts(self, n_classes):
+        """Compute the total sample weight of each class."""
+        return self.shards.reduce("class_counts", n_classes)
 
-    def changed(self, function, *args):
-        """Replace the samples of each shard by a function of these samples."""
-        self.shards.broadcast("change", function, *args)
+    def fit_scalers(self, with_targets):
+        """Learn means and standard deviations."""
+        return self.shards.reduce("fit_scalers", with_targets)
+
+    def with_class_weights(self, class_weights):
+        """Multiply the sample weights on the workers by class weights."""
+        self.shards.broadcast("apply_class_weights", class_weights)
         return self
 
-
-def _n_inputs(samples):
-    return samples.n_inputs
-
-
-def _weight_sum(samples):
-    return samples.mean_weight * len(samples)
+    def with_scaled_targets(self, scalers, dtype):
+        """Standardize the targets on the workers."""
+        self.shards.broadcast("scale_targets", scalers, dtype)
+        return self

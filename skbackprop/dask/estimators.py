@@ -4,7 +4,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score
 
 from .._estimators.classifier import BackpropClassifier
-from .._estimators.regressor import BackpropRegressor
+from .._estimators.regressor import BackpropRegressor, score_predictions
 from .base import DaskBackprop, make_constructor
 
 
@@ -207,4 +207,4 @@ class DaskBackpropRegressor(RegressorMixin, DaskBackprop):
     score = DaskBackprop.score  # takes precedence over RegressorMixin.score
 
     def _score_of(self, y, predicted, sample_weight):
-        return self._plain._score_of(y, predicted, sample_weight)
+        return score_predictions(self._plain, y, predicted, sample_weight)

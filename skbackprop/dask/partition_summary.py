@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
-from .._data.columns import (
-    ColumnEncoder,
+from .._data.columns import MixedColumns, NumericColumns
+from .._data.dataframes import (
     column_of,
     encode_or_raise,
     find_categorical,
@@ -132,29 +132,26 @@ class PartitionSummary:
             np.unique(both) if self.has_labels else _min_and_max(both),
         )
 
-    def fit_encoder(self, estimator):
-        """Set the column attributes of an estimator, as if it had read all partitions.
-
-        Sets `n_features_in_`, `feature_names_in_`, `is_categorical_` and the encoder.
+    def make_columns(self, feature_names):
+        """Return columns as if they had been fitted to all partitions.
 
         Parameters
         ----------
-        estimator : BackpropClassifier or BackpropRegressor
-            Estimator to change.
-        """
-        validate_data(estimator, self.schema, reset=True, skip_check_array=True)
-        estimator.is_categorical_ = self.is_categorical
-        estimator._encoder = self._make_encoder(estimator)
+        feature_names : ndarray of str of shape (n_features,) or None
+            Feature names; None if the features have no names.
 
-    def _make_encoder(self, estimator):
+        Returns
+        -------
+        NumericColumns or MixedColumns
+        """
         if self.numeric is None:
-            return None
-        return ColumnEncoder(self.is_categorical).learn(
+            return NumericColumns()
+        return MixedColumns(self.is_categorical).set_statistics(
             self.numeric.means,
             self.numeric.has_missing,
             [known_levels(levels) for levels in self.categories],
             self.dtype.name,
-            getattr(estimator, "feature_names_in_", None),
+            feature_names,
         )
 
 

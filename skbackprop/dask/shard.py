@@ -1,14 +1,13 @@
 """Worker side of the distributed data: the partitions of one worker as an actor."""
 
 import operator
-from dataclasses import replace
 from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array, column_or_1d
 
-from ..core.samples import Samples
+from .._data.samples import TrainingSamples
+from .partition_summary import PartitionSummary
 
 
 class Failure(NamedTuple):
@@ -43,7 +42,7 @@ class Shard:
     ----------
     partition_sizes : list of int
         Number of rows of each partition, set by `read`.
-    samples : Samples
+    samples : TrainingSamples
         The rows of all partitions, set by `read`.
     training_worker : callable
         The training worker, set by `create_training_worker`.
@@ -72,39 +71,54 @@ class Shard:
         except Exception as error:
             return Failure(error)
 
-    def summarize(self, function, *args):
-        """Apply a function to each unread partition and return the sum of the results.
+    def summarize(self, categorical_features, has_labels):
+        """Return the merged summary of the unread partitions.
 
         Parameters
         ----------
-        function : callable
-            Function with the signature ``function(X, y, sample_weight, *args)``. Its
-            results must support addition.
-        *args : object
-            Additional arguments of the function.
+        categorical_features, has_labels
+            See `PartitionSummary.from_partition`.
 
         Returns
         -------
-        object
+        PartitionSummary
         """
-        return reduce(
-            operator.add, (function(*part, *args) for part in self.partitions)
+        summaries = (
+            PartitionSummary.from_partition(*part, categorical_features, has_labels)
+            for part in self.partitions
         )
+        return reduce(operator.add, summaries)
 
-    def read(self, estimator, dtype):
+    def read(self, reader):
         """Convert the partitions to samples and delete the partitions."""
-        parts = [_read_partition(estimator, *part, dtype) for part in self.partitions]
+        parts = [reader.read_partition(*part) for part in self.partitions]
         self.partition_sizes = [len(part) for part in parts]
         self.samples = concatenate_samples(parts)
         del self.partitions
 
-    def measure(self, function, *args):
-        """Return the result of a function of the samples."""
-        return self.samples.measured(function, *args)
+    def n_inputs(self):
+        """Return the number of network inputs."""
+        return self.samples.n_inputs
 
-    def change(self, function, *args):
-        """Replace the samples by the result of a function of the samples."""
-        self.samples = self.samples.changed(function, *args)
+    def weight_sum(self):
+        """Return the sum of the sample weights."""
+        return self.samples.mean_weight * len(self.samples)
+
+    def class_counts(self, n_classes):
+        """Return the class counts; see `TrainingSamples.class_counts`."""
+        return self.samples.class_counts(n_classes)
+
+    def fit_scalers(self, with_targets):
+        """Return the scalers; see `TrainingSamples.fit_scalers`."""
+        return self.samples.fit_scalers(with_targets)
+
+    def apply_class_weights(self, class_weights):
+        """Multiply the sample weights by class weights."""
+        self.samples = self.samples.with_class_weights(class_weights)
+
+    def scale_targets(self, scalers, dtype):
+        """Standardize the targets."""
+        self.samples = self.samples.with_scaled_targets(scalers, dtype)
 
     def create_training_worker(self, worker_class, *args):
         """Create the object that trains on the samples.
@@ -186,12 +200,12 @@ def concatenate_samples(parts):
 
     Parameters
     ----------
-    parts : list of Samples
+    parts : list of TrainingSamples
         Samples of each partition. All of them have codes, or none of them.
 
     Returns
     -------
-    Samples
+    TrainingSamples
     """
     first = parts[0]
     if len(parts) == 1:
@@ -203,21 +217,6 @@ def concatenate_samples(parts):
         return np.concatenate([getattr(part, name) for part in parts])
 
     targets = concatenate("targets") if first.codes is None else first.targets
-    return Samples(
+    return TrainingSamples(
         concatenate("X"), targets, concatenate("codes"), concatenate("weight")
     )
-
-
-def _read_partition(estimator, X, y, weight, dtype):
-    """Convert a partition to samples; all sample weights may be zero."""
-    samples = estimator._read(X, y, None, dtype)
-    if weight is None:
-        return samples
-    weight = check_array(
-        weight,
-        dtype=dtype,
-        ensure_2d=False,
-        ensure_non_negative=True,
-        input_name="sample_weight",
-    )
-    return replace(samples, weight=column_or_1d(weight))

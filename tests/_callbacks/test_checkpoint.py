@@ -356,9 +356,7 @@ callbacks = Checkpoint({path!r}, every={every}), EpochEndCallback(pause)
     ("killed_at", "seconds", "every"),
     [
         pytest.param(17, 0.0, 5, id="by the callback"),
-        pytest.param(
-            None, 0.02, 1, id="by the parent process", marks=pytest.mark.slow
-        ),
+        pytest.param(None, 0.02, 1, id="by the parent process", marks=pytest.mark.slow),
     ],
 )
 def test_killed_process_can_be_resumed(killed_at, seconds, every, tmp_path):
