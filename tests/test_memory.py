@@ -26,7 +26,7 @@ ignore_convergence_warning = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
 )
 
-# ------------------------------------------------ epochs do not allocate large arrays
+# ---------------------------------------------- epochs do not allocate large arrays
 
 # All layers, including input and output, have WIDTH units. In float32, one layer of a
 # batch needs 64 KiB, all parameters 48 KiB, and the weights of one layer 16 KiB.
@@ -276,7 +276,7 @@ def test_memory_of_sparse_batch_depends_on_nonzero_entries(
     )
 
 
-# --------------------------------------------------- large arrays are not copied
+# ------------------------------------------------------ large arrays are not copied
 
 LARGE_SHAPES = {
     "float32": (16_384, 1024),
@@ -402,7 +402,7 @@ def test_memory_mapped_model_makes_same_predictions(make, y, tmp_path):
     assert mapped.partial_fit(X, y).n_iter_ == net.n_iter_ + 1
 
 
-# ------------------------------------------------------------- BLAS thread limits
+# --------------------------------------------------------------- BLAS thread limits
 
 
 @pytest.fixture

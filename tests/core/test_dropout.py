@@ -73,7 +73,7 @@ def new_mask(rate, shape, seed=0, dtype="float64"):
     return out
 
 
-# ---------------------------------------------------------------------- gradients
+# ------------------------------------------------------------------------ gradients
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
@@ -166,7 +166,7 @@ def test_epoch_matches_reference_equations(monkeypatch, input_type):
         np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-14)
 
 
-# -------------------------------------------------------------------------- masks
+# ---------------------------------------------------------------------------- masks
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -224,7 +224,7 @@ def test_each_hidden_layer_has_its_own_rate_and_outputs_have_none():
         np.testing.assert_allclose(out, expected, rtol=1e-15)
 
 
-# ------------------------------------------------------------- without dropout
+# ------------------------------------------------------------------ without dropout
 
 
 @pytest.mark.parametrize("dropout", [0, 0.0, (0.0, 0), np.zeros(2)], ids=str)
@@ -281,7 +281,7 @@ def test_early_stopping_scores_without_dropout():
     np.testing.assert_allclose(net.best_validation_score_, np.log(p).mean(), rtol=1e-12)
 
 
-# ------------------------------------------- continued training, reproducibility
+# ---------------------------------------------- continued training, reproducibility
 
 
 def make_dropout_estimator(make, **params):
@@ -364,7 +364,7 @@ def test_epoch_allocates_no_arrays(request, activation):
     assert_no_allocation(measured)
 
 
-# -------------------------------------------------------------- parameter checks
+# ----------------------------------------------------------------- parameter checks
 
 INVALID = [1.0, 1, -0.1, np.nan, "half", None, True, {"a": 0.1}]
 INVALID_LISTS = [(0.5,), (0.5, 0.5, 0.5), (0.1, 1.0), (0.1, -0.1), (0.1, np.nan)]

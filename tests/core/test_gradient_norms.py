@@ -60,7 +60,7 @@ def last_rows(fitted):
     return fitted._state.order[-N_LAST:]
 
 
-# ------------------------------------------------------------------------- values
+# --------------------------------------------------------------------------- values
 
 ignore_convergence_warning = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
@@ -194,7 +194,7 @@ def test_norms_of_tiny_float32_gradients_do_not_underflow():
     np.testing.assert_allclose(single[normal], double[normal], rtol=1e-2)
 
 
-# -------------------------------------------------------------------------- shape
+# ---------------------------------------------------------------------------- shape
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_changing_returned_norms_has_no_effect(make, y):
     np.testing.assert_array_equal(estimator.gradient_norms_, before)
 
 
-# ------------------------------------------------------------ vanishing gradients
+# -------------------------------------------------------------- vanishing gradients
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def check_network(objective, samples):
     assert_gradient(computed, central_differences(params, lambda: evaluate()[0]))
 
 
-# ------------------------------------------------------------------- activations
+# ---------------------------------------------------------------------- activations
 
 
 @by_output_activation
@@ -273,7 +273,7 @@ def test_relu_derivative_is_zero_at_zero():
     assert backward(ACTIVATIONS["relu"](), z, np.ones((1, 1))) == 0.0
 
 
-# ------------------------------------------------------------------------ losses
+# --------------------------------------------------------------------------- losses
 
 
 @by_loss
@@ -388,7 +388,7 @@ def test_loss_computes_in_float32(name):
     assert_close_to_float64(gradient(loss, y32, a32), gradient(loss, y, a))
 
 
-# ---------------------------------------------------------------- whole networks
+# ------------------------------------------------------------------- whole networks
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
@@ -488,7 +488,7 @@ def test_network_gradient_computes_in_float32():
     assert_close_to_float64(computed, expected)
 
 
-# ------------------------------------------------- the checks detect wrong code
+# ----------------------------------------------------- the checks detect wrong code
 
 
 def tanh_derivative_without_square(self, delta, a, z, scratch):

@@ -77,7 +77,7 @@ def assert_drawn_from(values, deviation, kind):
     assert kstest(values.ravel(), distribution[0], args=distribution[1]).pvalue > 1e-4
 
 
-# -------------------------------------------------------------- named initializers
+# --------------------------------------------------------------- named initializers
 
 
 def test_all_initializers_have_a_formula():
@@ -160,7 +160,7 @@ def test_partial_fits_match_one_fit(make, y, init):
     assert {W.dtype for W in single.coefs_} == {np.dtype("float32")}
 
 
-# ---------------------------------------------------- output biases from class priors
+# -------------------------------------------------- output biases from class priors
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["unweighted", "weighted"])
@@ -233,7 +233,7 @@ def test_other_initializers_and_regressor_ignore_class_priors():
     assert_same_network(sigmoid, fit_frozen(y=NUMBERS))
 
 
-# ----------------------------------------------------------------------- functions
+# ------------------------------------------------------------------------ functions
 
 
 def test_function_is_called_for_each_layer():
@@ -302,7 +302,7 @@ def test_grid_search_over_initializers():
     assert_same_network(grid.best_estimator_, best)
 
 
-# ---------------------------------------------------- coefs_init and intercepts_init
+# --------------------------------------------------- coefs_init and intercepts_init
 
 W1 = np.linspace(-1, 1, 32).reshape(4, 8)
 W2 = np.linspace(1, -2, 8).reshape(8, 1)
@@ -416,8 +416,8 @@ def test_invalid_initial_parameters_are_rejected(name, invalid):
     net = regressor(max_iter=2, solver="lbfgs", tol=10.0).fit(X, NUMBERS)
     before = [W.copy() for W in net.coefs_]
     error_of(lambda: net.fit(X, NUMBERS, **{name: invalid}), name)
-    for W, was in zip(net.coefs_, before):
-        np.testing.assert_array_equal(W, was)
+    for W, expected in zip(net.coefs_, before):
+        np.testing.assert_array_equal(W, expected)
 
 
 def test_initial_parameters_out_of_float32_range_are_rejected():

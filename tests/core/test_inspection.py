@@ -297,7 +297,7 @@ def test_gradients_for_columns_of_dataframe():
     assert np.isnan(gradients).sum() == 90 + len(df[::7])
 
 
-# ------------------------------------------------------------------ all methods
+# ---------------------------------------------------------------------- all methods
 
 BY_METHOD = pytest.mark.parametrize(
     "method", ["hidden_activations", "input_gradients", "decision_function"]

@@ -114,7 +114,7 @@ def test_reported_loss_includes_both_penalties(solver, weight):
     np.testing.assert_allclose(net.loss_, expected, rtol=1e-12)
 
 
-# ------------------------------------------------------------------------- updates
+# -------------------------------------------------------------------------- updates
 
 W0 = np.array([[0.5], [-0.2], [0.1], [-0.4]])
 B0 = np.array([0.3])
@@ -259,7 +259,7 @@ def test_partial_fits_match_one_fit(make, y):
     assert (without_l1.coefs_[0] != whole.coefs_[0]).any()
 
 
-# ------------------------------------------------------------- max-norm constraint
+# -------------------------------------------------------------- max-norm constraint
 
 
 def unit_norms(net):
@@ -365,7 +365,7 @@ def test_max_norm_does_not_overflow_for_huge_weights():
     np.testing.assert_allclose(net.coefs_[0], huge / 2.5e30, rtol=1e-6)
 
 
-# -------------------------------------------------------------- parameter checks
+# ----------------------------------------------------------------- parameter checks
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ COMPARED = pytest.mark.parametrize(
 )
 
 
-# -------------------------------------------------------------- explicit dtype
+# ------------------------------------------------------------------- explicit dtype
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["unweighted", "weighted"])
@@ -172,7 +172,7 @@ def test_targets_are_converted_to_dtype():
         assert_same(actual, regressor(**params).fit(X, single.astype(DOUBLE)), X)
 
 
-# ------------------------------------- dtype=None: float64, or the dtype of the input
+# ----------------------------------- dtype=None: float64, or the dtype of the input
 
 
 BY_INPUT_DTYPE = pytest.mark.parametrize("input_dtype", [np.uint8, bool, np.int32])
@@ -264,7 +264,7 @@ def test_predictions_for_integers_match_floats():
                 np.testing.assert_allclose(predicted, expected, rtol=1e-5)
 
 
-# ------------------------------------------------------------- continued training
+# --------------------------------------------------------------- continued training
 
 
 def refit(net, X, y):
@@ -290,8 +290,8 @@ def test_dtype_cannot_change_in_continued_training(make, y, first, then, method)
     net.set_params(dtype=then)
     words = ("dtype has changed", first or "float64", then, "warm_start=False")
     error_of(lambda: method(net, X, y), *words)
-    for W, was in zip(net.coefs_, before, strict=True):
-        np.testing.assert_array_equal(W, was)
+    for W, expected in zip(net.coefs_, before, strict=True):
+        np.testing.assert_array_equal(W, expected)
 
 
 @METHODS

@@ -46,7 +46,7 @@ def assert_not_crossing(predicted):
     assert np.diff(predicted, axis=1).min() >= 0
 
 
-# ------------------------------------------------------------- loss and activation
+# -------------------------------------------------------------- loss and activation
 
 
 @pytest.mark.parametrize("levels", [QUANTILES, (0.5,), (0.01, 0.99), (0.3, 0.3, 0.9)])
@@ -102,7 +102,7 @@ def test_quantiles_compute_in_float32():
     )
 
 
-# ------------------------------------------------------------ non-crossing predictions
+# --------------------------------------------------------- non-crossing predictions
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
@@ -282,7 +282,7 @@ def test_increasing_outputs_with_other_losses_increase_in_target_units():
         assert_not_crossing(net.predict(X))
 
 
-# -------------------------------------- early stopping, continued training, searches
+# ------------------------------------- early stopping, continued training, searches
 
 
 @STANDARDIZE
@@ -348,7 +348,7 @@ def test_any_sequence_is_accepted_and_cloned():
         net.partial_fit(X, NUMBERS)
 
 
-# -------------------------------------------------------------- parameter checks
+# ----------------------------------------------------------------- parameter checks
 
 INVALID = [
     (0.9, 0.1),

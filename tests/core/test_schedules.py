@@ -191,7 +191,7 @@ def test_function_is_called_for_each_step():
     np.testing.assert_array_equal(rates, [0.1 / n for n in range(1, 7)])
 
 
-# ------------------------------------------------------------- use in the solvers
+# --------------------------------------------------------------- use in the solvers
 
 
 def make_constant_gradient(solver, learning_rate, **params):

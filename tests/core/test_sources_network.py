@@ -215,7 +215,7 @@ def test_regressor_matches_reference_network(activation, rate, n_outputs):
     )
 
 
-# ----------------------------------------------------------- a single sigmoid neuron
+# ---------------------------------------------------------- a single sigmoid neuron
 
 
 def make_neuron(w, b, loss, rate):

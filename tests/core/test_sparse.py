@@ -267,7 +267,7 @@ def test_reported_penalty_is_exact_for_large_weights(weight):
     np.testing.assert_allclose(start.loss_, dense.loss_, rtol=1e-10)
 
 
-# ------------------------------------------------------- comparison with scikit-learn
+# ----------------------------------------------------- comparison with scikit-learn
 
 
 @pytest.mark.parametrize("alpha", [0.0, 2.0])
@@ -288,7 +288,7 @@ def test_lazy_sgd_matches_scikit_learn(make, reference, y, learning_rate, alpha)
     assert_close(actual, make_sgd(reference, **params).fit(rows, y))
 
 
-# ------------------------------------------------------------------ other solvers
+# -------------------------------------------------------------------- other solvers
 
 
 @pytest.mark.parametrize("n_inputs", [N_INPUTS, 5, 2000])
@@ -371,7 +371,7 @@ def test_failed_fit_restores_previous_weights():
         np.testing.assert_array_equal(W, expected)
 
 
-# ------------------------------------------------------------------ matrix formats
+# ------------------------------------------------------------------- matrix formats
 
 
 def unsorted(X):
