@@ -2,7 +2,9 @@
 
 from ._callbacks.checkpoint import Checkpoint
 from ._callbacks.epoch_callbacks import EpochEndCallback, HistoryLogger
-from ._displays import GradientFlowDisplay, LossCurveDisplay, WeightsDisplay
+from ._displays.gradient_flow import GradientFlowDisplay
+from ._displays.loss_curve import LossCurveDisplay
+from ._displays.weights import WeightsDisplay
 from ._estimators.classifier import BackpropClassifier
 from ._estimators.regressor import BackpropRegressor
 from ._gradient_check import check_gradients

@@ -8,8 +8,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from .._estimators.callback_support import EPOCH, without_callbacks
-from .._estimators.fitting import data_digest, resume_fit
+from .._estimators.fitting import resume_fit
 from .._estimators.solvers import SOLVERS
+from .._estimators.training_data import data_digest
 from .._persistence import CHECKPOINT
 from .epoch_callbacks import EpochCallback
 

@@ -12,7 +12,8 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from .columns import TRAINING_CHECKS, NumericColumns, check_range
+from .checks import check_range
+from .columns import TRAINING_CHECKS, NumericColumns
 from .samples import TrainingSamples
 from .scaling import FittedScalers
 

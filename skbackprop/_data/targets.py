@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import column_or_1d
 
-from .columns import check_range
+from .checks import check_range
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ import copy
 from sklearn.base import BaseEstimator, _fit_context
 
 from .callback_support import CallbackSupportMixin, with_callbacks
+from .fit_kind import FitKind
 from .fitted import FittedNetwork
-from .fitting import FitKind, fit_chunk, fit_network
+from .fitting import fit_chunk, fit_network
 from .parameters import validate_parameters
 from .pickling import PersistenceMixin
 

@@ -7,15 +7,11 @@ use these steps one by one.
 import copy
 from contextlib import contextmanager
 from dataclasses import replace
-from enum import Enum
 from math import nan
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
-from .._data.columns import check_range, make_columns
-from .._data.reader import Reader
 from .._data.validation_split import check_positive_weight, split
 from ..core.layout import BLOCK_ROWS
 from ..core.objective import Objective
@@ -23,27 +19,13 @@ from ..core.state import ConvergenceMonitor, TrainingState
 from ..core.training import Training
 from .architecture import make_architecture, set_initial_parameters
 from .callback_support import FitCallbackContext, with_callbacks
+from .fit_kind import FitKind
 from .messages import EpochPrinter, warn_on_stop
 from .scoring import EstimatorScorer, ValidationScorer
 from .solvers import SOLVERS, check_solver_parameters
 from .threads import blas_threads
 from .training_config import make_config
-
-
-class FitKind(Enum):
-    """How a fit starts, and which earlier results it continues from."""
-
-    FRESH = "fit with a new network"
-    WARM = "fit with warm_start=True after an earlier fit"
-    FIRST_CHUNK = "first call of partial_fit"
-    NEXT_CHUNK = "later call of partial_fit"
-    RESUMED = "interrupted fit, from a checkpoint"
-
-    def __init__(self, description):
-        #: Whether training continues from a fitted network.
-        self.continues = self.name in ("WARM", "NEXT_CHUNK", "RESUMED")
-        #: Whether this is one epoch of `partial_fit`.
-        self.is_chunk = self.name in ("FIRST_CHUNK", "NEXT_CHUNK")
+from .training_data import read_training_data
 
 
 def fit_network(
@@ -120,11 +102,6 @@ def prepare_training(estimator, X, y, sample_weight=None):
     return build_training(estimator, FitKind.FRESH, reader, samples)
 
 
-def data_digest(estimator, X, y, sample_weight=None):
-    """Return a hash of training data, as a fitted estimator reads them."""
-    return estimator._reader.digest(X, y, sample_weight, estimator)
-
-
 @contextmanager
 def restored_on_error(estimator):
     """Restore the attributes of an estimator if an error is raised."""
@@ -135,98 +112,6 @@ def restored_on_error(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-# ----------------------------------------------------------------------- the data
-
-
-def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
-    """Convert training data to samples.
-
-    Parameters
-    ----------
-    estimator, kind, X, y, sample_weight
-        As in `fit_network`.
-    classes : array-like of shape (n_classes,), default=None
-        All classes, for `partial_fit`.
-
-    Returns
-    -------
-    reader : Reader
-        Learned from the data, or by an earlier fit if `kind` continues.
-    samples : TrainingSamples
-    """
-    check_solver_parameters(estimator)
-    if kind.continues:
-        reader = estimator._reader
-        check_same_dtype(estimator, reader)
-        if kind is FitKind.NEXT_CHUNK:
-            estimator._check_declared_classes(reader.targets, classes)
-        complete = not kind.is_chunk
-        samples = reader.read(X, y, sample_weight, estimator, complete=complete)
-        return reader, samples
-    columns = make_columns(X, estimator.categorical_features)
-    X, y = columns.read_training_data(
-        X, y, estimator, y_numeric=estimator._has_numeric_targets, reset=True
-    )
-    dtype = computing_dtype(estimator, X.dtype)
-    check_range(X, dtype, "X")
-    targets, y = estimator._learn_targets(y, classes, kind.is_chunk)
-    reader = Reader(columns, targets, dtype)
-    return reader, reader.to_samples(X, y, sample_weight)
-
-
-def read_summary(estimator, kind, summary):
-    """Learn from a summary of data in partitions, instead of the data.
-
-    Parameters
-    ----------
-    estimator, kind
-        As in `fit_network`.
-    summary : PartitionSummary
-        Summary of all partitions.
-
-    Returns
-    -------
-    reader : Reader
-        Reader of the partitions.
-    targets : ndarray of shape (n, n_outputs)
-        Encoded targets of the summary.
-    """
-    validate_data(
-        estimator, summary.schema, reset=not kind.continues, skip_check_array=True
-    )
-    if kind.continues:
-        reader = estimator._reader
-        check_same_dtype(estimator, reader)
-        y = reader.targets.check(summary.targets)
-        reader.targets.check_known(y, complete=True)
-    else:
-        targets, y = estimator._learn_targets(summary.targets, None, is_chunk=False)
-        names = getattr(estimator, "feature_names_in_", None)
-        dtype = computing_dtype(estimator, summary.dtype)
-        reader = Reader(summary.make_columns(names), targets, dtype)
-    encoded, _ = reader.targets.encode(y, reader.dtype)
-    return reader, encoded
-
-
-def computing_dtype(estimator, input_dtype):
-    """Return the dtype of a new network for inputs of a dtype."""
-    automatic = "float32" if input_dtype == np.float32 else "float64"
-    return np.dtype(estimator.dtype or automatic)
-
-
-def check_same_dtype(estimator, reader):
-    """Raise ValueError if the parameter `dtype` differs from that of the network."""
-    if estimator.dtype not in (None, reader.dtype):
-        raise ValueError(
-            f"dtype has changed since the network was created, from {reader.dtype} to "
-            f"{estimator.dtype}. partial_fit and warm_start=True require the same "
-            "dtype: restore it, or call fit with warm_start=False."
-        )
-
-
-# ------------------------------------------------------------------- the training
 
 
 def build_training(

@@ -15,14 +15,10 @@ from sklearn.utils._param_validation import StrOptions, validate_parameter_const
 from sklearn.utils.validation import check_is_fitted
 
 from .._data.dataframes import is_dataframe
-from .._estimators.fitting import (
-    FitKind,
-    build_training,
-    check_parameters,
-    read_summary,
-    run_training,
-)
+from .._estimators.fit_kind import FitKind
+from .._estimators.fitting import build_training, check_parameters, run_training
 from .._estimators.solvers import SOLVERS
+from .._estimators.training_data import read_summary
 from .distributed_samples import DistributedSamples
 from .partitions import make_example_row, to_blocks, to_partitions
 from .shards import Shards

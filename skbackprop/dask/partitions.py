@@ -4,7 +4,7 @@ import dask
 import dask.array as da
 import numpy as np
 
-from .._data.columns import is_dataframe
+from .._data.dataframes import is_dataframe
 
 
 def to_partitions(X, y, sample_weight):

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._data.columns import is_dataframe
+from .._data.dataframes import is_dataframe
 from .._estimators.classifier import BackpropClassifier
 from .._estimators.regressor import BackpropRegressor
 from .concat_columns import ConcatColumns, needs_concat

@@ -12,7 +12,7 @@ from skl2onnx.common.data_types import (
     UInt8TensorType,
 )
 
-from .._data.columns import is_dataframe
+from .._data.dataframes import is_dataframe
 
 #: Types that skl2onnx supports for numeric inputs. Strings are supported as well.
 TENSOR_TYPES = {
