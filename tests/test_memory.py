@@ -1,4 +1,4 @@
-"""What a fit takes: little memory, no array of yours, and BLAS threads on loan."""
+"""Memory of training, unchanged user arrays, and BLAS thread limits."""
 
 import threading
 import tracemalloc
@@ -22,35 +22,37 @@ from skbackprop.core.network import Network
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.schedules import SCHEDULES
 
-cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+ignore_convergence_warning = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
 
-# ----------------------------------------------------- an epoch allocates nothing
+# ---------------------------------------------- epochs do not allocate large arrays
 
-# Every layer, the input and the output too, is WIDTH wide. In float32 a batch of a
-# layer has 64 KiB, all parameters have 48, and the weights of one layer have 16.
+# All layers, including input and output, have WIDTH units. In float32, one layer of a
+# batch needs 64 KiB, all parameters 48 KiB, and the weights of one layer 16 KiB.
 BATCH, WIDTH = 256, 64
 N_ROWS = 3 * BATCH + 100  # with a short last batch
-# Room for a few vectors of one number a row of the batch, 2 KiB each, and for the
-# order of the rows in early stopping, 6 KiB an epoch. Whatever has the size of a
-# layer, of the inputs of a batch or of one weight matrix is too large.
-SMALL = 12 * 1024
-# Objects of Python: the number of steps so far, and the like.
-TINY = 512
+# Bytes. Allows a few vectors with one value per row of a batch (2 KiB each) and the row
+# order of early stopping (6 KiB per epoch), but no array as large as a layer, the
+# inputs of a batch or a weight matrix.
+MAX_PEAK = 12 * 1024
+# Bytes. Allows Python objects, such as the step counter.
+MAX_RETAINED = 512
 
 rng = np.random.default_rng(0)
-WIDE = rng.normal(size=(N_ROWS, WIDTH))
+INPUTS = rng.normal(size=(N_ROWS, WIDTH))
 TARGETS = {
-    "regression": np.abs(WIDE[:, ::-1]),  # what the Poisson loss can take too
+    "regression": np.abs(INPUTS[:, ::-1]),  # nonnegative, for the Poisson loss
     "classification": np.arange(N_ROWS) % WIDTH,
-    "label indicator": (WIDE > 0).astype(int),
+    "label indicator": (INPUTS > 0).astype(int),
 }
-HEAVY = rng.random(N_ROWS)
+SAMPLE_WEIGHT = rng.random(N_ROWS)
 
 
 @pytest.fixture
-def traced():
-    """Trace memory, with as little of it as can be for buffers of NumPy's own."""
-    # NumPy casts through buffers of so many elements, whatever the arrays' size.
+def traced_memory():
+    """Trace memory, with the smallest possible internal buffers of NumPy."""
+    # NumPy casts through buffers of this many elements, for arrays of any size.
     before = np.setbufsize(64)
     tracemalloc.start()
     yield
@@ -59,8 +61,8 @@ def traced():
 
 
 @pytest.fixture
-def epochs(traced, monkeypatch):
-    """Return, for each epoch to come, the bytes kept in the end, and at the peak."""
+def epoch_memory(traced_memory, monkeypatch):
+    """Return a list that receives the retained and peak bytes of each epoch."""
     measured = []
     run = MiniBatchEpoch.run
 
@@ -76,17 +78,17 @@ def epochs(traced, monkeypatch):
         return loss
 
     monkeypatch.setattr(MiniBatchEpoch, "run", measured_run)
-    monkeypatch.setattr(updater, "FLUSH_EVERY", 2)  # to measure that as well
+    monkeypatch.setattr(updater, "FLUSH_EVERY", 2)  # so that flushing is measured too
     return measured
 
 
 def release_batches(epoch):
-    """Let go of the last batches, so that no array can pass in the place of theirs."""
+    """Delete the last batches, so that new arrays cannot reuse their memory."""
     for work in (epoch.work, epoch.last_work):
         work.x = work.y = work.weight = None
 
 
-def train(make, y, X=WIDE, weight=None, **params):
+def fit(make, y, X=INPUTS, weight=None, **params):
     settings = dict(
         hidden_layer_sizes=(WIDTH, WIDTH),
         batch_size=BATCH,
@@ -99,81 +101,85 @@ def train(make, y, X=WIDE, weight=None, **params):
     return make(**{**settings, **params}).fit(X, y, sample_weight=weight)
 
 
-def assert_steady(epochs, limit=SMALL, kept_at_most=TINY):
-    assert len(epochs) == 3
-    for kept, peak in epochs[1:]:  # the first may fill a cache
-        assert kept <= kept_at_most
-        assert peak <= limit
+def assert_no_allocation(epoch_memory, max_peak=MAX_PEAK, max_retained=MAX_RETAINED):
+    assert len(epoch_memory) == 3
+    for retained, peak in epoch_memory[1:]:  # the first epoch may fill a cache
+        assert retained <= max_retained
+        assert peak <= max_peak
 
 
-def regression(**params):
-    return train(BackpropRegressor, TARGETS["regression"], **params)
+def fit_regressor(**params):
+    return fit(BackpropRegressor, TARGETS["regression"], **params)
 
 
-def classification(**params):
-    return train(BackpropClassifier, TARGETS["classification"], **params)
+def fit_classifier(**params):
+    return fit(BackpropClassifier, TARGETS["classification"], **params)
 
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
-WEIGHTS = pytest.mark.parametrize("weight", [None, HEAVY], ids=["alike", "weighted"])
+WEIGHTS = pytest.mark.parametrize(
+    "weight", [None, SAMPLE_WEIGHT], ids=["unweighted", "weighted"]
+)
 SHUFFLE = pytest.mark.parametrize("shuffle", [False, True], ids=["in order", "shuffle"])
 
 
 @DTYPES
 @pytest.mark.parametrize("clip_norm", [None, 1e-3])
 @pytest.mark.parametrize("solver", OPTIMIZERS)
-@cut_short
-def test_a_step_of_any_solver_allocates_nothing(epochs, solver, clip_norm, dtype):
-    regression(solver=solver, clip_norm=clip_norm, dtype=dtype, shuffle=False)
-    assert_steady(epochs)
+@ignore_convergence_warning
+def test_solver_step_allocates_no_arrays(epoch_memory, solver, clip_norm, dtype):
+    fit_regressor(solver=solver, clip_norm=clip_norm, dtype=dtype, shuffle=False)
+    assert_no_allocation(epoch_memory)
 
 
 @pytest.mark.parametrize("nesterovs_momentum", [False, True])
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
-@cut_short
-def test_momentum_allocates_nothing(epochs, momentum, nesterovs_momentum):
-    regression(solver="sgd", momentum=momentum, nesterovs_momentum=nesterovs_momentum)
-    assert_steady(epochs)
+@ignore_convergence_warning
+def test_momentum_allocates_no_arrays(epoch_memory, momentum, nesterovs_momentum):
+    fit_regressor(
+        solver="sgd", momentum=momentum, nesterovs_momentum=nesterovs_momentum
+    )
+    assert_no_allocation(epoch_memory)
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@cut_short
-def test_an_activation_allocates_nothing(epochs, activation):
-    regression(activation=activation, dtype="float32")
-    assert_steady(epochs)
+@ignore_convergence_warning
+def test_activation_allocates_no_arrays(epoch_memory, activation):
+    fit_regressor(activation=activation, dtype="float32")
+    assert_no_allocation(epoch_memory)
 
 
 @pytest.mark.parametrize("output_activation", sorted(OUTPUT_ACTIVATIONS))
-@cut_short
-def test_an_output_activation_allocates_nothing(epochs, output_activation):
-    # Not canonical for any of them, so that slopes are computed.
-    regression(output_activation=output_activation, loss="absolute_error")
-    assert_steady(epochs)
+@ignore_convergence_warning
+def test_output_activation_allocates_no_arrays(epoch_memory, output_activation):
+    # No output activation is canonical for this loss, so derivatives are computed.
+    fit_regressor(output_activation=output_activation, loss="absolute_error")
+    assert_no_allocation(epoch_memory)
 
 
 @WEIGHTS
 @SHUFFLE
 @pytest.mark.parametrize("loss", sorted(losses_for("regression")))
-@cut_short
-def test_a_loss_of_the_regressor_allocates_nothing(epochs, loss, shuffle, weight):
-    regression(loss=loss, shuffle=shuffle, weight=weight)
-    assert_steady(epochs)
+@ignore_convergence_warning
+def test_regression_loss_allocates_no_arrays(epoch_memory, loss, shuffle, weight):
+    fit_regressor(loss=loss, shuffle=shuffle, weight=weight)
+    assert_no_allocation(epoch_memory)
 
 
 @WEIGHTS
 @SHUFFLE
 @pytest.mark.parametrize("loss", sorted(losses_for("classification")))
 @pytest.mark.parametrize("kind", ["classification", "label indicator"])
-@cut_short
-def test_a_loss_of_the_classifier_allocates_nothing(
-    epochs, kind, loss, shuffle, weight
+@ignore_convergence_warning
+def test_classification_loss_allocates_no_arrays(
+    epoch_memory, kind, loss, shuffle, weight
 ):
-    train(BackpropClassifier, TARGETS[kind], loss=loss, shuffle=shuffle, weight=weight)
-    assert_steady(epochs)
+    fit(BackpropClassifier, TARGETS[kind], loss=loss, shuffle=shuffle, weight=weight)
+    assert_no_allocation(epoch_memory)
 
 
-def askew(array):
-    """Return a copy that begins one byte after where the machine wants it."""
+def make_unaligned(array):
+    """Return a copy that begins one byte after an aligned address."""
     copy = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype)
     copy = copy.reshape(array.shape)
     copy[:] = array
@@ -183,43 +189,43 @@ def askew(array):
 
 @SHUFFLE
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
-@cut_short
-def test_arrays_that_are_not_aligned_are_copied_once(epochs, make, shuffle):
+@ignore_convergence_warning
+def test_unaligned_arrays_are_copied_only_once(epoch_memory, make, shuffle):
     kind = "label indicator" if make is BackpropClassifier else "regression"
-    mine = WIDE, TARGETS[kind].astype(float), HEAVY
-    expected = train(make, mine[1], mine[0], mine[2], shuffle=shuffle)
-    epochs.clear()
-    X, y, weight = map(askew, mine)
-    net = train(make, y, X, weight, shuffle=shuffle)
-    assert_steady(epochs)
-    for array, before in zip((X, y, weight), mine, strict=True):
+    aligned = INPUTS, TARGETS[kind].astype(float), SAMPLE_WEIGHT
+    expected = fit(make, aligned[1], aligned[0], aligned[2], shuffle=shuffle)
+    epoch_memory.clear()
+    X, y, weight = map(make_unaligned, aligned)
+    net = fit(make, y, X, weight, shuffle=shuffle)
+    assert_no_allocation(epoch_memory)
+    for array, before in zip((X, y, weight), aligned, strict=True):
         np.testing.assert_array_equal(array, before)
     for W, W_expected in zip(net.coefs_, expected.coefs_, strict=True):
         np.testing.assert_array_equal(W, W_expected)
-    np.testing.assert_array_equal(net.predict(X), expected.predict(WIDE))
+    np.testing.assert_array_equal(net.predict(X), expected.predict(INPUTS))
 
 
 @WEIGHTS
 @SHUFFLE
-@pytest.mark.parametrize("fit", [classification, regression])
-@cut_short
-def test_a_subset_of_the_rows_is_not_copied(epochs, fit, shuffle, weight):
-    fit(early_stopping=True, shuffle=shuffle, weight=weight)
-    assert_steady(epochs)
+@pytest.mark.parametrize("fit_estimator", [fit_classifier, fit_regressor])
+@ignore_convergence_warning
+def test_training_subset_is_not_copied(epoch_memory, fit_estimator, shuffle, weight):
+    fit_estimator(early_stopping=True, shuffle=shuffle, weight=weight)
+    assert_no_allocation(epoch_memory)
 
 
 @pytest.mark.parametrize(
     ("early_stopping", "shuffle"), [(False, False), (False, True), (True, True)]
 )
 @DTYPES
-@pytest.mark.parametrize("given", [np.float64, np.float32, np.uint8])
+@pytest.mark.parametrize("input_dtype", [np.float64, np.float32, np.uint8])
 @pytest.mark.parametrize("standardize", [True, False], ids=["standardized", "raw"])
-@cut_short
-def test_inputs_are_made_ready_in_the_memory_of_the_batch(
-    epochs, given, dtype, standardize, early_stopping, shuffle
+@ignore_convergence_warning
+def test_inputs_are_transformed_in_batch_buffers(
+    epoch_memory, input_dtype, dtype, standardize, early_stopping, shuffle
 ):
-    regression(
-        X=(16 * np.abs(WIDE)).astype(given),
+    fit_regressor(
+        X=(16 * np.abs(INPUTS)).astype(input_dtype),
         dtype=dtype,
         standardize=standardize,
         early_stopping=early_stopping,
@@ -227,85 +233,97 @@ def test_inputs_are_made_ready_in_the_memory_of_the_batch(
         loss="absolute_error",
         learning_rate_init=1e-6,
     )
-    assert_steady(epochs)
+    assert_no_allocation(epoch_memory)
 
 
 @pytest.mark.parametrize("learning_rate", sorted(SCHEDULES))
 @pytest.mark.parametrize("penalty", [{"alpha": 0.0}, {"alpha": 0.1}, {"l1_alpha": 0.1}])
-@cut_short
-def test_schedules_and_penalties_allocate_nothing(epochs, learning_rate, penalty):
-    regression(solver="sgd", learning_rate=learning_rate, warmup_steps=5, **penalty)
-    assert_steady(epochs)
+@ignore_convergence_warning
+def test_schedules_and_penalties_allocate_no_arrays(
+    epoch_memory, learning_rate, penalty
+):
+    fit_regressor(solver="sgd", learning_rate=learning_rate, warmup_steps=5, **penalty)
+    assert_no_allocation(epoch_memory)
 
 
 @DTYPES
 @pytest.mark.parametrize("hidden", ["relu", "gelu"])
-@cut_short
-def test_dropout_and_limits_of_norms_allocate_nothing(epochs, hidden, dtype):
-    # One of these needs z, the other doesn't.
+@ignore_convergence_warning
+def test_dropout_and_max_norm_allocate_no_arrays(epoch_memory, hidden, dtype):
+    # Backward of gelu needs z; backward of relu does not.
     params = dict(dropout=(0.5, 0.1), max_norm=0.5, activation=hidden)
-    regression(solver="sgd", dtype=dtype, **params)
-    assert_steady(epochs)
+    fit_regressor(solver="sgd", dtype=dtype, **params)
+    assert_no_allocation(epoch_memory)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("solver", OPTIMIZERS)
-@cut_short
-def test_a_sparse_batch_takes_memory_for_its_entries_alone(epochs, solver, momentum):
-    # A batch touches 256 of 8000 rows of the weights; 64 KiB a copy, and there may
-    # be some: of the old ones, the new ones, and their difference.
+@ignore_convergence_warning
+def test_memory_of_sparse_batch_depends_on_nonzero_entries(
+    epoch_memory, solver, momentum
+):
+    # A batch updates 256 of 8000 rows of the weights. A few copies of these rows, of
+    # 64 KiB each, are allowed.
     sparse = sp.csr_array(
         (np.ones(N_ROWS), np.arange(N_ROWS) * 9, np.arange(N_ROWS + 1)), (N_ROWS, 8000)
     )
-    net = regression(
+    net = fit_regressor(
         X=sparse, hidden_layer_sizes=(32,), solver=solver, momentum=momentum
     )
-    # SciPy's matrices leave cycles of a few bytes to the garbage collector.
-    assert_steady(epochs, limit=net.coefs_[0].nbytes / 4, kept_at_most=8 * TINY)
+    # SciPy matrices leave small reference cycles to the garbage collector.
+    assert_no_allocation(
+        epoch_memory, max_peak=net.coefs_[0].nbytes / 4, max_retained=8 * MAX_RETAINED
+    )
 
 
-# --------------------------------------------------- large arrays are not copied
+# ------------------------------------------------------ large arrays are not copied
 
-LARGE = {"float32": (16_384, 1024), "float64": (4096, 1024), "uint8": (32_768, 1024)}
+LARGE_SHAPES = {
+    "float32": (16_384, 1024),
+    "float64": (4096, 1024),
+    "uint8": (32_768, 1024),
+}
 
 
-@pytest.fixture(scope="module", params=LARGE)
-def mapped(request, tmp_path_factory):
-    """Map a file of 32 or 64 MiB into memory, read-only."""
+@pytest.fixture(scope="module", params=LARGE_SHAPES)
+def memory_map(request, tmp_path_factory):
+    """Return a read-only memory map of a file of 32 or 64 MiB."""
     path = tmp_path_factory.mktemp("large") / "X.npy"
-    opened = np.lib.format.open_memmap(path, "w+", request.param, LARGE[request.param])
-    opened[...] = np.arange(opened.shape[1]) % 3
-    opened[:, 0] = np.arange(len(opened)) % 7
-    opened.flush()
-    del opened
+    array = np.lib.format.open_memmap(
+        path, "w+", request.param, LARGE_SHAPES[request.param]
+    )
+    array[...] = np.arange(array.shape[1]) % 3
+    array[:, 0] = np.arange(len(array)) % 7
+    array.flush()
+    del array
     yield np.lib.format.open_memmap(path, "r")
     path.unlink()
 
 
-def peak_of(action):
-    """Return how much memory an action has taken at most, and not only kept."""
+def peak_memory(action):
+    """Return the peak of the memory that an action allocates, in bytes."""
     before, _ = tracemalloc.get_traced_memory()
     tracemalloc.reset_peak()
     action()
     return tracemalloc.get_traced_memory()[1] - before
 
 
-def needed(X, dtype, n_rows):
-    """Return what it takes to compute with `n_rows` of `X` at a time."""
-    kinds = {X.dtype, np.dtype(dtype)}  # as they come, and converted
-    rows = n_rows * X.shape[1] * sum(kind.itemsize for kind in kinds)
+def required_memory(X, dtype, n_rows):
+    """Return the bytes that are required to process `X` in blocks of `n_rows`."""
+    dtypes = {X.dtype, np.dtype(dtype)}  # before and after the conversion
+    rows = n_rows * X.shape[1] * sum(item.itemsize for item in dtypes)
     labels_codes_and_orders = 20 * len(X) * 8
-    assert rows + labels_codes_and_orders < X.nbytes / 2  # a test worth its while
+    assert rows + labels_codes_and_orders < X.nbytes / 2  # the limit is meaningful
     return rows + labels_codes_and_orders
 
 
-@pytest.mark.usefixtures("traced")
+@pytest.mark.usefixtures("traced_memory")
 @pytest.mark.parametrize(
     ("dtype", "early_stopping"),
     [("float32", False), ("float32", True), ("float64", False)],
 )
-@cut_short
-def test_a_memory_mapped_file_is_not_read_into_memory(mapped, dtype, early_stopping):
+@ignore_convergence_warning
+def test_memory_map_is_not_read_into_memory(memory_map, dtype, early_stopping):
     net = BackpropClassifier(
         (4,),
         batch_size=256,
@@ -315,65 +333,66 @@ def test_a_memory_mapped_file_is_not_read_into_memory(mapped, dtype, early_stopp
         scoring="loss",
         random_state=0,
     )
-    y = np.arange(len(mapped)) % 7 > 3
-    peak = peak_of(lambda: net.fit(mapped, y))
-    # Held-out rows are judged by so many at a time.
-    assert peak <= needed(mapped, dtype, 256 + early_stopping * BLOCK_ROWS)
-    assert peak_of(lambda: net.predict(mapped)) <= needed(mapped, dtype, BLOCK_ROWS)
+    y = np.arange(len(memory_map)) % 7 > 3
+    peak = peak_memory(lambda: net.fit(memory_map, y))
+    # The validation set is scored in blocks of BLOCK_ROWS rows.
+    assert peak <= required_memory(memory_map, dtype, 256 + early_stopping * BLOCK_ROWS)
+    peak = peak_memory(lambda: net.predict(memory_map))
+    assert peak <= required_memory(memory_map, dtype, BLOCK_ROWS)
 
 
-# ------------------------------------------------- what is yours is not touched
+# ------------------------------------------------------ user arrays are not changed
 
 
-def locked(array):
+def make_read_only(array):
     array = array.copy()
     array.setflags(write=False)
     return array
 
 
-@pytest.mark.parametrize("given", [np.float64, np.float16, np.int32, np.uint8, bool])
+@pytest.mark.parametrize(
+    "input_dtype", [np.float64, np.float16, np.int32, np.uint8, bool]
+)
 @pytest.mark.parametrize("dtype", [None, "float32"])
 @ESTIMATORS
-@cut_short
-def test_read_only_arrays_of_any_dtype_are_enough(make, y, dtype, given):
-    values = np.abs(8 * X).astype(given)
-    mine = [locked(array) for array in (values, y, WEIGHT)]
+@ignore_convergence_warning
+def test_read_only_arrays_of_any_dtype_are_accepted(make, y, dtype, input_dtype):
+    values = np.abs(8 * X).astype(input_dtype)
+    read_only = [make_read_only(array) for array in (values, y, WEIGHT)]
     for early_stopping in (False, True):
         for shuffle in (False, True):
             net = small(make, dtype=dtype, early_stopping=early_stopping, max_iter=2)
             net.set_params(shuffle=shuffle, batch_size=16)
             for standardize in (False, True):
-                net.set_params(standardize=standardize).fit(*mine)
-                assert net.predict(mine[0]).shape == y.shape
-    net.set_params(early_stopping=False).partial_fit(*mine)
-    assert net.predict(mine[0]).shape == y.shape
-    # BLAS asks for no permission.
-    for array, before in zip(mine, (values, y, WEIGHT), strict=True):
+                net.set_params(standardize=standardize).fit(*read_only)
+                assert net.predict(read_only[0]).shape == y.shape
+    net.set_params(early_stopping=False).partial_fit(*read_only)
+    assert net.predict(read_only[0]).shape == y.shape
+    # BLAS ignores the writeable flag of NumPy arrays.
+    for array, before in zip(read_only, (values, y, WEIGHT), strict=True):
         np.testing.assert_array_equal(array, before)
 
 
 @DTYPES
 @pytest.mark.parametrize("standardize", [True, False], ids=["standardized", "raw"])
 @pytest.mark.parametrize("loss", sorted(losses_for("regression")))
-@cut_short
-def test_targets_and_weights_that_are_not_copied_are_not_written_to(
-    loss, standardize, dtype
-):
-    # One batch of them all, in order: the core works with views of these.
-    mine = [a.astype(dtype) for a in (X, np.abs(NUMBERS), WEIGHT)]
-    before = [a.copy() for a in mine]
+@ignore_convergence_warning
+def test_views_of_targets_and_weights_are_not_changed(loss, standardize, dtype):
+    # With one batch of all rows in order, the core uses views of these arrays.
+    arrays = [a.astype(dtype) for a in (X, np.abs(NUMBERS), WEIGHT)]
+    before = [a.copy() for a in arrays]
     for solver in ("lbfgs", *OPTIMIZERS):
         net = BackpropRegressor(loss=loss, solver=solver, max_iter=2, random_state=0)
         net.set_params(standardize=standardize, shuffle=False, batch_size=len(X))
-        net.fit(*mine)
-    for array, was in zip(mine, before, strict=True):
-        np.testing.assert_array_equal(array, was)
+        net.fit(*arrays)
+    for array, copy in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
 
 
 @ESTIMATORS
-@cut_short
-def test_a_model_mapped_from_a_file_predicts_as_before(make, y, tmp_path):
-    # So joblib hands large models to the processes of a search.
+@ignore_convergence_warning
+def test_memory_mapped_model_makes_same_predictions(make, y, tmp_path):
+    # joblib passes large models to worker processes as memory maps.
     net = small(make).fit(X, y)
     before = net.predict(X)
     joblib.dump(net, tmp_path / "net.joblib")
@@ -383,111 +402,114 @@ def test_a_model_mapped_from_a_file_predicts_as_before(make, y, tmp_path):
     assert mapped.partial_fit(X, y).n_iter_ == net.n_iter_ + 1
 
 
-# ------------------------------------------------------------------- threads
+# --------------------------------------------------------------- BLAS thread limits
 
 
 @pytest.fixture
 def two_threads():
-    """Give every BLAS two threads, of which one can be taken away."""
+    """Set the number of threads of each BLAS to two."""
     limit = threadpool_limits(limits=2, user_api="blas")
-    let_go_of_control()
+    release_threadpool_control()
     try:
-        if set(threads()) != {2}:
+        if set(blas_thread_counts()) != {2}:
             pytest.skip("this BLAS has no more than one thread")
         yield
     finally:
         limit.restore_original_limits()
-        let_go_of_control()
+        release_threadpool_control()
 
 
-def let_go_of_control():
-    """Let any thread set the number of threads, not only the one that last did."""
-    with threadpool_limits():  # at the end of which threadpoolctl 3.8 does so
+def release_threadpool_control():
+    """Allow any thread to set the limits, not only the last thread that set them."""
+    with threadpool_limits():  # threadpoolctl 3.8 releases the control at the end
         pass
 
 
-def threads():
+def blas_thread_counts():
     """Return the number of threads of each BLAS."""
     controller = ThreadpoolController().select(user_api="blas")
     return [library.num_threads for library in controller.lib_controllers]
 
 
-def network(n_inputs):
+def make_network(n_inputs):
     return Network([n_inputs, 2], [ACTIVATIONS["identity"]()], "float64")
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_small_products_get_one_thread_and_give_the_others_back():
-    with blas_threads(network(10), 10):
-        assert set(threads()) == {1}
-    assert set(threads()) == {2}
+def test_small_products_use_one_thread_and_restore_limits():
+    with blas_threads(make_network(10), 10):
+        assert set(blas_thread_counts()) == {1}
+    assert set(blas_thread_counts()) == {2}
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_large_products_keep_the_threads_of_numpy():
-    with blas_threads(network(SMALL_PRODUCT), 1):
-        assert 2 in threads()
-    assert set(threads()) == {2}
+def test_large_products_keep_the_number_of_threads():
+    with blas_threads(make_network(SMALL_PRODUCT), 1):
+        assert 2 in blas_thread_counts()
+    assert set(blas_thread_counts()) == {2}
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_an_error_gives_the_threads_back():
-    with pytest.raises(RuntimeError, match="within"), blas_threads(network(10), 10):
+def test_limits_are_restored_after_error():
+    with (
+        pytest.raises(RuntimeError, match="within"),
+        blas_threads(make_network(10), 10),
+    ):
         raise RuntimeError("within")
-    assert set(threads()) == {2}
+    assert set(blas_thread_counts()) == {2}
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_nested_users_give_the_threads_back_together():
-    with blas_threads(network(10), 10):
-        with blas_threads(network(10), 10):
+def test_nested_limits_are_restored_by_outermost_context():
+    with blas_threads(make_network(10), 10):
+        with blas_threads(make_network(10), 10):
             pass
-        assert set(threads()) == {1}
-    assert set(threads()) == {2}
+        assert set(blas_thread_counts()) == {1}
+    assert set(blas_thread_counts()) == {2}
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_one_thread_after_another_may_ask():
+def test_limits_can_be_set_by_successive_threads():
     def inside():
-        with blas_threads(network(10), 10):
-            return set(threads())
+        with blas_threads(make_network(10), 10):
+            return set(blas_thread_counts())
 
     assert inside() == {1}
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(inside).result(30) == {1}
-        assert set(threads()) == {2}
+        assert set(blas_thread_counts()) == {2}
         assert inside() == {1}
-        assert set(threads()) == {2}
+        assert set(blas_thread_counts()) == {2}
 
 
-@pytest.mark.parametrize("first_out", [0, 1])
+@pytest.mark.parametrize("first_exit", [0, 1])
 @pytest.mark.parametrize("error", [None, RuntimeError("within")], ids=["end", "error"])
 @pytest.mark.usefixtures("two_threads")
-def test_users_that_overlap_give_the_threads_back_together(first_out, error):
+def test_overlapping_limits_are_restored_by_last_context(first_exit, error):
     inside = [threading.Event(), threading.Event()]
     leave = [threading.Event(), threading.Event()]
 
     def use(i):
-        with blas_threads(network(10), 10):
+        with blas_threads(make_network(10), 10):
             inside[i].set()
             leave[i].wait(30)
             if error:
                 raise error
 
-    # The threads outlive what they do: those of a pool, or the main thread, may.
+    # The threads outlive the contexts, like threads of a pool or the main thread.
     with ThreadPoolExecutor(2) as pool:
         try:
             users = []
-            for i in range(2):  # the second comes while the first is there
+            for i in range(2):  # the second enters while the first is inside
                 users.append(pool.submit(use, i))
                 assert inside[i].wait(30)
-            assert set(threads()) == {1}
-            leave[first_out].set()
-            assert users[first_out].exception(30) is error
-            assert set(threads()) == {1}
-            leave[1 - first_out].set()
-            assert users[1 - first_out].exception(30) is error
-            assert set(threads()) == {2}
+            assert set(blas_thread_counts()) == {1}
+            leave[first_exit].set()
+            assert users[first_exit].exception(30) is error
+            assert set(blas_thread_counts()) == {1}
+            leave[1 - first_exit].set()
+            assert users[1 - first_exit].exception(30) is error
+            assert set(blas_thread_counts()) == {2}
         finally:
             for event in leave:
                 event.set()
@@ -495,14 +517,14 @@ def test_users_that_overlap_give_the_threads_back_together(first_out, error):
 
 @pytest.mark.usefixtures("two_threads")
 @ESTIMATORS
-@cut_short
-def test_fits_and_predictions_leave_the_threads_as_they_were(make, y):
+@ignore_convergence_warning
+def test_fit_and_predict_restore_number_of_threads(make, y):
     net = small(make).fit(X, y)
-    assert set(threads()) == {2}
+    assert set(blas_thread_counts()) == {2}
     net.predict(X)
-    assert set(threads()) == {2}
+    assert set(blas_thread_counts()) == {2}
     with pytest.raises(ValueError, match="diverged"):
         small(
             make, output_activation="identity", solver="sgd", standardize=False
         ).set_params(learning_rate_init=1e300).fit(X * 1e200, y)
-    assert set(threads()) == {2}
+    assert set(blas_thread_counts()) == {2}

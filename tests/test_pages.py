@@ -1,4 +1,4 @@
-"""What the pages show runs, what they include is there, and none is forgotten."""
+"""Documentation pages: their code runs, and their references exist."""
 
 import ast
 import re
@@ -19,10 +19,10 @@ WITHOUT_CODE = {
     "docs/benchmarks.md",
     "docs/guide/index.md",
 }
-#: The page on callbacks needs the scikit-learn that brought them.
+#: The page on callbacks needs scikit-learn 1.9 or newer.
 WITH_CALLBACKS = "docs/guide/watching.md"
-#: What pages need beside the package; the extra `docs` has it all.
-NEEDED = {
+#: Additional packages that pages import; all are part of the extra `docs`.
+REQUIRED_PACKAGES = {
     WITH_CALLBACKS: ("rich", "optuna", "mlflow"),
     "docs/guide/saving.md": ("skops", "skl2onnx", "onnxruntime"),
     "docs/guide/serving.md": ("skl2onnx", "onnxruntime"),
@@ -30,7 +30,7 @@ NEEDED = {
 }
 
 
-def name_of(page):
+def page_name(page):
     return page.relative_to(ROOT).as_posix()
 
 
@@ -62,7 +62,7 @@ def check_from_pytorch(names, printed):
     assert names["net"].score(names["X_test"], names["y_test"]) > 0.93
 
 
-def check_explanation(names, printed):
+def check_backpropagation(names, printed):
     assert float(printed) > 0.9
 
 
@@ -119,21 +119,21 @@ def check_own_parts(names, printed):
 SLOW_PAGES = {"README.md", WITH_CALLBACKS, "docs/guide/cluster.md"}
 
 
-def marked(page):
-    """Return a page as a test case, marked if its code is slow."""
-    name = name_of(page)
+def to_param(page):
+    """Return a page as a test parameter, with the slow marker if it is slow."""
+    name = page_name(page)
     return pytest.param(
         page, id=name, marks=[pytest.mark.slow] if name in SLOW_PAGES else []
     )
 
 
-#: What must hold of the names that the code of a page leaves, and of what it prints.
+#: Checks of the variables and the printed output of the code of a page.
 CHECKS = {
     "README.md": check_readme,
     "docs/start.md": check_start,
     "docs/migrating.md": check_migrating,
     "docs/from_pytorch.md": check_from_pytorch,
-    "docs/backpropagation.md": check_explanation,
+    "docs/backpropagation.md": check_backpropagation,
     "docs/guide/data.md": check_data,
     "docs/guide/training.md": check_training,
     "docs/guide/inside.md": check_inside,
@@ -147,18 +147,18 @@ CHECKS = {
 
 @pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
-    # scikit-learn says so of each transformer of a pipeline that has callbacks.
+    # scikit-learn warns about each transformer in a pipeline with callbacks.
     "ignore:The estimator .* does not support callbacks:UserWarning",
-    # What MLflow asks of its database.
+    # MLflow uses a deprecated option of SQLAlchemy.
     "ignore:The ``noload`` loader strategy:DeprecationWarning",
 )
-@pytest.mark.parametrize("page", [*map(marked, PAGES)])
-def test_code_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
-    name, blocks = name_of(page), python_blocks(page)
+@pytest.mark.parametrize("page", [*map(to_param, PAGES)])
+def test_page_code_runs(page, tmp_path, monkeypatch, capsys):
+    name, blocks = page_name(page), python_blocks(page)
     assert bool(blocks) == (name not in WITHOUT_CODE)
     if name == WITH_CALLBACKS:
         pytest.importorskip("sklearn", "1.9")
-    for module in NEEDED.get(name, ()):
+    for module in REQUIRED_PACKAGES.get(name, ()):
         pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -168,13 +168,13 @@ def test_code_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
         CHECKS[name](names, capsys.readouterr().out)
 
 
-def test_pages_that_are_named_here_exist():
-    pages = {name_of(page) for page in PAGES}
-    assert pages >= WITHOUT_CODE | CHECKS.keys() | NEEDED.keys()
+def test_listed_pages_exist():
+    pages = {page_name(page) for page in PAGES}
+    assert pages >= WITHOUT_CODE | CHECKS.keys() | REQUIRED_PACKAGES.keys()
 
 
-def included(page):
-    """Return file and options of each piece of source that a page includes."""
+def get_literal_includes(page):
+    """Return the file and the options of each literalinclude directive."""
     directives = re.findall(
         r"```\{literalinclude\} (\S+)\n(.*?)```", page.read_text("utf-8"), re.DOTALL
     )
@@ -184,8 +184,8 @@ def included(page):
     ]
 
 
-def source_of(file, name):
-    """Return the lines of a class, a function or a method."""
+def get_source(file, name):
+    """Return the source of a class, a function or a method."""
     source = file.read_text("utf-8")
     node = ast.parse(source)
     for part in name.split("."):
@@ -193,19 +193,19 @@ def source_of(file, name):
     return ast.get_source_segment(source, node)
 
 
-def test_source_that_the_explanation_includes_is_there():
-    # Building the page finds it out too; this needs no Sphinx.
-    pieces = included(DOCS / "backpropagation.md")
-    assert len(pieces) > 15
-    for file, options in pieces:
+def test_literal_includes_exist():
+    # The documentation build finds errors too, but this test does not need Sphinx.
+    includes = get_literal_includes(DOCS / "backpropagation.md")
+    assert len(includes) > 15
+    for file, options in includes:
         name = options.get("pyobject")
-        source = source_of(file, name) if name else file.read_text("utf-8")
+        source = get_source(file, name) if name else file.read_text("utf-8")
         start = source.find(options.get("start-at", ""))
         assert start >= 0, options
         assert source.find(options.get("end-at", ""), start) >= 0, options
 
 
-def test_the_reference_has_every_public_name():
+def test_reference_lists_all_public_names():
     listed = re.findall(
         r"^(?:   |\.\. data:: )(?:[\w.]+\.)?(\w+)$",
         (DOCS / "api.md").read_text("utf-8"),

@@ -1,4 +1,4 @@
-"""Dropout: its gradient, who falls silent and how often, and where nobody does."""
+"""Dropout: gradients, masks, inference without dropout, and parameter checks."""
 
 import pickle
 
@@ -20,11 +20,16 @@ from small_networks import (
 from test_gradients import (
     ACTIVATION_FORMULAS,
     Float32Only,
+    assert_close_to_float64,
     assert_gradient,
-    assert_single,
-    differences_in,
+    central_differences,
 )
-from test_memory import assert_steady, epochs, regression, traced  # noqa: F401
+from test_memory import (
+    assert_no_allocation,
+    epoch_memory,  # noqa: F401
+    fit_regressor,
+    traced_memory,  # noqa: F401
+)
 
 from skbackprop import BackpropClassifier
 from skbackprop.core.activations import ACTIVATIONS, Identity, Sigmoid, Tanh
@@ -34,13 +39,15 @@ from skbackprop.core.network import Network
 from skbackprop.core.objective import Objective
 from skbackprop.core.samples import Samples
 
-cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+ignore_convergence_warning = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
 
-SIGMAS = 5.0  # what chance may do, and hardly ever does
+SIGMAS = 5.0  # tolerance of random deviations, in standard deviations
 
 
-class SameDraws:
-    """Draws the same numbers each time, others for a layer of another width."""
+class FixedDraws:
+    """Random generator whose numbers depend only on the shape of the layer."""
 
     def random(self, out, dtype):
         assert dtype == out.dtype == np.float32
@@ -52,12 +59,12 @@ def draws(n_rows, n_units):
 
 
 def mask(rate, n_rows, n_units):
-    """Return zeros, and what those are multiplied with that stay."""
+    """Return the dropout mask for fixed draws: zero or ``1 / (1 - rate)``."""
     return np.where(draws(n_rows, n_units) < 1 - rate, 1 / (1 - rate), 0.0)
 
 
 def new_mask(rate, shape, seed=0, dtype="float64"):
-    """Return what ones become: a mask as drawn for one batch."""
+    """Return the dropout mask of one batch, drawn with a seed."""
     layer = DropoutActivation(
         Identity(), rate, np.random.default_rng(seed), shape, dtype
     )
@@ -66,13 +73,13 @@ def new_mask(rate, shape, seed=0, dtype="float64"):
     return out
 
 
-# ---------------------------------------------------------------------- gradients
+# ------------------------------------------------------------------------ gradients
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("rates", [(0.5, 0.3), (0.4, 0.0), (0.0, 0.7)])
 @pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
-def test_cost_and_gradient_with_a_fixed_mask(hidden, rates, sparse):
+def test_cost_and_gradient_with_fixed_mask(hidden, rates, sparse):
     rng = np.random.default_rng(0)
     rows, y = rng.normal(size=(9, 3)), rng.integers(0, 2, (9, 2)).astype(float)
     weight = rng.uniform(0.5, 2.0, 9)
@@ -81,7 +88,7 @@ def test_cost_and_gradient_with_a_fixed_mask(hidden, rates, sparse):
     network = Network((3, 6, 5, 2), (f(), f(), Sigmoid()), np.float64)
     network.params[...] = 0.5 * rng.normal(size=network.params.size)
     objective = Objective(network, BinaryLogLoss(), 0.0, samples.mean_weight)
-    activations = with_dropout(network, rates, SameDraws(), 20)
+    activations = with_dropout(network, rates, FixedDraws(), 20)
     work = objective.workspace(samples, 20, activations).head(9)
     samples.slice(slice(0, 9), work)
 
@@ -96,20 +103,20 @@ def test_cost_and_gradient_with_a_fixed_mask(hidden, rates, sparse):
     losses = np.logaddexp(0, z) - y * z
     expected = (weight @ losses).sum() / weight.sum()
     np.testing.assert_allclose(cost, expected, rtol=1e-12)
-    differences = differences_in(
+    differences = central_differences(
         network.params, lambda: objective.loss_and_gradient(work, 9)
     )
     assert_gradient(computed, differences)
 
 
 @pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
-def test_float32_stays_float32(hidden):
+def test_dropout_computes_in_float32(hidden):
     rng = np.random.default_rng(0)
     z, delta = rng.normal(size=(2, 8, 5))
     results = []
     for dtype, kind in (("float64", np.ndarray), ("float32", Float32Only)):
         layer = DropoutActivation(
-            ACTIVATIONS[hidden](), 0.4, SameDraws(), (8, 5), dtype
+            ACTIVATIONS[hidden](), 0.4, FixedDraws(), (8, 5), dtype
         )
         for name in ("mask", "buffer"):
             if getattr(layer, name) is not None:
@@ -121,16 +128,16 @@ def test_float32_stays_float32(hidden):
         layer.backward(delta_, a, z_, scratch)
         results.append((forward, delta_))
     for single, double in zip(results[1], results[0], strict=True):
-        assert_single(single, double)
+        assert_close_to_float64(single, double)
 
 
-@pytest.mark.parametrize("given", ["dense", "sparse"])
-@cut_short
-def test_an_epoch_is_that_of_the_equations_written_out(monkeypatch, given):
-    # Batches of 40, 40 and 10 rows, plain descent.
+@pytest.mark.parametrize("input_type", ["dense", "sparse"])
+@ignore_convergence_warning
+def test_epoch_matches_reference_equations(monkeypatch, input_type):
+    # Gradient descent without momentum, on batches of 40, 40 and 10 rows.
     monkeypatch.setattr(
         "skbackprop.core.epochs.with_dropout",
-        lambda network, rates, rng, n: with_dropout(network, rates, SameDraws(), n),
+        lambda network, rates, rng, n: with_dropout(network, rates, FixedDraws(), n),
     )
     settings = dict(
         activation="tanh",
@@ -154,35 +161,35 @@ def test_an_epoch_is_that_of_the_equations_written_out(monkeypatch, given):
         W1, b1 = W1 - 0.1 * x.T @ delta1, b1 - 0.1 * delta1.sum(axis=0)
 
     net = regressor(**settings, learning_rate_init=0.1, dropout=0.4, max_iter=1)
-    net.fit(X if given == "dense" else csr_array(X), NUMBERS)
-    for mine, theirs in zip((*net.coefs_, *net.intercepts_), (W1, W2, b1, b2)):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)
+    net.fit(X if input_type == "dense" else csr_array(X), NUMBERS)
+    for actual, expected in zip((*net.coefs_, *net.intercepts_), (W1, W2, b1, b2)):
+        np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-14)
 
 
-# ------------------------------------------------------------------ who is dropped
+# ---------------------------------------------------------------------------- masks
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rate", [0.01, 0.2, 0.5, 0.9])
-def test_those_who_stay_are_scaled_and_the_share_is_right(rate, dtype):
+def test_mask_has_inverse_scaling_and_expected_dropout_rate(rate, dtype):
     shape = (500, 200)
     m = new_mask(rate, shape, dtype=dtype)
     n, deviation = m.size, np.sqrt(rate * (1 - rate) / m.size)
     np.testing.assert_array_equal(np.unique(m), np.array([0.0, 1 / (1 - rate)], dtype))
     assert abs((m == 0).mean() - rate) < SIGMAS * deviation
     assert abs(m.mean(dtype=float) - 1) < SIGMAS * deviation / (1 - rate)
-    # No row, and no unit, is favoured.
+    # All rows and all units are dropped equally often.
     for axis, size in enumerate(shape):
         limit = SIGMAS * np.sqrt(rate * (1 - rate) * size)
         assert abs((m == 0).sum(axis=axis) - rate * size).max() < limit
-    # Neighbours know nothing of each other.
-    silent = (m == 0) - rate
-    for pairs in (silent[:, 1:] * silent[:, :-1], silent[1:] * silent[:-1]):
+    # Adjacent units and adjacent rows are dropped independently.
+    dropped = (m == 0) - rate
+    for pairs in (dropped[:, 1:] * dropped[:, :-1], dropped[1:] * dropped[:-1]):
         limit = SIGMAS * rate * (1 - rate) / np.sqrt(n - max(shape))
         assert abs(pairs.mean()) < limit
 
 
-def test_every_batch_has_a_mask_of_its_own():
+def test_each_batch_has_a_new_mask():
     layer = DropoutActivation(
         Identity(), 0.5, np.random.default_rng(0), (50, 20), "float64"
     )
@@ -193,15 +200,15 @@ def test_every_batch_has_a_mask_of_its_own():
     assert abs(differing - 0.5) < SIGMAS * np.sqrt(0.25 / 1000)
 
 
-def test_both_precisions_choose_alike():
+def test_masks_of_float32_and_float64_are_equal():
     single, double = (new_mask(0.3, (20, 10), 1, d) for d in ("float32", "float64"))
     np.testing.assert_array_equal(single == 0, double == 0)
 
 
-def test_each_layer_has_a_rate_of_its_own_and_outputs_stay():
+def test_each_hidden_layer_has_its_own_rate_and_outputs_have_none():
     f, g, h, output = Tanh(), Tanh(), Tanh(), Tanh()
     network = Network((3, 40, 30, 20, 2), (f, g, h, output), np.float64)
-    activations = with_dropout(network, (0.2, 0.0, 0.75), SameDraws(), 100)
+    activations = with_dropout(network, (0.2, 0.0, 0.75), FixedDraws(), 100)
     assert [type(a) for a in activations] == [
         DropoutActivation,
         Tanh,
@@ -217,13 +224,13 @@ def test_each_layer_has_a_rate_of_its_own_and_outputs_stay():
         np.testing.assert_allclose(out, expected, rtol=1e-15)
 
 
-# ------------------------------------------------------------- where nobody is
+# ------------------------------------------------------------------ without dropout
 
 
 @pytest.mark.parametrize("dropout", [0, 0.0, (0.0, 0), np.zeros(2)], ids=str)
 @ESTIMATORS
-@cut_short
-def test_a_share_of_zero_is_no_dropout_bit_by_bit(make, y, dropout):
+@ignore_convergence_warning
+def test_zero_rate_is_bitwise_identical_to_no_dropout(make, y, dropout):
     plain, zero = (
         small(make, max_iter=3, batch_size=16, **params).set_params(
             hidden_layer_sizes=(6, 5)
@@ -236,8 +243,8 @@ def test_a_share_of_zero_is_no_dropout_bit_by_bit(make, y, dropout):
 
 
 @ESTIMATORS
-@cut_short
-def test_without_hidden_layers_there_is_nobody_to_drop(make, y):
+@ignore_convergence_warning
+def test_dropout_has_no_effect_without_hidden_layers(make, y):
     nets = [
         small(make, max_iter=3, dropout=rate).set_params(hidden_layer_sizes=())
         for rate in (0.0, 0.5)
@@ -245,8 +252,8 @@ def test_without_hidden_layers_there_is_nobody_to_drop(make, y):
     assert_same_network(*(net.fit(X, y) for net in nets))
 
 
-@cut_short
-def test_nobody_is_dropped_in_predictions_or_validation_or_hidden_activations():
+@ignore_convergence_warning
+def test_dropout_is_disabled_for_prediction_and_validation():
     net = regressor(dropout=0.5, standardize=False, max_iter=4)
     net.fit(X, NUMBERS, X_val=X[:50], y_val=NUMBERS[:50], sample_weight_val=WEIGHT[:50])
     (W1, W2), (b1, b2) = net.coefs_, net.intercepts_
@@ -259,8 +266,8 @@ def test_nobody_is_dropped_in_predictions_or_validation_or_hidden_activations():
     np.testing.assert_allclose(net.validation_loss_curve_[-1], loss, rtol=1e-12)
 
 
-@cut_short
-def test_early_stopping_judges_the_whole_network():
+@ignore_convergence_warning
+def test_early_stopping_scores_without_dropout():
     net = BackpropClassifier(
         (8,),
         loss="log_loss",
@@ -274,40 +281,42 @@ def test_early_stopping_judges_the_whole_network():
     np.testing.assert_allclose(net.best_validation_score_, np.log(p).mean(), rtol=1e-12)
 
 
-# ------------------------------------------------------------------- carrying on
+# ---------------------------------------------- continued training, reproducibility
 
 
-def dropping(make, **params):
+def make_dropout_estimator(make, **params):
     defaults = {"standardize": False, "batch_size": 16, "dropout": 0.4}
     return small(make, **{**defaults, **params})
 
 
 @ESTIMATORS
-@cut_short
-def test_partial_fits_equal_one_fit(make, y):
-    whole = dropping(make, max_iter=4).fit(X, y)
-    parts = dropping(make)
+@ignore_convergence_warning
+def test_partial_fits_match_one_fit(make, y):
+    whole = make_dropout_estimator(make, max_iter=4).fit(X, y)
+    parts = make_dropout_estimator(make)
     for _ in range(4):
         kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
         parts.partial_fit(X, y, **kwargs)
     assert_same_network(whole, parts)
     assert whole.loss_curve_ == parts.loss_curve_
-    warm = dropping(make, max_iter=2, warm_start=True).fit(X, y).fit(X, y)
+    warm = make_dropout_estimator(make, max_iter=2, warm_start=True).fit(X, y).fit(X, y)
     assert_same_network(whole, warm)
 
 
 @ESTIMATORS
-@cut_short
-def test_a_pickle_carries_on_with_the_same_masks(make, y):
-    net = dropping(make, max_iter=2).fit(X, y)
+@ignore_convergence_warning
+def test_unpickled_estimator_continues_with_same_masks(make, y):
+    net = make_dropout_estimator(make, max_iter=2).fit(X, y)
     other = pickle.loads(pickle.dumps(net))
     assert_same_network(net.partial_fit(X, y), other.partial_fit(X, y))
     assert_same_network(net.partial_fit(X, y), other.partial_fit(X, y))
 
 
-@cut_short
-def test_a_fit_that_fails_does_not_spend_masks():
-    net, other = (dropping(type(regressor()), max_iter=2) for _ in range(2))
+@ignore_convergence_warning
+def test_failed_fit_does_not_advance_dropout_generator():
+    net, other = (
+        make_dropout_estimator(type(regressor()), max_iter=2) for _ in range(2)
+    )
     net.fit(X, NUMBERS)
     net.set_params(learning_rate_init=1e305)
     error_of(lambda: net.partial_fit(X, NUMBERS), "diverged")
@@ -317,11 +326,15 @@ def test_a_fit_that_fails_does_not_spend_masks():
 
 
 @ESTIMATORS
-@cut_short
-def test_a_random_state_settles_the_masks_too(make, y):
-    # From the same weights, in the same order of rows: only masks can differ.
-    nets = [dropping(make, shuffle=False, random_state=s) for s in (3, 3, 4)]
-    start = dropping(make, learning_rate_init=1e-300, max_iter=1).fit(X, y)
+@ignore_convergence_warning
+def test_masks_depend_on_random_state(make, y):
+    # The weights and the order of the rows are equal, so only the masks can differ.
+    nets = [
+        make_dropout_estimator(make, shuffle=False, random_state=s) for s in (3, 3, 4)
+    ]
+    start = make_dropout_estimator(make, learning_rate_init=1e-300, max_iter=1).fit(
+        X, y
+    )
     for net in nets:
         net.set_params(max_iter=2)
         net.fit(X, y, coefs_init=start.coefs_, intercepts_init=start.intercepts_)
@@ -330,37 +343,37 @@ def test_a_random_state_settles_the_masks_too(make, y):
     assert nets[0].loss_curve_ != nets[2].loss_curve_
 
 
-@cut_short
-def test_networks_of_float32_are_like_those_of_float64():
+@ignore_convergence_warning
+def test_float32_fit_is_close_to_float64_fit():
     single, double = (
-        dropping(type(regressor()), dtype=dtype, max_iter=3, solver="sgd").fit(
-            X, NUMBERS
-        )
+        make_dropout_estimator(
+            type(regressor()), dtype=dtype, max_iter=3, solver="sgd"
+        ).fit(X, NUMBERS)
         for dtype in ("float32", "float64")
     )
-    for mine, theirs in zip(single.coefs_, double.coefs_):
-        assert mine.dtype == np.float32
-        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+    for actual, expected in zip(single.coefs_, double.coefs_):
+        assert actual.dtype == np.float32
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@cut_short
-def test_an_epoch_allocates_nothing(request, activation):
-    measured = request.getfixturevalue("epochs")
-    regression(dropout=(0.5, 0.2), activation=activation, dtype="float32")
-    assert_steady(measured)
+@ignore_convergence_warning
+def test_epoch_allocates_no_arrays(request, activation):
+    measured = request.getfixturevalue("epoch_memory")
+    fit_regressor(dropout=(0.5, 0.2), activation=activation, dtype="float32")
+    assert_no_allocation(measured)
 
 
-# ------------------------------------------------------------------------ values
+# ----------------------------------------------------------------- parameter checks
 
-WRONG = [1.0, 1, -0.1, np.nan, "half", None, True, {"a": 0.1}]
-WRONG_LISTS = [(0.5,), (0.5, 0.5, 0.5), (0.1, 1.0), (0.1, -0.1), (0.1, np.nan)]
-WRONG_TYPES = [("a", "b"), [[0.1, 0.2]], (0.1, None), ()]
+INVALID = [1.0, 1, -0.1, np.nan, "half", None, True, {"a": 0.1}]
+INVALID_LISTS = [(0.5,), (0.5, 0.5, 0.5), (0.1, 1.0), (0.1, -0.1), (0.1, np.nan)]
+INVALID_TYPES = [("a", "b"), [[0.1, 0.2]], (0.1, None), ()]
 
 
-@pytest.mark.parametrize("dropout", [*WRONG, *WRONG_LISTS, *WRONG_TYPES], ids=str)
+@pytest.mark.parametrize("dropout", [*INVALID, *INVALID_LISTS, *INVALID_TYPES], ids=str)
 @ESTIMATORS
-def test_wrong_values_are_refused(make, y, dropout):
+def test_invalid_dropout_is_rejected(make, y, dropout):
     net = make((6, 5), dropout=dropout)
     error_of(lambda: net.fit(X, y), "dropout")
     net.set_params(dropout=0.5).fit(X, y)
@@ -370,7 +383,7 @@ def test_wrong_values_are_refused(make, y, dropout):
 
 @pytest.mark.parametrize("dropout", [0.5, (0.0, 0.5)])
 @ESTIMATORS
-def test_lbfgs_refuses_it(make, y, dropout):
+def test_lbfgs_rejects_dropout(make, y, dropout):
     net = make((6, 5), solver="lbfgs", dropout=dropout, tol=0.1, random_state=0)
     error_of(lambda: net.fit(X, y), "dropout", "lbfgs")
     assert_same_network(
@@ -379,14 +392,14 @@ def test_lbfgs_refuses_it(make, y, dropout):
     )
 
 
-def test_a_grid_of_numbers_and_tuples():
+def test_grid_search_over_floats_and_sequences():
     net = regressor().set_params(hidden_layer_sizes=(6, 5))
-    shares = [0.0, 0.9, (0.1, 0.0), [0.0, 0.1]]
-    grid = GridSearchCV(net, {"dropout": shares}, cv=2).fit(X, NUMBERS)
+    rates = [0.0, 0.9, (0.1, 0.0), [0.0, 0.1]]
+    grid = GridSearchCV(net, {"dropout": rates}, cv=2).fit(X, NUMBERS)
     scores = grid.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
     assert len(set(scores)) == 4
     assert_same_network(
         grid.best_estimator_,
-        net.set_params(dropout=shares[scores.argmax()]).fit(X, NUMBERS),
+        net.set_params(dropout=rates[scores.argmax()]).fit(X, NUMBERS),
     )

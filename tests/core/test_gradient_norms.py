@@ -1,4 +1,4 @@
-"""The norms of the gradients of each layer, epoch by epoch."""
+"""Recorded gradient norms of each layer: `gradient_norms_`."""
 
 import copy
 
@@ -10,20 +10,20 @@ from small_networks import CODES, ESTIMATORS, NUMBERS, WEIGHT, X, classifier, sm
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.optimizers import OPTIMIZERS
 
-# An epoch of 7 batches, the last one of 6 rows.
+# Each epoch has 7 batches; the last batch has 6 rows.
 BATCH_SIZE, N_LAST = 14, 6
 SPARSE = csr_matrix(np.where(X > 0.3, X, 0.0))
 STEP = 1e-6
 
 
-def frozen(make, **params):
-    """Make an estimator whose weights do not move, as their gradient would have it."""
+def make_frozen(make, **params):
+    """Return an estimator whose learning rate is too small to change the weights."""
     params = {"learning_rate_init": 1e-300, "standardize": False, **params}
     return small(make, solver="sgd", batch_size=BATCH_SIZE, max_iter=1, **params)
 
 
-def loss_of(state, loss, X, y, weight=None):
-    """Return the weighted sum of the losses of rows, computed from the outputs."""
+def compute_loss(state, loss, X, y, weight=None):
+    """Return the weighted sum of the losses of samples, computed from the outputs."""
     outputs = state.network.predict(X)
     if loss == "log_loss":
         losses = -np.log(outputs[np.arange(len(y)), y])
@@ -32,8 +32,8 @@ def loss_of(state, loss, X, y, weight=None):
     return losses.sum() if weight is None else losses @ weight
 
 
-def norms_by_differences(state, loss, X, y, n_rows, weight=None):
-    """Return the norms of the gradients as differences of the loss find them."""
+def numerical_norms(state, loss, X, y, n_rows, weight=None):
+    """Return the gradient norms, computed with central differences of the loss."""
     state = copy.deepcopy(state)
     scale = n_rows if weight is None else n_rows * WEIGHT.mean()
     norms = []
@@ -43,7 +43,7 @@ def norms_by_differences(state, loss, X, y, n_rows, weight=None):
             before, costs = W[i], []
             for sign in (1.0, -1.0):
                 W[i] = before + sign * STEP
-                costs.append(loss_of(state, loss, X, y, weight))
+                costs.append(compute_loss(state, loss, X, y, weight))
             W[i] = before
             squares += ((costs[0] - costs[1]) / (2.0 * STEP * scale)) ** 2
         norms.append(np.sqrt(squares))
@@ -60,10 +60,12 @@ def last_rows(fitted):
     return fitted._state.order[-N_LAST:]
 
 
-# ------------------------------------------------------------ what the norms are
+# --------------------------------------------------------------------------- values
 
-cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-BOTH = pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
+ignore_convergence_warning = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
+BY_ESTIMATOR = pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
 
 
 @pytest.mark.parametrize(
@@ -82,78 +84,76 @@ BOTH = pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
     ids=str,
 )
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
-@cut_short
-@BOTH
-def test_they_are_those_of_the_last_batch_without_the_penalty(make, data, params):
+@ignore_convergence_warning
+@BY_ESTIMATOR
+def test_norms_are_from_last_batch_without_penalty(make, data, params):
     loss, y = loss_and_targets(make)
-    estimator = frozen(make, loss=loss).set_params(**params).fit(data, y)
+    estimator = make_frozen(make, loss=loss).set_params(**params).fit(data, y)
     rows = last_rows(estimator)
-    expected = norms_by_differences(estimator._state, loss, data[rows], y[rows], N_LAST)
+    expected = numerical_norms(estimator._state, loss, data[rows], y[rows], N_LAST)
     np.testing.assert_allclose(estimator.gradient_norms_, [expected], rtol=1e-6)
 
 
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-@cut_short
-@BOTH
-def test_they_weigh_samples_as_the_loss_does(make, data, momentum):
+@ignore_convergence_warning
+@BY_ESTIMATOR
+def test_norms_use_sample_weights(make, data, momentum):
     loss, y = loss_and_targets(make)
-    estimator = frozen(make, loss=loss, momentum=momentum).fit(data, y, WEIGHT)
+    estimator = make_frozen(make, loss=loss, momentum=momentum).fit(data, y, WEIGHT)
     rows = last_rows(estimator)
-    expected = norms_by_differences(
+    expected = numerical_norms(
         estimator._state, loss, data[rows], y[rows], N_LAST, WEIGHT[rows]
     )
     np.testing.assert_allclose(estimator.gradient_norms_, [expected], rtol=1e-6)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 2.0, 250.0])
-@cut_short
-@BOTH
-def test_rows_that_are_left_out_have_the_norm_they_have_else(make, alpha):
-    # A decay of the weights so strong that the scale they are kept with is tiny.
+@ignore_convergence_warning
+@BY_ESTIMATOR
+def test_norms_of_lazy_sparse_updates_match_dense_updates(make, alpha):
+    # A strong penalty makes the scale factor of the lazily updated weights tiny.
     loss, y = loss_and_targets(make)
     params = dict(
         loss=loss, alpha=alpha, momentum=0.0, learning_rate_init=0.05, max_iter=5
     )
-    sparse = frozen(make).set_params(**params).fit(SPARSE, y)
-    dense = frozen(make).set_params(**params).fit(SPARSE.toarray(), y)
+    sparse = make_frozen(make).set_params(**params).fit(SPARSE, y)
+    dense = make_frozen(make).set_params(**params).fit(SPARSE.toarray(), y)
     np.testing.assert_allclose(sparse.gradient_norms_, dense.gradient_norms_, rtol=1e-7)
 
 
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
-@cut_short
-@BOTH
-def test_they_are_taken_before_the_step(make, data):
-    # One batch an epoch: the norms of epoch k are those at the weights before it.
+@ignore_convergence_warning
+@BY_ESTIMATOR
+def test_norms_are_computed_before_the_update(make, data):
+    # With one batch per epoch, the norms of an epoch belong to its initial weights.
     loss, y = loss_and_targets(make)
     params = dict(learning_rate_init=0.5, momentum=0.0, batch_size=90, loss=loss)
-    before = frozen(make).set_params(**params).fit(data, y)
-    after = frozen(make).set_params(**params, max_iter=2).fit(data, y)
-    expected = norms_by_differences(before._state, loss, data, y, len(y))
+    before = make_frozen(make).set_params(**params).fit(data, y)
+    after = make_frozen(make).set_params(**params, max_iter=2).fit(data, y)
+    expected = numerical_norms(before._state, loss, data, y, len(y))
     np.testing.assert_allclose(after.gradient_norms_[1], expected, rtol=1e-6)
 
 
-@cut_short
-@BOTH
+@ignore_convergence_warning
+@BY_ESTIMATOR
 @pytest.mark.parametrize("alpha", [0.0, 3.0])
-def test_under_lbfgs_they_are_those_of_all_samples_at_the_end_of_the_epoch(make, alpha):
+def test_lbfgs_norms_are_from_all_samples_at_end_of_iteration(make, alpha):
     loss, y = loss_and_targets(make)
     settings = dict(solver="lbfgs", loss=loss, standardize=False, alpha=alpha, tol=1e-6)
     for n_epochs in (1, 3):
         estimator = small(make, max_iter=n_epochs, **settings).fit(X, y)
         assert estimator.n_iter_ == n_epochs
-        expected = norms_by_differences(estimator._state, loss, X, y, len(y))
+        expected = numerical_norms(estimator._state, loss, X, y, len(y))
         np.testing.assert_allclose(
             estimator.gradient_norms_[-1], expected, rtol=1e-5, atol=1e-8
         )
 
 
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
-@cut_short
-@BOTH
-def test_under_lbfgs_they_are_those_of_all_samples_however_many(
-    make, data, monkeypatch
-):
+@ignore_convergence_warning
+@BY_ESTIMATOR
+def test_lbfgs_norms_do_not_depend_on_block_size(make, data, monkeypatch):
     _, y = loss_and_targets(make)
     whole, in_blocks = (small(make, solver="lbfgs", max_iter=3) for _ in range(2))
     whole.fit(data, y)
@@ -165,9 +165,9 @@ def test_under_lbfgs_they_are_those_of_all_samples_however_many(
 
 @pytest.mark.parametrize("solver", ["lbfgs", *OPTIMIZERS])
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
-@cut_short
-@BOTH
-def test_they_are_nearly_the_same_in_single_precision(make, data, solver):
+@ignore_convergence_warning
+@BY_ESTIMATOR
+def test_float32_norms_are_close_to_float64_norms(make, data, solver):
     _, y = loss_and_targets(make)
     single, double = (
         small(make, solver=solver, dtype=dtype, max_iter=3, tol=1e-9)
@@ -179,9 +179,9 @@ def test_they_are_nearly_the_same_in_single_precision(make, data, solver):
     np.testing.assert_allclose(single, double, rtol=2e-3)
 
 
-@cut_short
-def test_tiny_gradients_in_single_precision_are_not_lost():
-    # Their squares are, long before they are themselves.
+@ignore_convergence_warning
+def test_norms_of_tiny_float32_gradients_do_not_underflow():
+    # The squares of the gradients underflow in float32, but the gradients do not.
     single, double = (
         classifier(dtype=dtype, max_iter=1, activation="sigmoid", loss="log_loss")
         .set_params(hidden_layer_sizes=(8,) * 40)
@@ -194,7 +194,7 @@ def test_tiny_gradients_in_single_precision_are_not_lost():
     np.testing.assert_allclose(single[normal], double[normal], rtol=1e-2)
 
 
-# ----------------------------------------------------------------- their shape
+# ---------------------------------------------------------------------------- shape
 
 
 @pytest.mark.parametrize(
@@ -210,17 +210,17 @@ def test_tiny_gradients_in_single_precision_are_not_lost():
     ids=str,
 )
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
-def test_there_is_a_row_an_epoch_and_a_column_a_layer(data, params):
+def test_norms_have_one_row_per_epoch_and_one_column_per_layer(data, params):
     net = classifier(**params).set_params(hidden_layer_sizes=(7, 6, 5)).fit(data, CODES)
     norms = net.gradient_norms_
     assert norms.shape == (len(net.loss_curve_), 4) == (net.n_iter_, 4)
     assert np.isfinite(norms).all()
-    # Dropout may drop all of a layer in a small batch.
+    # Dropout may drop all units of a layer in a small batch.
     assert (norms > 0.0).mean() > (0.9 if params else 0.99)
 
 
 @ESTIMATORS
-def test_rows_are_added_by_partial_fit_and_warm_starts(make, y):
+def test_partial_fit_and_warm_start_append_rows(make, y):
     estimator = small(make, warm_start=True).fit(X, y)
     first = estimator.gradient_norms_
     estimator.partial_fit(X, y)
@@ -234,29 +234,27 @@ def test_rows_are_added_by_partial_fit_and_warm_starts(make, y):
 
 
 @ESTIMATORS
-def test_without_an_epoch_there_are_columns_all_the_same(make, y):
+def test_norms_without_epochs_have_one_column_per_layer(make, y):
     estimator = small(make, solver="lbfgs", tol=1e9).fit(X, y)
     assert estimator.gradient_norms_.shape == (0, 2)
 
 
 @ESTIMATORS
-def test_editing_them_has_no_effect(make, y):
+def test_changing_returned_norms_has_no_effect(make, y):
     estimator = small(make).fit(X, y)
     before = estimator.gradient_norms_
     estimator.gradient_norms_[...] = 0.0
     np.testing.assert_array_equal(estimator.gradient_norms_, before)
 
 
-# -------------------------------------------------------------- what they show
+# -------------------------------------------------------------- vanishing gradients
 
 
 @pytest.mark.parametrize(
     ("activation", "vanishes"), [("sigmoid", True), ("tanh", False), ("relu", False)]
 )
 @ESTIMATORS
-def test_the_gradient_vanishes_in_a_deep_sigmoid_net_alone(
-    make, y, activation, vanishes
-):
+def test_gradient_vanishes_only_in_deep_sigmoid_network(make, y, activation, vanishes):
     deep = make((8,) * 10, activation, tol=1e3, n_iter_no_change=3, random_state=0)
     first, *_, last = np.median(deep.fit(X, y).gradient_norms_, axis=0)
     assert (first < 1e-4 * last) == vanishes

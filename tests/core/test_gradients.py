@@ -1,4 +1,4 @@
-"""Every derivative of the core against central differences of what it derives."""
+"""Compare all derivatives of the core with central differences."""
 
 from itertools import product
 
@@ -26,7 +26,7 @@ ALPHA = 0.7
 by_output_activation = pytest.mark.parametrize("name", sorted(OUTPUT_ACTIVATIONS))
 by_loss = pytest.mark.parametrize("name", sorted(LOSSES))
 
-# Written out anew, elementwise (or over rows), to compare `forward` with.
+# Independent reference formulas for `forward`: elementwise, or over rows.
 ACTIVATION_FORMULAS = {
     "identity": lambda z: z,
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
@@ -45,7 +45,7 @@ ACTIVATION_FORMULAS = {
     ),
 }
 
-# Loss of one output a with target y; those of Huber and Quantile by default.
+# Loss of one output a with target y; Huber and Quantile with default settings.
 LOSS_FORMULAS = {
     "squared_error": lambda y, a: (y - a) ** 2 / 2,
     "log_loss": lambda y, a: -y * np.log(a),
@@ -68,7 +68,7 @@ WEIGHTINGS = {
 
 
 class Float32Only(np.ndarray):
-    """An array that refuses arithmetic with anything that would make it float64."""
+    """Array that raises if an operation involves float64."""
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         for x in (*inputs, *(out or ())):
@@ -83,7 +83,7 @@ class Float32Only(np.ndarray):
 
 
 def draw_z(rng, shape=(N_ROWS, N_OUTPUTS)):
-    """Draw weighted inputs of either sign, none of them near the kink at zero."""
+    """Draw weighted inputs of both signs, away from the kink at zero."""
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.05, 3.0, shape)
 
 
@@ -103,7 +103,7 @@ def default_output(loss_name):
 
 
 def draw_outputs(rng, loss_name):
-    """Draw outputs of the kind that the loss is meant for."""
+    """Draw outputs from the default output activation of the loss."""
     return forward(OUTPUT_ACTIVATIONS[default_output(loss_name)](), draw_z(rng))
 
 
@@ -114,7 +114,7 @@ def forward(activation, z):
 
 
 def backward(activation, z, delta):
-    """Return delta times the slope; nan is in all that may not be read."""
+    """Return delta times the derivative; arrays that must not be read contain NaN."""
     a, delta = forward(activation, z), delta.copy()
     z = z.copy() if activation.needs_z else np.full_like(z, np.nan)
     activation.backward(delta, a, z, np.full_like(z, np.nan))
@@ -123,8 +123,8 @@ def backward(activation, z, delta):
 
 def value(loss, y, a):
     out = np.full_like(a, np.nan)
-    by_z = isinstance(loss, BinaryLogLoss)
-    loss.value(y, a, logit(a) if by_z else np.full_like(a, np.nan), out)
+    needs_z = isinstance(loss, BinaryLogLoss)
+    loss.value(y, a, logit(a) if needs_z else np.full_like(a, np.nan), out)
     return out
 
 
@@ -138,14 +138,14 @@ def assert_gradient(computed, differences):
     np.testing.assert_allclose(computed, differences, rtol=1e-6, atol=1e-8)
 
 
-def assert_single(computed, expected):
-    """Compare what was computed in float32 with the same in float64."""
+def assert_close_to_float64(computed, expected):
+    """Compare a float32 result with the float64 result."""
     assert computed.dtype == np.float32
     np.testing.assert_allclose(np.asarray(computed), expected, rtol=1e-4, atol=1e-5)
 
 
 def check_activation(activation, z, delta):
-    """Compare `backward` with differences of `forward`, one column after another."""
+    """Compare `backward` with central differences of `forward`, column by column."""
     products = np.empty_like(z)
     for j in range(z.shape[1]):
         step = np.zeros_like(z)
@@ -156,7 +156,7 @@ def check_activation(activation, z, delta):
 
 
 def check_loss(loss, y, a):
-    """Compare `gradient` with differences of `value`."""
+    """Compare `gradient` with central differences of `value`."""
     difference = value(loss, y, a + STEP) - value(loss, y, a - STEP)
     assert_gradient(gradient(loss, y, a), difference / (2 * STEP))
 
@@ -175,8 +175,8 @@ def make_objective(rng, samples, loss, hidden, output):
     return Objective(network, loss, ALPHA, samples.mean_weight)
 
 
-def evaluator(objective, samples):
-    """Return the function that computes C of all samples, and its gradient."""
+def make_cost_and_gradient(objective, samples):
+    """Return a function that computes the cost of all samples and its gradient."""
     work = objective.workspace(samples, len(samples))
     samples.slice(slice(0, len(samples)), work)
     network = objective.network
@@ -192,8 +192,8 @@ def evaluator(objective, samples):
     return evaluate
 
 
-def differences_in(params, cost):
-    """Return the central differences of cost() in each of the parameters."""
+def central_differences(params, cost):
+    """Return the central differences of ``cost()`` in each parameter."""
     differences = np.empty_like(params)
     for i, middle in enumerate(params.copy()):
         params[i] = middle + STEP
@@ -205,32 +205,32 @@ def differences_in(params, cost):
 
 
 def check_network(objective, samples):
-    """Compare the gradient of a whole network with differences of its cost."""
-    evaluate = evaluator(objective, samples)
+    """Compare the gradient of a network with central differences of its cost."""
+    evaluate = make_cost_and_gradient(objective, samples)
     _, computed = evaluate()
     params = objective.network.params
-    assert_gradient(computed, differences_in(params, lambda: evaluate()[0]))
+    assert_gradient(computed, central_differences(params, lambda: evaluate()[0]))
 
 
-# ------------------------------------------------------------------- activations
+# ---------------------------------------------------------------------- activations
 
 
 @by_output_activation
-def test_activation_is_what_its_formula_says(name):
+def test_activation_matches_formula(name):
     z = draw_z(np.random.default_rng(0))
     a = forward(OUTPUT_ACTIVATIONS[name](), z)
     np.testing.assert_allclose(a, ACTIVATION_FORMULAS[name](z), rtol=1e-13, atol=1e-15)
 
 
 @by_output_activation
-def test_backward_of_activation_is_the_derivative_of_forward(name):
+def test_activation_backward_matches_central_differences(name):
     rng = np.random.default_rng(1)
     z, delta = draw_z(rng), rng.normal(size=(N_ROWS, N_OUTPUTS))
     check_activation(OUTPUT_ACTIVATIONS[name](), z, delta)
 
 
 @by_output_activation
-def test_activation_works_in_place_unless_it_needs_z(name):
+def test_activation_supports_in_place_forward_unless_it_needs_z(name):
     activation, z = OUTPUT_ACTIVATIONS[name](), draw_z(np.random.default_rng(2))
     expected, out = forward(activation, z), z.copy()
     if activation.needs_z:
@@ -242,18 +242,20 @@ def test_activation_works_in_place_unless_it_needs_z(name):
 
 
 @by_output_activation
-def test_activation_of_float32_computes_in_float32(name):
+def test_activation_computes_in_float32(name):
     rng = np.random.default_rng(3)
     activation = OUTPUT_ACTIVATIONS[name]()
     z, delta = draw_z(rng), rng.normal(size=(N_ROWS, N_OUTPUTS))
     z32, delta32 = (x.astype(np.float32).view(Float32Only) for x in (z, delta))
-    assert_single(forward(activation, z32), forward(activation, z))
-    assert_single(backward(activation, z32, delta32), backward(activation, z, delta))
+    assert_close_to_float64(forward(activation, z32), forward(activation, z))
+    assert_close_to_float64(
+        backward(activation, z32, delta32), backward(activation, z, delta)
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", sorted(set(OUTPUT_ACTIVATIONS) - {"exp"}))
-def test_saturated_neurons_stay_finite(name, dtype):
+def test_saturated_activations_are_finite(name, dtype):
     z = np.array([[-1e4, 1e4, 0.0], [-100.0, 100.0, 90.0]], dtype)
     activation = OUTPUT_ACTIVATIONS[name]()
     assert np.isfinite(forward(activation, z)).all()
@@ -261,21 +263,21 @@ def test_saturated_neurons_stay_finite(name, dtype):
 
 
 @by_output_activation
-def test_only_activations_called_positive_are_positive_everywhere(name):
+def test_positive_attribute_matches_sign_of_outputs(name):
     a = forward(OUTPUT_ACTIVATIONS[name](), draw_z(np.random.default_rng(4)))
     assert OUTPUT_ACTIVATIONS[name].positive == (a > 0).all()
 
 
-def test_slope_of_relu_is_zero_at_zero():
+def test_relu_derivative_is_zero_at_zero():
     z = np.zeros((1, 1))
     assert backward(ACTIVATIONS["relu"](), z, np.ones((1, 1))) == 0.0
 
 
-# ------------------------------------------------------------------------ losses
+# --------------------------------------------------------------------------- losses
 
 
 @by_loss
-def test_loss_is_what_its_formula_says(name):
+def test_loss_matches_formula(name):
     rng = np.random.default_rng(5)
     y, a = draw_targets(rng, name), draw_outputs(rng, name)
     np.testing.assert_allclose(
@@ -284,7 +286,7 @@ def test_loss_is_what_its_formula_says(name):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("weighting", ["alike", "weighted"])
+@pytest.mark.parametrize("weighting", ["unweighted", "weighted"])
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -293,7 +295,7 @@ def test_loss_is_what_its_formula_says(name):
         ("quantile", {"quantile": (0.05, 0.7)}),
     ],
 )
-def test_total_of_a_loss_is_the_sum_of_its_values(name, settings, weighting, order):
+def test_loss_total_is_sum_of_values(name, settings, weighting, order):
     rng = np.random.default_rng(22)
     loss = LOSSES[name](**settings)
     y, a = draw_targets(rng, name), draw_outputs(rng, name)
@@ -307,7 +309,7 @@ def test_total_of_a_loss_is_the_sum_of_its_values(name, settings, weighting, ord
 
 
 @by_loss
-def test_gradient_of_loss_is_the_derivative_of_its_value(name):
+def test_loss_gradient_matches_central_differences(name):
     rng = np.random.default_rng(6)
     check_loss(LOSSES[name](), draw_targets(rng, name), draw_outputs(rng, name))
 
@@ -323,39 +325,39 @@ def test_gradient_of_loss_is_the_derivative_of_its_value(name):
     ],
     ids=str,
 )
-def test_gradient_of_loss_heeds_its_settings(loss):
+def test_loss_gradient_with_settings(loss):
     rng = np.random.default_rng(7)
     y, a = 2.0 * rng.normal(size=(2, 20, 3))
     check_loss(loss, y, a)
 
 
-def test_quantile_weighs_targets_above_and_below():
+def test_quantile_loss_is_asymmetric():
     y, a = np.array([[3.0, -3.0]]), np.zeros((1, 2))
     np.testing.assert_allclose(value(Quantile(0.9), y, a), [[2.7, 0.3]])
     np.testing.assert_allclose(gradient(Quantile(0.9), y, a), [[-0.9, 0.1]])
 
 
-def test_several_quantiles_weigh_each_output_by_its_own():
+def test_each_output_has_its_own_quantile():
     y, a = np.array([[3.0, 3.0, -3.0]]), np.zeros((1, 3))
     several = Quantile((0.1, 0.9, 0.9))
     np.testing.assert_allclose(value(several, y, a), [[0.3, 2.7, 0.3]])
     np.testing.assert_allclose(gradient(several, y, a), [[-0.1, -0.9, 0.1]])
 
 
-def test_huber_goes_over_into_a_line_at_delta():
+def test_huber_is_linear_beyond_delta():
     y, a = np.zeros((1, 3)), np.array([[-5.0, 0.5, 2.0]])
     np.testing.assert_allclose(value(Huber(2.0), y, a), [[8.0, 0.125, 2.0]])
     np.testing.assert_allclose(gradient(Huber(2.0), y, a), [[-2.0, 0.5, 2.0]])
 
 
 @pytest.mark.parametrize("name", ["absolute_error", "quantile"])
-def test_slope_of_a_loss_with_a_kink_is_zero_at_the_kink(name):
+def test_loss_gradient_is_zero_at_kink(name):
     y = np.array([[1.5, -2.0]])
     np.testing.assert_array_equal(gradient(LOSSES[name](), y, y.copy()), [[0.0, 0.0]])
 
 
 @pytest.mark.parametrize("name", [n for n, loss in LOSSES.items() if loss.canonical])
-def test_slopes_of_a_canonical_pair_cancel(name):
+def test_canonical_output_error_is_residual(name):
     rng = np.random.default_rng(8)
     loss, activation = LOSSES[name](), LOSSES[name].canonical()
     y, z = draw_targets(rng, name), draw_z(rng)
@@ -364,13 +366,13 @@ def test_slopes_of_a_canonical_pair_cancel(name):
     np.testing.assert_allclose(error, a - y, rtol=1e-12, atol=1e-14)
 
 
-def test_cross_entropy_stays_exact_where_the_output_has_rounded_to_one():
+def test_binary_log_loss_is_exact_for_saturated_outputs():
     y, z, out = np.array([[0.0, 1.0]]), np.array([[800.0, 800.0]]), np.empty((1, 2))
     LOSSES["binary_log_loss"]().value(y, expit(z), z, out)
     np.testing.assert_array_equal(out, [[800.0, 0.0]])
 
 
-def test_log_loss_of_a_probability_that_underflowed_is_finite():
+def test_log_loss_is_finite_for_zero_probability():
     y, a = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
     np.testing.assert_allclose(
         value(LOSSES["log_loss"](), y, a), [[-np.log(np.finfo(float).tiny), 0.0]]
@@ -378,21 +380,21 @@ def test_log_loss_of_a_probability_that_underflowed_is_finite():
 
 
 @by_loss
-def test_loss_of_float32_computes_in_float32(name):
+def test_loss_computes_in_float32(name):
     rng = np.random.default_rng(9)
     y, a, loss = draw_targets(rng, name), draw_outputs(rng, name), LOSSES[name]()
     y32, a32 = (x.astype(np.float32).view(Float32Only) for x in (y, a))
-    assert_single(value(loss, y32, a32), value(loss, y, a))
-    assert_single(gradient(loss, y32, a32), gradient(loss, y, a))
+    assert_close_to_float64(value(loss, y32, a32), value(loss, y, a))
+    assert_close_to_float64(gradient(loss, y32, a32), gradient(loss, y, a))
 
 
-# ---------------------------------------------------------------- whole networks
+# ------------------------------------------------------------------- whole networks
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 @pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
-def test_gradient_of_networks_with_hidden_layers(hidden, loss, weighting):
+def test_network_gradient_with_hidden_layers(hidden, loss, weighting):
     rng = np.random.default_rng(10)
     output = OUTPUT_ACTIVATIONS[default_output(loss)]()
     for depth, sparse in product((1, 2), (False, True)):
@@ -412,7 +414,7 @@ def test_gradient_of_networks_with_hidden_layers(hidden, loss, weighting):
         if LOSSES[loss]().accepts(OUTPUT_ACTIVATIONS[output]())
     ],
 )
-def test_gradient_with_every_output_the_loss_accepts(loss, output, weighting):
+def test_network_gradient_with_each_accepted_output_activation(loss, output, weighting):
     rng = np.random.default_rng(11)
     for hidden, sparse in product(([], [Tanh()]), (False, True)):
         samples = draw_problem(rng, loss, weighting, sparse)
@@ -424,7 +426,7 @@ def test_gradient_with_every_output_the_loss_accepts(loss, output, weighting):
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
-def test_gradient_of_several_quantiles_that_do_not_cross(weighting):
+def test_network_gradient_with_non_crossing_quantiles(weighting):
     rng = np.random.default_rng(18)
     for hidden, sparse in product(([], [Tanh()]), (False, True)):
         samples = draw_problem(rng, "quantile", weighting, sparse)
@@ -434,7 +436,7 @@ def test_gradient_of_several_quantiles_that_do_not_cross(weighting):
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 @by_loss
-def test_cost_and_gradient_are_those_of_the_equation_written_out(name, weighting):
+def test_cost_and_gradient_match_reference_equations(name, weighting):
     rng = np.random.default_rng(12)
     samples = draw_problem(rng, name, weighting)
     output = default_output(name)
@@ -444,7 +446,7 @@ def test_cost_and_gradient_are_those_of_the_equation_written_out(name, weighting
     params = objective.network.params.copy()
     weight = np.ones(N_ROWS) if samples.weight is None else samples.weight
 
-    def plain_cost():
+    def reference_cost():
         W1, W2, b1, b2 = np.split(params, np.cumsum([N_INPUTS * 4, 4 * N_OUTPUTS, 4]))
         W1, W2 = W1.reshape(N_INPUTS, 4), W2.reshape(4, N_OUTPUTS)
         a = ACTIVATION_FORMULAS[output](np.tanh(samples.X @ W1 + b1) @ W2 + b2)
@@ -452,24 +454,24 @@ def test_cost_and_gradient_are_those_of_the_equation_written_out(name, weighting
         penalty = ALPHA / 2 * ((W1**2).sum() + (W2**2).sum())
         return (weight @ losses + penalty) / (N_ROWS * weight.mean())
 
-    cost, computed = evaluator(objective, samples)()
-    np.testing.assert_allclose(cost, plain_cost(), rtol=1e-12)
-    assert_gradient(computed, differences_in(params, plain_cost))
+    cost, computed = make_cost_and_gradient(objective, samples)()
+    np.testing.assert_allclose(cost, reference_cost(), rtol=1e-12)
+    assert_gradient(computed, central_differences(params, reference_cost))
 
 
-def test_samples_of_weight_zero_leave_no_trace():
+def test_zero_weight_samples_do_not_affect_cost_or_gradient():
     rng = np.random.default_rng(13)
     samples = draw_problem(rng, "squared_error", "some weights zero")
     objective = make_objective(rng, samples, SquaredError(), [Tanh()], Tanh())
-    before = evaluator(objective, samples)()
+    before = make_cost_and_gradient(objective, samples)()
     samples.X[samples.weight == 0] = 5.0
     samples.targets[samples.weight == 0] = -5.0
-    after = evaluator(objective, samples)()
+    after = make_cost_and_gradient(objective, samples)()
     np.testing.assert_allclose(after[0], before[0], rtol=1e-14)
     np.testing.assert_allclose(after[1], before[1], rtol=1e-12, atol=1e-15)
 
 
-def test_gradient_of_float32_is_float32():
+def test_network_gradient_computes_in_float32():
     rng = np.random.default_rng(14)
     samples = draw_problem(rng, "squared_error", "weighted")
     objective = make_objective(rng, samples, SquaredError(), [Tanh()], Tanh())
@@ -480,35 +482,35 @@ def test_gradient_of_float32_is_float32():
         weight=samples.weight.astype(np.float32),
     )
     objective32 = Objective(network32, SquaredError(), ALPHA, single.mean_weight)
-    cost, computed = evaluator(objective32, single)()
-    expected_cost, expected = evaluator(objective, samples)()
+    cost, computed = make_cost_and_gradient(objective32, single)()
+    expected_cost, expected = make_cost_and_gradient(objective, samples)()
     np.testing.assert_allclose(cost, expected_cost, rtol=1e-5)
-    assert_single(computed, expected)
+    assert_close_to_float64(computed, expected)
 
 
-# ------------------------------------------- the checks themselves, able to fail
+# ----------------------------------------------------- the checks detect wrong code
 
 
-def slope_without_square(self, delta, a, z, scratch):
+def tanh_derivative_without_square(self, delta, a, z, scratch):
     delta *= 1.0 - a
 
 
-def gradient_of_the_wrong_sign(self, y, a, out):
+def gradient_with_wrong_sign(self, y, a, out):
     np.subtract(y, a, out=out)
 
 
-def test_check_of_activations_sees_a_wrong_slope(monkeypatch):
+def test_check_activation_detects_wrong_derivative(monkeypatch):
     z = draw_z(np.random.default_rng(15))
     check_activation(Tanh(), z, np.ones_like(z))
-    monkeypatch.setattr(Tanh, "backward", slope_without_square)
+    monkeypatch.setattr(Tanh, "backward", tanh_derivative_without_square)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_activation(Tanh(), z, np.ones_like(z))
 
 
-def test_check_of_losses_sees_a_wrong_sign(monkeypatch):
+def test_check_loss_detects_wrong_sign(monkeypatch):
     y, a = np.random.default_rng(16).normal(size=(2, N_ROWS, N_OUTPUTS))
     check_loss(SquaredError(), y, a)
-    monkeypatch.setattr(SquaredError, "gradient", gradient_of_the_wrong_sign)
+    monkeypatch.setattr(SquaredError, "gradient", gradient_with_wrong_sign)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_loss(SquaredError(), y, a)
 
@@ -516,17 +518,17 @@ def test_check_of_losses_sees_a_wrong_sign(monkeypatch):
 @pytest.mark.parametrize(
     ("owner", "method", "wrong"),
     [
-        (Tanh, "backward", slope_without_square),
-        (SquaredError, "gradient", gradient_of_the_wrong_sign),
+        (Tanh, "backward", tanh_derivative_without_square),
+        (SquaredError, "gradient", gradient_with_wrong_sign),
         (
             Objective,
             "penalize",
             lambda self, weights, grad, n_rows, scratch: self.penalty(n_rows),
         ),
     ],
-    ids=["slope", "loss", "penalty"],
+    ids=["activation", "loss", "penalty"],
 )
-def test_check_of_networks_sees_what_is_wrong(monkeypatch, owner, method, wrong):
+def test_check_network_detects_wrong_code(monkeypatch, owner, method, wrong):
     rng = np.random.default_rng(17)
     samples = draw_problem(rng, "squared_error")
     objective = make_objective(rng, samples, SquaredError(), [Tanh()], Tanh())
@@ -536,27 +538,27 @@ def test_check_of_networks_sees_what_is_wrong(monkeypatch, owner, method, wrong)
         check_network(objective, samples)
 
 
-def test_check_of_precision_sees_a_scalar_of_float64():
+def test_float32_only_detects_float64_scalar():
     x = np.ones((2, 2), np.float32).view(Float32Only)
     np.multiply(x, 0.5, out=x)
     with pytest.raises(AssertionError, match="in float64"):
         np.multiply(x, np.float64(0.5), out=x)
 
 
-def test_every_part_of_the_core_is_checked():
+def test_all_activations_and_losses_have_a_formula():
     assert set(ACTIVATION_FORMULAS) == set(OUTPUT_ACTIVATIONS)
     assert set(LOSS_FORMULAS) == set(LOSSES)
 
 
-def test_several_quantiles_are_served_by_increasing_outputs_alone():
+def test_several_quantiles_only_accept_increasing_outputs():
     several = Quantile((0.1, 0.9))
-    serving = [n for n, f in OUTPUT_ACTIVATIONS.items() if several.accepts(f())]
-    assert serving == ["increasing"]
+    accepted = [n for n, f in OUTPUT_ACTIVATIONS.items() if several.accepts(f())]
+    assert accepted == ["increasing"]
     assert all(Quantile(0.1).accepts(f()) for f in OUTPUT_ACTIVATIONS.values())
 
 
-def test_log_loss_refuses_an_activation_derived_from_sigmoid():
-    # It is computed from z, which stands for another output there.
+def test_binary_log_loss_rejects_subclass_of_sigmoid():
+    # The loss is computed from z, and a subclass may map z to other outputs.
     class Steep(Sigmoid):
         pass
 

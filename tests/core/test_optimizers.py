@@ -1,4 +1,4 @@
-"""Every optimiser against its formula, written down as the papers have it."""
+"""Compare all optimizers with their published formulas."""
 
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ by_optimizer = pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 
 
 class Float32Only(np.ndarray):
-    """An array that refuses arithmetic with anything that would make it float64."""
+    """Array that raises if an operation involves float64."""
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         for x in (*inputs, *(out or ())):
@@ -30,18 +30,18 @@ class Float32Only(np.ndarray):
 
 
 def run(optimizer, w, gradient, n_steps, rate=RATE, dtype=np.float64, kind=np.ndarray):
-    """Yield the parameters after each of the steps down ``gradient(w)``."""
+    """Yield the parameters after each step along ``-gradient(w)``."""
     params = np.array(w, dtype).view(kind)
     slots = np.zeros((optimizer.slots, params.size), dtype).view(kind)
     for t in range(1, n_steps + 1):
-        # Whatever is left in the scratch array must not matter.
+        # The content of the scratch array must not affect the result.
         scratch = np.full_like(params, np.nan)
         grad = np.array(gradient(np.asarray(params)), dtype).view(kind)
         optimizer.step(params, grad, slots, scratch, rate, t)
         yield np.array(params)
 
 
-# ------------------------------------------------------- the papers' formulas
+# --------------------------------------------------------------- reference formulas
 
 
 def sgd(w, gradient, rate):
@@ -60,10 +60,10 @@ def momentum(w, gradient, rate, mu):
 
 
 def nesterov(w, gradient, rate, mu):
-    """Sutskever et al. (2013), equations 3 and 4, whose gradient is taken ahead.
+    """Sutskever et al. (2013), equations 3 and 4, with the lookahead gradient.
 
-    The network holds the point looked ahead to, ``theta + mu v``, and so the
-    gradient at its parameters is the one that the equations ask for.
+    The network stores the lookahead point ``theta + mu v``, so the gradient at its
+    parameters is the gradient in the equations.
     """
     v, theta = np.zeros_like(w), w
     while True:
@@ -73,7 +73,7 @@ def nesterov(w, gradient, rate, mu):
 
 
 def adam(w, gradient, rate, beta_1, beta_2, epsilon):
-    """Kingma and Ba (2015), end of section 2: the corrections in the rate."""
+    """Kingma and Ba (2015), end of section 2: bias correction in the rate."""
     m, v, t = np.zeros_like(w), np.zeros_like(w), 0
     while True:
         g, t = gradient(w), t + 1
@@ -84,8 +84,8 @@ def adam(w, gradient, rate, beta_1, beta_2, epsilon):
         yield w
 
 
-def adam_of_algorithm_1(w, gradient, rate, beta_1, beta_2):
-    """The same with m_hat and v_hat, without epsilon."""
+def adam_algorithm_1(w, gradient, rate, beta_1, beta_2):
+    """Kingma and Ba (2015), algorithm 1, with m_hat and v_hat; epsilon is zero."""
     m, v, t = np.zeros_like(w), np.zeros_like(w), 0
     while True:
         g, t = gradient(w), t + 1
@@ -113,20 +113,20 @@ FORMULAS = [
     (Adam(), adam, (0.9, 0.999, 1e-8)),
     (Adam(0.0, 0.9, 0.1), adam, (0.0, 0.9, 0.1)),
     (Adam(0.7, 0.0, 1e-3), adam, (0.7, 0.0, 1e-3)),
-    (Adam(0.8, 0.99, 1e-30), adam_of_algorithm_1, (0.8, 0.99)),
+    (Adam(0.8, 0.99, 1e-30), adam_algorithm_1, (0.8, 0.99)),
     (AdamW(0.8, 0.95, 1e-4), adam, (0.8, 0.95, 1e-4)),
     (RMSProp(), rmsprop, (0.999, 1e-8)),
     (RMSProp(0.9, 0.1), rmsprop, (0.9, 0.1)),
 ]
 
-# A convex quadratic whose curvatures differ tenfold.
+# A convex quadratic; its largest curvature is ten times its smallest.
 CURVATURES = np.array([1.0, 0.3, 0.1])
-LOWEST = np.array([2.0, -1.0, 0.5])
+MINIMUM = np.array([2.0, -1.0, 0.5])
 START = np.array([-1.0, 3.0, -2.0])
 
 
-def slope(w):
-    return CURVATURES * (w - LOWEST)
+def quadratic_gradient(w):
+    return CURVATURES * (w - MINIMUM)
 
 
 @pytest.mark.parametrize(
@@ -134,43 +134,50 @@ def slope(w):
     FORMULAS,
     ids=lambda x: getattr(x, "__name__", x),
 )
-def test_steps_are_those_of_the_formula(optimizer, formula, settings):
-    expected = formula(START, slope, RATE, *settings)
-    for w in run(optimizer, START, slope, n_steps=12):
+def test_steps_match_formula(optimizer, formula, settings):
+    expected = formula(START, quadratic_gradient, RATE, *settings)
+    for w in run(optimizer, START, quadratic_gradient, n_steps=12):
         np.testing.assert_allclose(w, next(expected), rtol=1e-12)
 
 
 FIRST_STEPS = {
-    "plain descent": (SGD(momentum=0), lambda g: g),
-    "momentum starts at rest": (SGD(0.9, nesterovs_momentum=False), lambda g: g),
-    "nesterov looks ahead at once": (SGD(0.9), lambda g: 1.9 * g),
-    "adam takes the sign": (Adam(), np.sign),
-    "adamw takes the sign": (AdamW(), np.sign),
-    "rmsprop lengthens the sign": (RMSProp(0.99), lambda g: 10.0 * np.sign(g)),
+    "sgd without momentum": (SGD(momentum=0), lambda g: g),
+    "momentum starts with zero velocity": (
+        SGD(0.9, nesterovs_momentum=False),
+        lambda g: g,
+    ),
+    "nesterov includes lookahead": (SGD(0.9), lambda g: 1.9 * g),
+    "adam uses the sign": (Adam(), np.sign),
+    "adamw uses the sign": (AdamW(), np.sign),
+    "rmsprop scales the sign": (RMSProp(0.99), lambda g: 10.0 * np.sign(g)),
 }
 
 
-@pytest.mark.parametrize("what", FIRST_STEPS)
-def test_first_step_in_closed_form(what):
-    optimizer, direction = FIRST_STEPS[what]
-    (w,) = run(optimizer, START, slope, n_steps=1)
-    np.testing.assert_allclose(START - w, RATE * direction(slope(START)), rtol=1e-5)
+@pytest.mark.parametrize("case", FIRST_STEPS)
+def test_first_step_in_closed_form(case):
+    optimizer, direction = FIRST_STEPS[case]
+    (w,) = run(optimizer, START, quadratic_gradient, n_steps=1)
+    np.testing.assert_allclose(
+        START - w, RATE * direction(quadratic_gradient(START)), rtol=1e-5
+    )
 
 
 @by_optimizer
-def test_zero_gradient_moves_nothing(name):
+def test_zero_gradient_does_not_change_parameters(name):
     for w in run(OPTIMIZERS[name](), START, np.zeros_like, n_steps=3):
         np.testing.assert_array_equal(w, START)
 
 
 @by_optimizer
-def test_every_optimizer_minimises_a_convex_quadratic(name):
+def test_all_optimizers_minimize_convex_quadratic(name):
     rates = {"sgd": 0.1}
-    *_, w = run(OPTIMIZERS[name](), START, slope, 3000, rates.get(name, 0.01))
-    np.testing.assert_allclose(w, LOWEST, atol=0.01)
+    *_, w = run(
+        OPTIMIZERS[name](), START, quadratic_gradient, 3000, rates.get(name, 0.01)
+    )
+    np.testing.assert_allclose(w, MINIMUM, atol=0.01)
 
 
-def test_descent_of_a_parabola_ends_at_its_vertex():
+def test_gradient_descent_on_parabola():
     # y = x^2 - 4x + 6 from x = 8 at rate 0.1: x_t - 2 = 6 (1 - 2 x 0.1)^t.
     path = list(run(SGD(momentum=0), [8.0], lambda x: 2.0 * x - 4.0, 40, rate=0.1))
     expected = 2.0 + 6.0 * 0.8 ** np.arange(1, 41)
@@ -180,22 +187,30 @@ def test_descent_of_a_parabola_ends_at_its_vertex():
 
 @pytest.mark.parametrize(
     "optimizer",
-    [*(part() for part in OPTIMIZERS.values()), SGD(0), SGD(nesterovs_momentum=False)],
+    [
+        *(optimizer() for optimizer in OPTIMIZERS.values()),
+        SGD(0),
+        SGD(nesterovs_momentum=False),
+    ],
     ids=str,
 )
-def test_float32_is_computed_with_in_float32(optimizer):
-    single = run(optimizer, START, slope, 5, dtype=np.float32, kind=Float32Only)
-    for w32, w in zip(single, run(optimizer, START, slope, 5), strict=True):
+def test_optimizers_compute_in_float32(optimizer):
+    single = run(
+        optimizer, START, quadratic_gradient, 5, dtype=np.float32, kind=Float32Only
+    )
+    for w32, w in zip(
+        single, run(optimizer, START, quadratic_gradient, 5), strict=True
+    ):
         assert w32.dtype == np.float32
         np.testing.assert_allclose(w32, w, rtol=1e-5, atol=1e-6)
 
 
-def test_plain_descent_remembers_nothing():
+def test_number_of_state_slots():
     assert SGD(momentum=0).slots == 0
     assert [SGD().slots, Adam().slots, AdamW().slots, RMSProp().slots] == [1, 2, 2, 1]
 
 
-# --------------------------------------------------------- within an estimator
+# ---------------------------------------------------------------- in the estimators
 
 
 def linear_problem():
@@ -205,7 +220,7 @@ def linear_problem():
 
 
 def linear_net(solver, alpha, n_epochs=1, **params):
-    """Return a linear regressor fitted in steps over all of the samples at once."""
+    """Return a linear regressor that was fitted with one batch per epoch."""
     X, y = linear_problem()
     params |= dict(standardize=False, max_iter=n_epochs, random_state=0)
     net = BackpropRegressor((), solver=solver, alpha=alpha, **params)
@@ -214,7 +229,7 @@ def linear_net(solver, alpha, n_epochs=1, **params):
     return net
 
 
-def params_of(net):
+def flat_params(net):
     return np.append(net.coefs_[0].ravel(), net.intercepts_[0])
 
 
@@ -223,7 +238,7 @@ def initial_params():
     return np.random.RandomState(0).uniform(-bound, bound, 4)
 
 
-def linear_slope(w):
+def linear_gradient(w):
     X, y = linear_problem()
     residuals = X @ w[:3] + w[3] - y
     return np.append(X.T @ residuals, residuals.sum()) / len(X)
@@ -243,59 +258,59 @@ ESTIMATORS = {
 
 
 @by_optimizer
-def test_estimator_descends_by_the_formula(name):
+def test_estimator_steps_match_formula(name):
     params, formula, settings = ESTIMATORS[name]
     net = linear_net(name, alpha=0, n_epochs=4, learning_rate_init=RATE, **params)
-    path = formula(initial_params(), linear_slope, RATE, *settings)
+    path = formula(initial_params(), linear_gradient, RATE, *settings)
     weights = [initial_params(), *(next(path) for _ in range(4))]
-    np.testing.assert_allclose(params_of(net), weights[-1], rtol=1e-12)
+    np.testing.assert_allclose(flat_params(net), weights[-1], rtol=1e-12)
     losses = [linear_loss(w) for w in weights[:-1]]
     np.testing.assert_allclose(net.loss_curve_, losses, rtol=1e-12)
 
 
-def test_adamw_decays_the_weights_and_not_the_bias_nor_the_loss():
+def test_adamw_decays_weights_but_not_biases():
     alpha, n_steps = 3.0, 5
     net = linear_net("adamw", alpha, n_steps, learning_rate_init=RATE)
     w, m, v = initial_params(), np.zeros(4), np.zeros(4)
     losses = []
     for t in range(1, n_steps + 1):
         losses.append(linear_loss(w))
-        g = linear_slope(w)
+        g = linear_gradient(w)
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
         rate_t = RATE * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
         w = w * [*[1 - RATE * alpha] * 3, 1.0] - rate_t * m / (np.sqrt(v) + 1e-8)
-    np.testing.assert_allclose(params_of(net), w, rtol=1e-12)
+    np.testing.assert_allclose(flat_params(net), w, rtol=1e-12)
     np.testing.assert_allclose(net.loss_curve_, losses, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"adamw"}))
-def test_every_other_optimizer_takes_the_penalty_into_the_gradient(name):
+def test_other_optimizers_add_penalty_to_gradient(name):
     alpha = 3.0
     params, formula, settings = ESTIMATORS[name]
     net = linear_net(name, alpha, n_epochs=3, learning_rate_init=RATE, **params)
 
-    def slope_with_penalty(w):
-        return linear_slope(w) + alpha / 20 * w * [1, 1, 1, 0]
+    def gradient_with_penalty(w):
+        return linear_gradient(w) + alpha / 20 * w * [1, 1, 1, 0]
 
-    path = formula(initial_params(), slope_with_penalty, RATE, *settings)
+    path = formula(initial_params(), gradient_with_penalty, RATE, *settings)
     weights = [initial_params(), next(path), next(path), next(path)]
-    np.testing.assert_allclose(params_of(net), weights[-1], rtol=1e-12)
+    np.testing.assert_allclose(flat_params(net), weights[-1], rtol=1e-12)
     costs = [linear_loss(w) + alpha / 40 * (w[:3] ** 2).sum() for w in weights[:-1]]
     np.testing.assert_allclose(net.loss_curve_, costs, rtol=1e-12)
 
 
 @by_optimizer
-def test_memory_goes_over_from_epoch_to_epoch_of_partial_fit(name):
+def test_partial_fit_keeps_optimizer_state(name):
     X, y = linear_problem()
     params = dict(learning_rate_init=RATE, alpha=0.5)
     raw = dict(standardize=False, random_state=0)
     net = BackpropRegressor((), solver=name, **raw, **params)
-    path = [params_of(net.partial_fit(X, y)) for _ in range(4)]
+    path = [flat_params(net.partial_fit(X, y)) for _ in range(4)]
     whole = linear_net(name, n_epochs=4, **params)
-    np.testing.assert_array_equal(path[-1], params_of(whole))
+    np.testing.assert_array_equal(path[-1], flat_params(whole))
     assert all((before != after).all() for before, after in pairwise(path))
 
 
-def test_every_optimizer_has_its_formula_here():
+def test_all_optimizers_have_a_formula():
     assert {type(optimizer) for optimizer, *_ in FORMULAS} == set(OPTIMIZERS.values())
     assert set(ESTIMATORS) == set(OPTIMIZERS)

@@ -1,4 +1,4 @@
-"""The precision computed in: that of `dtype`, whatever the numbers come in."""
+"""The parameter `dtype`: the computation precision for any input dtype."""
 
 import pickle
 
@@ -27,28 +27,30 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 TOO_LARGE = 1e39  # for float32, not for float64
-ROUND = np.round(8 * X)  # what integers can hold
+ROUND = np.round(8 * X)  # integer values
 SHUFFLE = pytest.mark.parametrize("shuffle", [False, True], ids=["in order", "shuffle"])
 KINDS = pytest.mark.parametrize(
     "kind", [np.asarray, sp.csr_array], ids=["dense", "csr"]
 )
-#: Ways through the code: plain descent goes its own on sparse input.
-WAYS = {
+#: Code paths. SGD without momentum has its own path for sparse input.
+CODE_PATHS = {
     "adam in order": dict(solver="adam", shuffle=False),
     "adam": dict(solver="adam", shuffle=True),
-    "descent in order": dict(solver="sgd", momentum=0.0, shuffle=False),
-    "descent": dict(solver="sgd", momentum=0.0, shuffle=True),
-    "held out": dict(early_stopping=True, scoring="loss"),
+    "sgd in order": dict(solver="sgd", momentum=0.0, shuffle=False),
+    "sgd": dict(solver="sgd", momentum=0.0, shuffle=True),
+    "early stopping": dict(early_stopping=True, scoring="loss"),
     "lbfgs": dict(solver="lbfgs"),
     "raw in order": dict(standardize=False, shuffle=False),
     "raw": dict(standardize=False, shuffle=True),
-    "raw held out": dict(standardize=False, early_stopping=True, scoring="loss"),
+    "raw early stopping": dict(standardize=False, early_stopping=True, scoring="loss"),
 }
-EACH_WAY = pytest.mark.parametrize("way", WAYS)
+BY_CODE_PATH = pytest.mark.parametrize("path", CODE_PATHS)
 
 
-def briefly(make, way, **params):
-    return small(make, **{**WAYS[way], "batch_size": 16, "max_iter": 4, **params})
+def small_with_path(make, path, **params):
+    return small(
+        make, **{**CODE_PATHS[path], "batch_size": 16, "max_iter": 4, **params}
+    )
 
 
 def outputs(net, X):
@@ -57,13 +59,13 @@ def outputs(net, X):
 
 
 def dtypes(net):
-    """Return the dtypes of all that a fitted estimator keeps and gives out."""
+    """Return the dtypes of the parameters, optimizer state and outputs."""
     arrays = [*net.coefs_, *net.intercepts_, *net._state.slots, outputs(net, X)]
     return {array.dtype for array in arrays}
 
 
 def assert_same(one, other, *inputs):
-    """Assert that two fits are the same to the last bit."""
+    """Assert that two fits are bit-for-bit identical."""
     assert_same_network(one, other)
     assert one.loss_curve_ == other.loss_curve_
     assert one.coefs_[0].dtype == other.coefs_[0].dtype
@@ -72,7 +74,7 @@ def assert_same(one, other, *inputs):
 
 
 def assert_close(one, other, *inputs):
-    """Assert that two fits are the same but for rounding to single precision."""
+    """Assert that two float32 fits are equal up to rounding."""
     assert one.n_iter_ == other.n_iter_
     assert one.coefs_[0].dtype == other.coefs_[0].dtype == SINGLE
     for values in inputs:
@@ -81,8 +83,9 @@ def assert_close(one, other, *inputs):
         )
 
 
-# Standardised, a number is centred before it is rounded, so that a year is one of
-# float32 as well: there, inputs of a wider dtype give slightly other numbers.
+# Standardized inputs are centered before they are rounded to float32, which preserves
+# large offsets such as years. Inputs with a wider dtype thus give slightly different
+# results.
 CLOSE = dict(rtol=1e-4, atol=1e-5)
 COMPARED = pytest.mark.parametrize(
     ("standardize", "assert_alike"),
@@ -91,53 +94,57 @@ COMPARED = pytest.mark.parametrize(
 )
 
 
-# ------------------------------------------------- dtype says what is computed in
+# ------------------------------------------------------------------- explicit dtype
 
 
-@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["alike", "weighted"])
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["unweighted", "weighted"])
 @COMPARED
-@EACH_WAY
+@BY_CODE_PATH
 @KINDS
 @ESTIMATORS
 @cut_short
-def test_a_float32_fit_is_that_of_float32_input(
-    make, y, kind, way, standardize, assert_alike, weight
+def test_dtype_float32_matches_float32_input(
+    make, y, kind, path, standardize, assert_alike, weight
 ):
     params = dict(standardize=standardize)
-    asked = briefly(make, way, dtype="float32", **params).fit(kind(X), y, weight)
-    given = briefly(make, way, **params).fit(kind(X.astype(SINGLE)), y, weight)
-    assert dtypes(asked) == {SINGLE}
-    assert_alike(asked, given, kind(X), kind(X.astype(SINGLE)))
+    actual = small_with_path(make, path, dtype="float32", **params).fit(
+        kind(X), y, weight
+    )
+    expected = small_with_path(make, path, **params).fit(
+        kind(X.astype(SINGLE)), y, weight
+    )
+    assert dtypes(actual) == {SINGLE}
+    assert_alike(actual, expected, kind(X), kind(X.astype(SINGLE)))
 
 
-@EACH_WAY
+@BY_CODE_PATH
 @KINDS
 @ESTIMATORS
 @cut_short
-def test_a_float64_fit_is_that_of_float64_input(make, y, kind, way):
+def test_dtype_float64_matches_float64_input(make, y, kind, path):
     single = X.astype(SINGLE)
-    asked = briefly(make, way, dtype="float64").fit(kind(single), y)
-    given = briefly(make, way).fit(kind(single.astype(DOUBLE)), y)
-    assert dtypes(asked) == {DOUBLE}
-    assert_same(asked, given, kind(X), kind(single))
+    actual = small_with_path(make, path, dtype="float64").fit(kind(single), y)
+    expected = small_with_path(make, path).fit(kind(single.astype(DOUBLE)), y)
+    assert dtypes(actual) == {DOUBLE}
+    assert_same(actual, expected, kind(X), kind(single))
 
 
 @pytest.mark.parametrize("scoring", ["loss", None])
 @pytest.mark.parametrize("dtype", [SINGLE, DOUBLE], ids=str)
 @ESTIMATORS
 @cut_short
-def test_held_out_samples_are_judged_in_the_same_precision(make, y, dtype, scoring):
+def test_validation_samples_are_scored_with_dtype(make, y, dtype, scoring):
     scoring = scoring or ("accuracy" if make is BackpropClassifier else "r2")
     params = dict(early_stopping=True, scoring=scoring)
-    asked = small(make, dtype=str(dtype), **params).fit(X.astype(SINGLE), y)
-    given = small(make, **params).fit(X.astype(SINGLE).astype(dtype), y)
-    assert_same(asked, given, X)
-    assert asked.validation_scores_ == given.validation_scores_
+    actual = small(make, dtype=str(dtype), **params).fit(X.astype(SINGLE), y)
+    expected = small(make, **params).fit(X.astype(SINGLE).astype(dtype), y)
+    assert_same(actual, expected, X)
+    assert actual.validation_scores_ == expected.validation_scores_
 
 
 @ESTIMATORS
 @cut_short
-def test_the_precisions_agree_to_rounding(make, y):
+def test_float32_and_float64_agree_up_to_rounding(make, y):
     single, double = (
         small(make, dtype=dtype, max_iter=5).fit(X, y)
         for dtype in ("float32", "float64")
@@ -149,82 +156,82 @@ def test_the_precisions_agree_to_rounding(make, y):
 @pytest.mark.parametrize("values", [LABELS, sp.csr_array(LABELS)], ids=["dense", "csr"])
 @COMPARED
 @cut_short
-def test_label_indicators_are_computed_with_in_the_dtype(
-    values, standardize, assert_alike
-):
+def test_label_indicators_are_converted_to_dtype(values, standardize, assert_alike):
     params = dict(loss="log_loss", standardize=standardize, max_iter=4)
     net = classifier(dtype="float32", **params).fit(X, values)
     assert dtypes(net) == {SINGLE}
     assert_alike(net, classifier(**params).fit(X.astype(SINGLE), values), X)
 
 
-def test_targets_of_another_precision_are_converted():
+def test_targets_are_converted_to_dtype():
     for dtype in (SINGLE, DOUBLE):
         params = dict(dtype=str(dtype), shuffle=False)
         single = NUMBERS.astype(SINGLE)
-        asked = regressor(**params).fit(X, single)
-        assert asked.predict(X).dtype == dtype
-        assert_same(asked, regressor(**params).fit(X, single.astype(DOUBLE)), X)
+        actual = regressor(**params).fit(X, single)
+        assert actual.predict(X).dtype == dtype
+        assert_same(actual, regressor(**params).fit(X, single.astype(DOUBLE)), X)
 
 
-# --------------------------------------------- without dtype: float64, or as given
+# ----------------------------------- dtype=None: float64, or the dtype of the input
 
 
-GIVEN = pytest.mark.parametrize("given", [np.uint8, bool, np.int32])
+BY_INPUT_DTYPE = pytest.mark.parametrize("input_dtype", [np.uint8, bool, np.int32])
 
 
-@EACH_WAY
+@BY_CODE_PATH
 @ESTIMATORS
-@GIVEN
+@BY_INPUT_DTYPE
 @cut_short
-def test_integers_are_computed_with_in_float64(given, make, y, way):
-    values = np.abs(ROUND).astype(given)
-    mine = briefly(make, way).fit(values, y)
-    given = briefly(make, way).fit(values.astype(DOUBLE), y)
-    assert dtypes(mine) == {DOUBLE}
-    assert_same(mine, given, values, values.astype(DOUBLE))
+def test_integers_are_converted_to_float64(input_dtype, make, y, path):
+    values = np.abs(ROUND).astype(input_dtype)
+    actual = small_with_path(make, path).fit(values, y)
+    expected = small_with_path(make, path).fit(values.astype(DOUBLE), y)
+    assert dtypes(actual) == {DOUBLE}
+    assert_same(actual, expected, values, values.astype(DOUBLE))
 
 
-@EACH_WAY
+@BY_CODE_PATH
 @ESTIMATORS
-@GIVEN
+@BY_INPUT_DTYPE
 @cut_short
-def test_sparse_integers_are_computed_with_in_float64(given, make, y, way):
-    values = np.abs(ROUND).astype(given)
+def test_sparse_integers_are_converted_to_float64(input_dtype, make, y, path):
+    values = np.abs(ROUND).astype(input_dtype)
     sparse = sp.csr_array(values), sp.csr_array(values.astype(DOUBLE))
-    mine, given = (briefly(make, way).fit(rows, y) for rows in sparse)
-    assert dtypes(mine) == {DOUBLE}
-    assert_same(mine, given, *sparse)
+    actual, expected = (small_with_path(make, path).fit(rows, y) for rows in sparse)
+    assert dtypes(actual) == {DOUBLE}
+    assert_same(actual, expected, *sparse)
 
 
-@pytest.mark.parametrize("given", [np.uint8, bool, np.int32, np.float16])
+@pytest.mark.parametrize("input_dtype", [np.uint8, bool, np.int32, np.float16])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @SHUFFLE
 @COMPARED
 @ESTIMATORS
 @cut_short
-def test_other_numbers_are_computed_with_in_the_dtype(
-    make, y, standardize, assert_alike, shuffle, dtype, given
+def test_other_numeric_types_are_converted_to_dtype(
+    make, y, standardize, assert_alike, shuffle, dtype, input_dtype
 ):
-    if standardize and not (given is np.int32 and dtype == "float32"):
-        assert_alike = assert_same  # float32 can hold all that is given, and its mean
+    if standardize and not (input_dtype is np.int32 and dtype == "float32"):
+        assert_alike = (
+            assert_same  # float32 represents all values and their mean exactly
+        )
     params = dict(standardize=standardize, shuffle=shuffle, max_iter=4)
-    values = np.abs(ROUND).astype(given)
-    mine = small(make, dtype=dtype, **params).fit(values, y)
-    assert dtypes(mine) == {np.dtype(dtype)}
-    given = small(make, **params).fit(values.astype(dtype), y)
-    assert_alike(mine, given, values)
+    values = np.abs(ROUND).astype(input_dtype)
+    actual = small(make, dtype=dtype, **params).fit(values, y)
+    assert dtypes(actual) == {np.dtype(dtype)}
+    expected = small(make, **params).fit(values.astype(dtype), y)
+    assert_alike(actual, expected, values)
 
 
-@pytest.mark.parametrize("given", [np.float16, np.longdouble])
+@pytest.mark.parametrize("input_dtype", [np.float16, np.longdouble])
 @SHUFFLE
 @ESTIMATORS
-def test_rare_floats_are_computed_with_in_float64(make, y, shuffle, given):
-    values = X.astype(given)
-    mine = small(make, shuffle=shuffle).fit(values, y)
-    assert dtypes(mine) == {DOUBLE}
-    given = small(make, shuffle=shuffle).fit(values.astype(DOUBLE), y)
-    assert_same(mine, given, values, values.astype(DOUBLE))
+def test_float16_and_longdouble_are_converted_to_float64(make, y, shuffle, input_dtype):
+    values = X.astype(input_dtype)
+    actual = small(make, shuffle=shuffle).fit(values, y)
+    assert dtypes(actual) == {DOUBLE}
+    expected = small(make, shuffle=shuffle).fit(values.astype(DOUBLE), y)
+    assert_same(actual, expected, values, values.astype(DOUBLE))
 
 
 @pytest.mark.parametrize("kinds", ["i8 i8 i8 i8", "u1 i4 i2 i8", "bool u1 bool u1"])
@@ -232,30 +239,32 @@ def test_rare_floats_are_computed_with_in_float64(make, y, shuffle, given):
 @COMPARED
 @ESTIMATORS
 @cut_short
-def test_frames_of_integers(make, y, standardize, assert_alike, dtype, kinds):
+def test_dataframes_with_integer_columns(
+    make, y, standardize, assert_alike, dtype, kinds
+):
     if dtype is None:
         assert_alike = assert_same
     params = dict(standardize=standardize, max_iter=4)
     columns = zip("abcd", np.abs(ROUND).T, kinds.split(), strict=True)
     frame = pd.DataFrame({name: column.astype(kind) for name, column, kind in columns})
-    mine = small(make, dtype=dtype, **params).fit(frame, y)
-    given = small(make, **params).fit(frame.astype(dtype or DOUBLE), y)
-    assert_alike(mine, given, frame)
+    actual = small(make, dtype=dtype, **params).fit(frame, y)
+    expected = small(make, **params).fit(frame.astype(dtype or DOUBLE), y)
+    assert_alike(actual, expected, frame)
 
 
-def test_predictions_for_integers_are_those_for_floats():
+def test_predictions_for_integers_match_floats():
     values = np.abs(ROUND)
     for dtype in ("float32", "float64"):
         net = regressor(dtype=dtype).fit(X, NUMBERS)
         expected = net.predict(values)
-        for given in (np.uint8, np.int64, np.float16):
+        for input_dtype in (np.uint8, np.int64, np.float16):
             for kind in (np.asarray, np.asfortranarray):
-                predicted = net.predict(kind(values.astype(given)))
+                predicted = net.predict(kind(values.astype(input_dtype)))
                 assert predicted.dtype == dtype
                 np.testing.assert_allclose(predicted, expected, rtol=1e-5)
 
 
-# ------------------------------------------------------------------ carrying on
+# --------------------------------------------------------------- continued training
 
 
 def refit(net, X, y):
@@ -275,45 +284,45 @@ METHODS = pytest.mark.parametrize("method", [refit, partial_refit])
     [("float32", "float64"), ("float64", "float32"), (None, "float32")],
 )
 @ESTIMATORS
-def test_the_precision_cannot_change_when_carrying_on(make, y, first, then, method):
+def test_dtype_cannot_change_in_continued_training(make, y, first, then, method):
     net = small(make, dtype=first).fit(X, y)
     before = [W.copy() for W in net.coefs_]
     net.set_params(dtype=then)
     words = ("dtype has changed", first or "float64", then, "warm_start=False")
     error_of(lambda: method(net, X, y), *words)
-    for W, was in zip(net.coefs_, before, strict=True):
-        np.testing.assert_array_equal(W, was)
+    for W, expected in zip(net.coefs_, before, strict=True):
+        np.testing.assert_array_equal(W, expected)
 
 
 @METHODS
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @ESTIMATORS
-def test_a_network_is_carried_on_in_its_own_precision(make, y, dtype, method):
-    asked, left_open = (small(make, dtype=dtype).fit(X, y) for _ in range(2))
-    left_open.set_params(dtype=None)
-    for given in (SINGLE, DOUBLE, np.float16):
-        for net in (asked, left_open):
-            method(net, X.astype(given), y)
-        assert dtypes(left_open) == {np.dtype(dtype)}
-    assert_same(left_open, asked, X)
+def test_continued_training_keeps_dtype_of_network(make, y, dtype, method):
+    explicit, automatic = (small(make, dtype=dtype).fit(X, y) for _ in range(2))
+    automatic.set_params(dtype=None)
+    for input_dtype in (SINGLE, DOUBLE, np.float16):
+        for net in (explicit, automatic):
+            method(net, X.astype(input_dtype), y)
+        assert dtypes(automatic) == {np.dtype(dtype)}
+    assert_same(automatic, explicit, X)
 
 
 @METHODS
 @ESTIMATORS
-def test_naming_the_precision_there_is_changes_nothing(make, y, method):
-    left_open, named = (small(make).fit(X.astype(SINGLE), y) for _ in range(2))
-    method(left_open, X, y)
-    assert_same(method(named.set_params(dtype="float32"), X, y), left_open, X)
+def test_setting_dtype_of_network_explicitly_has_no_effect(make, y, method):
+    automatic, explicit = (small(make).fit(X.astype(SINGLE), y) for _ in range(2))
+    method(automatic, X, y)
+    assert_same(method(explicit.set_params(dtype="float32"), X, y), automatic, X)
 
 
 @ESTIMATORS
-def test_a_fit_from_the_beginning_may_change_the_precision(make, y):
+def test_new_fit_can_change_dtype(make, y):
     net = small(make, dtype="float32").fit(X, y)
     assert dtypes(net.set_params(dtype="float64").fit(X, y)) == {DOUBLE}
     assert dtypes(net.set_params(dtype=None).fit(X.astype(SINGLE), y)) == {SINGLE}
 
 
-# ------------------------------------------------------------ values out of range
+# -------------------------------------------------------------- values out of range
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -321,7 +330,7 @@ def test_a_fit_from_the_beginning_may_change_the_precision(make, y):
     "kind", [np.asarray, np.asfortranarray, sp.csr_array, sp.csc_array, sp.coo_matrix]
 )
 @ESTIMATORS
-def test_input_beyond_the_range_of_float32_is_refused(make, y, kind, sign):
+def test_input_out_of_float32_range_is_rejected(make, y, kind, sign):
     large = X.copy()
     large[7, 2] = sign * TOO_LARGE
     words = ("X contains", "1e+39", "float32", "Scale X", "dtype='float64'")
@@ -336,7 +345,7 @@ def test_input_beyond_the_range_of_float32_is_refused(make, y, kind, sign):
 
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_targets_beyond_the_range_of_float32_are_refused(sign, several):
+def test_targets_out_of_float32_range_are_rejected(sign, several):
     large = NUMBERS.copy()
     large[7] = sign * TOO_LARGE
     large = np.column_stack([NUMBERS, large]) if several else large
@@ -348,10 +357,10 @@ def test_targets_beyond_the_range_of_float32_are_refused(sign, several):
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
-def test_the_largest_float32_is_not_refused(kind):
+def test_largest_float32_is_accepted(kind):
     largest = float(np.finfo(SINGLE).max)
     net = regressor(dtype="float32").fit(X, NUMBERS)
-    net.coefs_[0][...] = 0.0  # so that nothing overflows
+    net.coefs_[0][...] = 0.0  # avoids overflow
     assert np.isfinite(net.predict(kind(np.full((3, 4), -largest)))).all()
     above = kind(np.full((3, 4), np.nextafter(largest, np.inf)))
     error_of(lambda: net.predict(above), "X contains")
@@ -359,20 +368,20 @@ def test_the_largest_float32_is_not_refused(kind):
 
 @COMPARED
 @cut_short
-def test_numbers_that_vanish_in_float32_are_no_error(standardize, assert_alike):
+def test_values_that_underflow_in_float32_are_accepted(standardize, assert_alike):
     values, rounded = np.where(X > 0, X, 1e-300), np.where(X > 0, X, 0).astype(SINGLE)
     params = dict(standardize=standardize, max_iter=4)
     net = regressor(dtype="float32", **params).fit(values, NUMBERS)
     assert_alike(net, regressor(**params).fit(rounded, NUMBERS), X)
 
 
-# -------------------------------------------------------------- a parameter like any
+# ------------------------------------------- cloning, pickling and parameter checks
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("method", [clone, lambda net: pickle.loads(pickle.dumps(net))])
 @ESTIMATORS
-def test_copies_keep_the_precision(make, y, method, dtype):
+def test_clone_and_pickle_keep_dtype(make, y, method, dtype):
     net = small(make, dtype=dtype).fit(X, y)
     copied = method(net)
     assert copied.get_params()["dtype"] == dtype
@@ -384,40 +393,40 @@ def test_copies_keep_the_precision(make, y, method, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @ESTIMATORS
-def test_a_pickled_network_is_carried_on_in_its_precision(make, y, dtype):
+def test_unpickled_estimator_continues_with_its_dtype(make, y, dtype):
     net = small(make, dtype=dtype).fit(X, y)
-    thawed = pickle.loads(pickle.dumps(net))
-    assert_same(thawed.partial_fit(X, y), net.partial_fit(X, y), X)
-    assert dtypes(thawed) == {np.dtype(dtype)}
+    unpickled = pickle.loads(pickle.dumps(net))
+    assert_same(unpickled.partial_fit(X, y), net.partial_fit(X, y), X)
+    assert dtypes(unpickled) == {np.dtype(dtype)}
 
 
 @pytest.mark.parametrize(
     "dtype", ["float16", "double", "", np.float32, np.dtype("float32"), 32, True]
 )
 @ESTIMATORS
-def test_an_unknown_precision_is_refused(make, y, dtype):
+def test_invalid_dtype_is_rejected(make, y, dtype):
     words = ("'dtype' parameter", "'float32'", "'float64'", "None")
     net = small(make, dtype=dtype)
     error_of(lambda: net.fit(X, y), *words, error=InvalidParameterError)
     error_of(lambda: net.partial_fit(X, y), *words, error=InvalidParameterError)
 
 
-def test_a_misspelt_precision_is_corrected():
+def test_message_suggests_similar_dtype():
     error_of(lambda: regressor(dtype="flaot32").fit(X, NUMBERS), "mean 'float32'")
 
 
 @ESTIMATORS
-def test_a_search_over_precisions(make, y):
+def test_grid_search_over_dtype(make, y):
     grid = {"dtype": [None, "float32", "float64"]}
     search = GridSearchCV(small(make), grid, cv=2, error_score="raise").fit(X, y)
     scores = search.cv_results_["mean_test_score"]
     assert scores[0] == scores[2]
     np.testing.assert_allclose(scores[1], scores[0], atol=0.05)
-    asked = search.best_params_["dtype"] or "float64"
-    assert dtypes(search.best_estimator_) == {np.dtype(asked)}
+    dtype = search.best_params_["dtype"] or "float64"
+    assert dtypes(search.best_estimator_) == {np.dtype(dtype)}
 
 
-def test_the_default_is_the_precision_of_the_input():
+def test_default_dtype_is_dtype_of_input():
     for make in (BackpropClassifier, BackpropRegressor):
         assert make().dtype is None
     assert dtypes(classifier().fit(X, CODES)) == {DOUBLE}

@@ -1,4 +1,4 @@
-"""The learning rate of every step: by the formula, and as the solvers use it."""
+"""Learning-rate schedules: formulas, and their use in the solvers."""
 
 import math
 
@@ -23,35 +23,35 @@ from skbackprop.core.schedules import (
 )
 
 N_SAMPLES = 8
-PLANNED = {"cosine", "one_cycle"}
+FIXED_LENGTH = {"cosine", "one_cycle"}
 
 by_solver = pytest.mark.parametrize("solver", sorted(OPTIMIZERS))
 
 
-def course(**where):
-    """Return where training stands: at its beginning, but for what is given."""
+def make_state(**counters):
+    """Return the schedule state at the start of training, with some counters set."""
     start = dict(epoch=0, step=0, n_steps=1, n_seen=0, n_plateaus=0, max_iter=10)
-    return ScheduleState(**{**start, **where})
+    return ScheduleState(**{**start, **counters})
 
 
-def courses(n_epochs, n_steps, **where):
-    """Return where it stands at the beginning of each of its epochs."""
+def make_states(n_epochs, n_steps, **counters):
+    """Return the schedule state at the start of each epoch."""
     return [
-        course(epoch=epoch, step=epoch * n_steps, n_steps=n_steps, **where)
+        make_state(epoch=epoch, step=epoch * n_steps, n_steps=n_steps, **counters)
         for epoch in range(n_epochs)
     ]
 
 
-def path(schedule, n_epochs, n_steps, **where):
-    """Return the rates of all steps of these epochs."""
-    rates = [schedule.rates(at) for at in courses(n_epochs, n_steps, **where)]
+def compute_rates(schedule, n_epochs, n_steps, **counters):
+    """Return the learning rates of all steps of several epochs."""
+    rates = [schedule.rates(s) for s in make_states(n_epochs, n_steps, **counters)]
     return np.concatenate([np.broadcast_to(r, n_steps) for r in rates])
 
 
-def test_constant_rate_is_constant_and_ends_at_the_first_plateau():
+def test_constant_rate_stops_at_first_plateau():
     schedule = Constant(0.3)
     rates = {
-        schedule.rates(course(n_seen=n, n_plateaus=plateaus))
+        schedule.rates(make_state(n_seen=n, n_plateaus=plateaus))
         for n in (0, 1000)
         for plateaus in (0, 3)
     }
@@ -60,42 +60,40 @@ def test_constant_rate_is_constant_and_ends_at_the_first_plateau():
 
 
 @pytest.mark.parametrize("power_t", [0.0, 0.5, 1.0, 2.0])
-def test_invscaling_divides_by_a_power_of_the_samples_seen(power_t):
+def test_invscaling_divides_by_power_of_samples_seen(power_t):
     schedule = InvScaling(0.3, power_t)
     for n_seen in (0, 1, 99, 9999):
         expected = 0.3 / (n_seen + 1) ** power_t
         for plateaus in (0, 2):
-            at = course(n_seen=n_seen, n_plateaus=plateaus)
-            assert schedule.rates(at) == expected
+            state = make_state(n_seen=n_seen, n_plateaus=plateaus)
+            assert schedule.rates(state) == expected
     assert schedule.should_stop(1)
 
 
-def test_adaptive_divides_by_five_at_every_plateau():
+def test_adaptive_divides_by_five_at_each_plateau():
     schedule = Adaptive(0.5)
-    rates = [schedule.rates(course(n_seen=1000, n_plateaus=n)) for n in range(5)]
+    rates = [schedule.rates(make_state(n_seen=1000, n_plateaus=n)) for n in range(5)]
     np.testing.assert_allclose(rates, [0.5, 0.1, 0.02, 0.004, 0.0008], rtol=1e-14)
 
 
-def test_adaptive_ends_at_the_first_plateau_with_a_rate_of_a_millionth_at_most():
+def test_adaptive_stops_at_plateau_if_rate_is_at_most_1e_6():
     schedule = Adaptive(1e-3)
-    # 2e-4, 4e-5, 8e-6, 1.6e-6 and 3.2e-7 are the rates after 1 to 5 plateaus.
+    # The rates after 1 to 5 plateaus are 2e-4, 4e-5, 8e-6, 1.6e-6 and 3.2e-7.
     assert [schedule.should_stop(n) for n in range(1, 7)] == [False] * 5 + [True]
-    fifth, sixth = (schedule.rates(course(n_plateaus=n)) for n in (5, 6))
+    fifth, sixth = (schedule.rates(make_state(n_plateaus=n)) for n in (5, 6))
     np.testing.assert_allclose(fifth, 3.2e-7, rtol=1e-12)
     assert sixth == fifth
 
 
-def test_adaptive_never_lowers_a_rate_that_is_small_already():
-    assert Adaptive(1e-6).rates(course(n_plateaus=4)) == 1e-6
+def test_adaptive_does_not_lower_small_rates():
+    assert Adaptive(1e-6).rates(make_state(n_plateaus=4)) == 1e-6
     assert Adaptive(1e-6).should_stop(1)
 
 
 @pytest.mark.parametrize("n_steps", [1, 4])
 @pytest.mark.parametrize("decay_rate", [0.5, 0.98, 1.0])
-def test_exponential_leaves_the_same_share_of_the_rate_in_every_epoch(
-    decay_rate, n_steps
-):
-    rates = path(Exponential(0.3, decay_rate), 5, n_steps)
+def test_exponential_multiplies_rate_by_decay_rate_per_epoch(decay_rate, n_steps):
+    rates = compute_rates(Exponential(0.3, decay_rate), 5, n_steps)
     expected = [0.3 * decay_rate ** (step / n_steps) for step in range(5 * n_steps)]
     np.testing.assert_allclose(rates, expected, rtol=1e-13)
     assert Exponential(0.3, decay_rate).should_stop(1)
@@ -103,13 +101,13 @@ def test_exponential_leaves_the_same_share_of_the_rate_in_every_epoch(
 
 @pytest.mark.parametrize("n_steps", [1, 4])
 @pytest.mark.parametrize("max_iter", [1, 7, 10])
-def test_cosine_falls_from_the_rate_to_zero_over_all_steps(max_iter, n_steps):
-    rates = path(Cosine(0.3), max_iter, n_steps, max_iter=max_iter)
+def test_cosine_decays_to_zero_over_all_steps(max_iter, n_steps):
+    rates = compute_rates(Cosine(0.3), max_iter, n_steps, max_iter=max_iter)
     total = max_iter * n_steps
     expected = [0.15 * (1 + math.cos(math.pi * t / total)) for t in range(total)]
     np.testing.assert_allclose(rates, expected, rtol=1e-13)
     assert rates[0] == 0.3
-    # Before the next step it would be zero; half of the way it is half.
+    # The rate of the next step would be zero. Halfway, the rate is half.
     assert 0.0 < rates[-1] <= 0.3
     if total % 2 == 0:
         np.testing.assert_allclose(rates[total // 2], 0.15, rtol=1e-13)
@@ -117,18 +115,18 @@ def test_cosine_falls_from_the_rate_to_zero_over_all_steps(max_iter, n_steps):
 
 @pytest.mark.parametrize("n_steps", [1, 4])
 @pytest.mark.parametrize("max_iter", [7, 10, 50])
-def test_one_cycle_rises_to_the_rate_and_falls_to_nearly_nothing(max_iter, n_steps):
-    rates = path(OneCycle(0.3), max_iter, n_steps, max_iter=max_iter)
+def test_one_cycle_increases_and_decays_rate(max_iter, n_steps):
+    rates = compute_rates(OneCycle(0.3), max_iter, n_steps, max_iter=max_iter)
     total = max_iter * n_steps
     low, high, end = 0.3 / 25, 0.3, 0.3 / 25 * 1e-4
     expected = []
     for t in range(total):
-        share = t / total
-        if share < 0.3:
-            rise = (1 - math.cos(math.pi * share / 0.3)) / 2
+        progress = t / total
+        if progress < 0.3:
+            rise = (1 - math.cos(math.pi * progress / 0.3)) / 2
             expected.append(low + (high - low) * rise)
         else:
-            fall = (1 + math.cos(math.pi * (share - 0.3) / 0.7)) / 2
+            fall = (1 + math.cos(math.pi * (progress - 0.3) / 0.7)) / 2
             expected.append(end + (high - end) * fall)
     np.testing.assert_allclose(rates, expected, rtol=1e-12)
     np.testing.assert_allclose(rates[0], low, rtol=1e-13)
@@ -140,16 +138,18 @@ def test_one_cycle_rises_to_the_rate_and_falls_to_nearly_nothing(max_iter, n_ste
 
 
 @pytest.mark.parametrize("schedule", [Cosine(0.3), OneCycle(0.3)], ids=repr)
-def test_what_is_planned_begins_once_more_beyond_its_plan(schedule):
-    once = path(schedule, 6, 4, max_iter=6)
-    np.testing.assert_array_equal(path(schedule, 18, 4, max_iter=6), np.tile(once, 3))
+def test_fixed_length_schedule_restarts_after_its_end(schedule):
+    once = compute_rates(schedule, 6, 4, max_iter=6)
+    np.testing.assert_array_equal(
+        compute_rates(schedule, 18, 4, max_iter=6), np.tile(once, 3)
+    )
 
 
-def test_what_is_planned_says_so():
-    planned = {
+def test_has_fixed_length():
+    fixed_length = {
         name for name, schedule in SCHEDULES.items() if schedule.has_fixed_length
     }
-    assert planned == PLANNED
+    assert fixed_length == FIXED_LENGTH
     assert WarmUp(Cosine(0.3), 2).has_fixed_length
     assert not WarmUp(Constant(0.3), 2).has_fixed_length
 
@@ -161,44 +161,44 @@ def test_what_is_planned_says_so():
     [Constant(0.3), InvScaling(0.3, 0.5), Exponential(0.3, 0.9), Cosine(0.3)],
     ids=repr,
 )
-def test_warm_up_rises_in_a_line_to_the_rates_of_its_schedule(
+def test_warm_up_increases_linearly_to_rates_of_schedule(
     schedule, warmup_steps, n_steps
 ):
-    # "The first step whose rate is not lowered any more": its number, from 1.
-    rates, alone = (
-        path(s, 5, n_steps) for s in (WarmUp(schedule, warmup_steps), schedule)
+    # `warmup_steps` is the number of the first step with the full rate, from 1.
+    rates, full_rates = (
+        compute_rates(s, 5, n_steps) for s in (WarmUp(schedule, warmup_steps), schedule)
     )
-    for step, (rate, full) in enumerate(zip(rates, alone, strict=True), start=1):
-        share = step / warmup_steps if step < warmup_steps else 1.0
-        np.testing.assert_allclose(rate, share * full, rtol=1e-13)
+    for step, (rate, full) in enumerate(zip(rates, full_rates, strict=True), start=1):
+        factor = step / warmup_steps if step < warmup_steps else 1.0
+        np.testing.assert_allclose(rate, factor * full, rtol=1e-13)
 
 
-def test_warm_up_ends_where_its_schedule_does():
-    ends = [WarmUp(Adaptive(1e-3), 5).should_stop(n) for n in range(1, 7)]
-    assert ends == [Adaptive(1e-3).should_stop(n) for n in range(1, 7)]
-    assert set(ends) == {False, True}
+def test_warm_up_stops_when_its_schedule_stops():
+    stops = [WarmUp(Adaptive(1e-3), 5).should_stop(n) for n in range(1, 7)]
+    assert stops == [Adaptive(1e-3).should_stop(n) for n in range(1, 7)]
+    assert set(stops) == {False, True}
 
 
-def test_a_function_is_asked_for_the_rate_of_every_step():
-    asked = []
+def test_function_is_called_for_each_step():
+    calls = []
 
     def rate(epoch, step):
-        asked.append((epoch, step))
+        calls.append((epoch, step))
         return 0.1 / (1 + step)
 
-    rates = path(FromFunction(0.5, rate), 3, 2)
-    assert asked == [(0, 0), (0, 1), (1, 2), (1, 3), (2, 4), (2, 5)]
+    rates = compute_rates(FromFunction(0.5, rate), 3, 2)
+    assert calls == [(0, 0), (0, 1), (1, 2), (1, 3), (2, 4), (2, 5)]
     np.testing.assert_array_equal(rates, [0.1 / n for n in range(1, 7)])
 
 
-# --------------------------------------------------------------- as solvers use it
+# --------------------------------------------------------------- use in the solvers
 
 
-def constant_slope(solver, learning_rate, **params):
-    """Return a regressor, and data down whose cost every step is as long as the rate.
+def make_constant_gradient(solver, learning_rate, **params):
+    """Return a regressor and data for which each step equals the learning rate.
 
-    The targets are so far away that the slope of the absolute error is -1 in
-    weight and bias all along; what is not plain descent takes the sign of it.
+    The targets are so large that the gradient of the absolute error is always -1 for
+    the weight and the bias. The adaptive solvers use the sign of the gradient.
     """
     net = BackpropRegressor(
         (),
@@ -216,20 +216,22 @@ def constant_slope(solver, learning_rate, **params):
 
 
 def fit_for(n_epochs, solver, learning_rate, **params):
-    net, X, y = constant_slope(solver, learning_rate, max_iter=n_epochs, **params)
+    net, X, y = make_constant_gradient(
+        solver, learning_rate, max_iter=n_epochs, **params
+    )
     with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
         return net.fit(X, y)
 
 
 def assert_stepped_by(rates, shorter, longer):
-    """Check that the longer training moved on from the shorter by these rates."""
+    """Assert that the parameters of two fits differ by the sum of the rates."""
     for name in ("coefs_", "intercepts_"):
         moved = getattr(longer, name)[0] - getattr(shorter, name)[0]
         np.testing.assert_allclose(moved, np.sum(rates), rtol=1e-5)
 
 
 @by_solver
-def test_constant_rate_is_recorded_and_used(solver):
+def test_constant_in_each_solver(solver):
     net = fit_for(6, solver, "constant", learning_rate_init=0.2)
     assert net.history_["learning_rate"].tolist() == [0.2] * 6
     assert_stepped_by(
@@ -239,7 +241,7 @@ def test_constant_rate_is_recorded_and_used(solver):
 
 @by_solver
 @pytest.mark.parametrize("power_t", [0.5, 1.0])
-def test_invscaling_is_recorded_and_used_by_every_solver(solver, power_t):
+def test_invscaling_in_each_solver(solver, power_t):
     params = dict(learning_rate_init=0.2, power_t=power_t)
     net = fit_for(6, solver, "invscaling", **params)
     expected = [0.2 / (epoch * N_SAMPLES + 1) ** power_t for epoch in range(6)]
@@ -248,12 +250,12 @@ def test_invscaling_is_recorded_and_used_by_every_solver(solver, power_t):
 
 
 @by_solver
-def test_adaptive_is_recorded_and_used_by_every_solver(solver):
-    # No improvement counts at this tol. The first epoch does in any case; then two
-    # epochs without improvement are one more than is borne.
+def test_adaptive_in_each_solver(solver):
+    # With this tol, only the first epoch is an improvement. A plateau needs more than
+    # n_iter_no_change=1 epochs without improvement.
     params = dict(learning_rate_init=1e-3, tol=1e9, n_iter_no_change=1)
-    net, X, y = constant_slope(solver, "adaptive", **params)
-    net.fit(X, y)  # and ends by itself, without a warning
+    net, X, y = make_constant_gradient(solver, "adaptive", **params)
+    net.fit(X, y)  # converges without a warning
     rates = [1e-3] * 3 + [1e-3 / 5**k for k in range(1, 6) for _ in range(2)]
     np.testing.assert_allclose(net.history_["learning_rate"], rates, rtol=1e-12)
     assert net.n_iter_ == len(rates)
@@ -261,41 +263,43 @@ def test_adaptive_is_recorded_and_used_by_every_solver(solver):
 
 
 @by_solver
-def test_adaptive_keeps_its_rate_while_the_loss_improves(solver):
+def test_adaptive_keeps_rate_while_loss_improves(solver):
     net = fit_for(40, solver, "adaptive", learning_rate_init=0.2)
     assert set(net.history_["learning_rate"]) == {0.2}
 
 
-def fit_planned(n_epochs, solver, learning_rate, **params):
-    """Fit for all the epochs of a plan: no warning says that they were too few."""
-    net, X, y = constant_slope(solver, learning_rate, max_iter=n_epochs, **params)
+def fit_fixed_length(n_epochs, solver, learning_rate, **params):
+    """Fit for all epochs of a schedule; no convergence warning is issued."""
+    net, X, y = make_constant_gradient(
+        solver, learning_rate, max_iter=n_epochs, **params
+    )
     return net.fit(X, y)
 
 
 @by_solver
-def test_exponential_is_recorded_and_used_by_every_solver(solver):
+def test_exponential_in_each_solver(solver):
     params = dict(learning_rate_init=0.2, decay_rate=0.7, batch_size=2)
     net = fit_for(6, solver, "exponential", **params)
     steps = 0.2 * 0.7 ** (np.arange(24) / 4)
-    # What is recorded of an epoch is the rate of its last step.
+    # The recorded rate of an epoch is the rate of its last step.
     np.testing.assert_allclose(net.history_["learning_rate"], steps[3::4], rtol=1e-12)
     assert_stepped_by(steps[4:], fit_for(1, solver, "exponential", **params), net)
 
 
 @by_solver
-@pytest.mark.parametrize("learning_rate", sorted(PLANNED))
-def test_plans_are_gone_through_whatever_the_loss(solver, learning_rate):
-    # No improvement counts at this tol: any other schedule would end, or warn.
+@pytest.mark.parametrize("learning_rate", sorted(FIXED_LENGTH))
+def test_fixed_length_schedules_ignore_plateaus(solver, learning_rate):
+    # With this tol no epoch is an improvement; other schedules would stop early.
     params = dict(learning_rate_init=0.2, batch_size=2, tol=1e9, n_iter_no_change=1)
-    net = fit_planned(10, solver, learning_rate, **params)
+    net = fit_fixed_length(10, solver, learning_rate, **params)
     assert net.n_iter_ == 10
-    steps = path(SCHEDULES[learning_rate](0.2), 10, 4)
+    steps = compute_rates(SCHEDULES[learning_rate](0.2), 10, 4)
     np.testing.assert_allclose(net.history_["learning_rate"], steps[3::4], rtol=1e-12)
     one_step = fit_for(1, solver, "constant", learning_rate_init=steps[0])
     assert_stepped_by(steps[1:], one_step, net)
 
 
-def test_plans_end_early_where_held_out_samples_say_so():
+def test_early_stopping_ends_fixed_length_schedule():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
     net = BackpropRegressor(
@@ -307,11 +311,11 @@ def test_plans_end_early_where_held_out_samples_say_so():
         max_iter=50,
         random_state=0,
     ).fit(X, X[:, 0])
-    assert net.n_iter_ == 6  # the first counts in any case, and four are borne
+    assert net.n_iter_ == 6  # one improvement, then more than n_iter_no_change=4 epochs
 
 
 @by_solver
-def test_warm_up_is_used_by_every_solver(solver):
+def test_warm_up_in_each_solver(solver):
     params = dict(learning_rate_init=0.2, batch_size=2, warmup_steps=6)
     net = fit_for(3, solver, "constant", **params)
     steps = 0.2 * np.minimum(np.arange(1, 13) / 6, 1.0)
@@ -320,7 +324,7 @@ def test_warm_up_is_used_by_every_solver(solver):
 
 
 @by_solver
-def test_a_function_is_used_by_every_solver(solver):
+def test_function_in_each_solver(solver):
     def rate(epoch, step):
         return 0.1 / (1 + epoch) + 0.01 * step
 
@@ -330,8 +334,8 @@ def test_a_function_is_used_by_every_solver(solver):
     assert_stepped_by(steps[4:], fit_for(1, solver, rate, batch_size=2), net)
 
 
-def test_a_function_may_stand_still_for_a_while():
-    net, X, y = constant_slope("sgd", lambda epoch, step: 0.5 * (epoch > 0))
+def test_function_may_return_zero():
+    net, X, y = make_constant_gradient("sgd", lambda epoch, step: 0.5 * (epoch > 0))
     net.partial_fit(X, y)
     before = [W.copy() for W in net.coefs_]
     net.partial_fit(X, y)
@@ -339,24 +343,28 @@ def test_a_function_may_stand_still_for_a_while():
 
 
 @pytest.mark.parametrize("rate", [-0.1, math.nan, math.inf], ids=str)
-def test_a_function_must_return_finite_rates_of_zero_or_more(rate):
-    net, X, y = constant_slope("sgd", lambda epoch, step: rate if epoch else 0.1)
+def test_function_with_invalid_rate_is_rejected(rate):
+    net, X, y = make_constant_gradient(
+        "sgd", lambda epoch, step: rate if epoch else 0.1
+    )
     net.partial_fit(X, y)
     words = "learning_rate(epoch=1, step=1)", f"returned {rate}", "zero or more"
     error_of(lambda: net.partial_fit(X, y), *words)
     assert net.n_iter_ == 1
 
 
-def falling(epoch, step):
+def decaying_rate(epoch, step):
     return 0.02 / (1 + 0.3 * epoch + 0.1 * step)
 
 
-EVERY_KIND = pytest.mark.parametrize("learning_rate", [*sorted(SCHEDULES), falling])
+BY_SCHEDULE = pytest.mark.parametrize(
+    "learning_rate", [*sorted(SCHEDULES), decaying_rate]
+)
 
 
-@pytest.mark.parametrize("learning_rate", sorted(set(SCHEDULES) - PLANNED))
-def test_partial_fit_carries_the_schedule_on(learning_rate):
-    net, X, y = constant_slope("sgd", learning_rate, learning_rate_init=0.2)
+@pytest.mark.parametrize("learning_rate", sorted(set(SCHEDULES) - FIXED_LENGTH))
+def test_partial_fit_continues_schedule(learning_rate):
+    net, X, y = make_constant_gradient("sgd", learning_rate, learning_rate_init=0.2)
     for _ in range(4):
         net.partial_fit(X, y)
     whole = fit_for(4, "sgd", learning_rate, learning_rate_init=0.2)
@@ -365,29 +373,27 @@ def test_partial_fit_carries_the_schedule_on(learning_rate):
     assert rates[0] == 0.2
 
 
-@pytest.mark.parametrize("learning_rate", sorted(PLANNED))
-def test_partial_fit_carries_the_plan_on_and_begins_it_once_more(learning_rate):
+@pytest.mark.parametrize("learning_rate", sorted(FIXED_LENGTH))
+def test_partial_fit_continues_and_restarts_fixed_length_schedule(learning_rate):
     params = dict(learning_rate_init=0.2, max_iter=3)
-    net, X, y = constant_slope("sgd", learning_rate, **params)
+    net, X, y = make_constant_gradient("sgd", learning_rate, **params)
     for _ in range(7):
         net.partial_fit(X, y)
-    plan = path(SCHEDULES[learning_rate](0.2), 3, 1, max_iter=3)
+    once = compute_rates(SCHEDULES[learning_rate](0.2), 3, 1, max_iter=3)
     rates = net.history_["learning_rate"].tolist()
-    assert rates == [*plan, *plan, plan[0]]
+    assert rates == [*once, *once, once[0]]
 
 
 @pytest.mark.parametrize("warmup_steps", [0, 7])
-@EVERY_KIND
+@BY_SCHEDULE
 @by_solver
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_partial_fits_are_one_fit_of_as_many_epochs(
-    solver, learning_rate, warmup_steps
-):
+def test_partial_fits_match_one_fit(solver, learning_rate, warmup_steps):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 3))
     y = rng.permutation(50) % 3
-    # A plateau as soon as can be, for "adaptive", at which no other may end.
-    soon = learning_rate == "adaptive"
+    # Only "adaptive" continues after a plateau, so only this schedule gets one.
+    has_plateaus = learning_rate == "adaptive"
     net, whole = (
         BackpropClassifier(
             (6,),
@@ -397,8 +403,8 @@ def test_partial_fits_are_one_fit_of_as_many_epochs(
             warmup_steps=warmup_steps,
             batch_size=16,
             max_iter=9,
-            tol=9.0 if soon else 0.0,
-            n_iter_no_change=2 if soon else 99,
+            tol=9.0 if has_plateaus else 0.0,
+            n_iter_no_change=2 if has_plateaus else 99,
             standardize=False,
             random_state=0,
         )
@@ -407,8 +413,8 @@ def test_partial_fits_are_one_fit_of_as_many_epochs(
     whole.fit(X, y)
     for _ in range(9):
         net.partial_fit(X, y, classes=range(3))
-    for mine, theirs in zip(net.coefs_, whole.coefs_, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    for actual, expected in zip(net.coefs_, whole.coefs_, strict=True):
+        np.testing.assert_array_equal(actual, expected)
     assert net.loss_curve_ == whole.loss_curve_
     rates = net.history_["learning_rate"].tolist()
     assert rates == whole.history_["learning_rate"].tolist()
