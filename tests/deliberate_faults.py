@@ -270,6 +270,7 @@ FAULTS = [
         "early stopping: best parameters not restored",
         "self.state.network.params[...] = self.state.best_params",
         "pass",
+        folder="_callbacks",
     ),
     Fault(
         "n_iter_no_change: off by one",
@@ -549,7 +550,8 @@ def first_failure(root, tier, folder):
         except subprocess.TimeoutExpired:
             return f"(tests ran for more than {LIMIT} s)"
         if done.returncode:
-            found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+            summary = r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$"
+            found = re.search(summary, done.stdout, re.MULTILINE)
             return found[1] if found else done.stdout[-500:] + done.stderr[-500:]
     return None
 
