@@ -2,8 +2,4 @@
 
 from importlib.util import find_spec
 
-collect_ignore = (
-    []
-    if find_spec("sklearn.callback")
-    else ["skbackprop/_callbacks.py", "skbackprop/_checkpoint.py"]
-)
+collect_ignore = [] if find_spec("sklearn.callback") else ["skbackprop/_callbacks"]

@@ -1,1 +1,1 @@
-"""What fits, predictions and searches cost, beside other neural networks."""
+"""Benchmarks of speed, memory and accuracy against other neural networks."""

@@ -1,17 +1,20 @@
-"""Compare how accurate models are at their defaults: ``python -m benchmarks.accuracy``.
+"""Compare the accuracy of models with default parameters.
 
-Nothing is tuned to a table. The tables are those that come with scikit-learn and
-those of a folder: gzipped CSV files whose column `target` is predicted. Where that is
-text, or whole numbers of at most 20 distinct values, it holds classes, else amounts.
-Columns of text are categories, and empty cells are missing.
+No parameter is tuned. The datasets are included in scikit-learn or read from a folder
+of gzipped CSV files with a column `target`. A target of strings, or of whole numbers
+with at most 20 distinct values, holds classes. Other targets are regression targets.
+String columns are categorical, and empty cells are missing values.
 
-"backprop" is BackpropClassifier or BackpropRegressor on the frame as it is, and so is
-"hist-gradient-boosting"; the others get the mean for missing numbers, and categories
-one-hot encoded. A "-pipeline" scales the numbers and, in regression, the target.
+"backprop" fits BackpropClassifier or BackpropRegressor to the DataFrame without
+preprocessing. "hist-gradient-boosting" also receives the unprocessed DataFrame. For the
+other models, missing numeric values are imputed with the mean and categories are
+one-hot encoded. The "-pipeline" models also scale the numeric columns and, in
+regression, the target.
 
-For each seed a quarter of the rows is held out, the same for all, classes stratified;
-the seed is the model's, too. A fit has one thread. Every measurement goes to the JSON
-file at once: a run that was interrupted, or is asked for more, goes on from there.
+For each seed, a quarter of the rows is the test set, which is the same for all models.
+The split is stratified in classification. The seed is also the random_state of the
+model. Each fit uses one thread. Each measurement is written to the JSON file at once,
+and a later call reuses the measurements in the file.
 """
 
 import argparse
@@ -25,10 +28,10 @@ from threadpoolctl import threadpool_limits
 
 from .machine import describe
 from .results import markdown_row
-from .tabular import BUNDLED, CONTESTANTS, bundled_table, measure, read_table
+from .tabular import BUNDLED, COMPETITORS, load_bundled, measure, read_dataset
 
-#: What is shown of each task: the first for every table, the second as a mean.
-MEASURES = {"classification": ("accuracy", "log_loss"), "regression": ("r2", "nrmse")}
+#: Scores to print for each task: the first per dataset, the second only as a mean.
+SCORES = {"classification": ("accuracy", "log_loss"), "regression": ("r2", "nrmse")}
 TITLES = {
     "accuracy": "accuracy (%)",
     "log_loss": "log-loss",
@@ -37,7 +40,7 @@ TITLES = {
 }
 DIGITS = {"accuracy": 1, "log_loss": 3, "r2": 3, "nrmse": 3}
 
-#: Whose means are subtracted from whose.
+#: Pairs of models to compare: the second is subtracted from the first.
 DIFFERENCES = (
     ("backprop", "backprop-pipeline"),
     ("backprop-log-loss", "backprop-log-loss-pipeline"),
@@ -51,9 +54,9 @@ DIFFERENCES = (
 
 
 def parse_options():
-    """Read the command line; return its options and the tables."""
+    """Parse the command line and return the options and the selected datasets."""
     names = list(
-        dict.fromkeys(name for make in CONTESTANTS.values() for name in make(0))
+        dict.fromkeys(name for make in COMPETITORS.values() for name in make(0))
     )
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.accuracy",
@@ -61,79 +64,93 @@ def parse_options():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--tables",
+        "--datasets",
         type=Path,
         metavar="DIR",
-        help="a folder of gzipped CSV files, which may be named like bundled tables, "
-        "and then replace them",
+        help="folder of gzipped CSV files; a file replaces the bundled dataset of the "
+        "same name",
     )
     parser.add_argument(
-        "--seeds", type=int, default=5, help="splits of each table (default: 5)"
+        "--seeds",
+        type=int,
+        default=5,
+        help="number of train-test splits per dataset (default: 5)",
     )
-    parser.add_argument("--only", nargs="+", metavar="TABLE", help="tables to measure")
     parser.add_argument(
-        "--contestants",
+        "--only",
+        nargs="+",
+        metavar="DATASET",
+        help="datasets to measure (default: all)",
+    )
+    parser.add_argument(
+        "--competitors",
         nargs="+",
         choices=names,
         default=names,
         metavar="NAME",
-        help=f"who takes part: {', '.join(names)}",
+        help=f"models to measure (default: all): {', '.join(names)}",
     )
     parser.add_argument(
         "--json",
         type=Path,
         default=Path(__file__).with_name("accuracy.json"),
-        help="where all measurements go (default: benchmarks/accuracy.json)",
+        help="file of all measurements (default: benchmarks/accuracy.json)",
     )
     parser.add_argument(
-        "--again",
+        "--overwrite",
         action="store_true",
-        help="measure what is chosen anew, though it is in the file",
+        help="repeat the selected measurements that are already in the file",
     )
     parser.add_argument(
-        "--jobs", type=int, default=2, help="processes at a time (default: 2)"
+        "--jobs", type=int, default=2, help="number of processes (default: 2)"
     )
     options = parser.parse_args()
-    return options, chosen_tables(options, parser)
+    return options, select_datasets(options, parser)
 
 
-def chosen_tables(options, parser):
-    """Return the tables that were asked for."""
-    paths = sorted(options.tables.glob("*.csv.gz")) if options.tables else []
-    if options.tables and not paths:
-        parser.error(f"no *.csv.gz in {options.tables}")
-    tables = [*map(bundled_table, BUNDLED), *map(read_table, paths)]
-    tables = {table.name: table for table in tables}
-    if unknown := set(options.only or ()) - tables.keys():
-        parser.error(f"no {', '.join(unknown)} among {', '.join(tables)}")
-    return [tables[name] for name in options.only or tables]
+def select_datasets(options, parser):
+    """Return the selected datasets."""
+    paths = sorted(options.datasets.glob("*.csv.gz")) if options.datasets else []
+    if options.datasets and not paths:
+        parser.error(f"no *.csv.gz files in {options.datasets}")
+    datasets = [*map(load_bundled, BUNDLED), *map(read_dataset, paths)]
+    datasets = {dataset.name: dataset for dataset in datasets}
+    if unknown := set(options.only or ()) - datasets.keys():
+        parser.error(
+            f"unknown datasets: {', '.join(sorted(unknown))} "
+            f"(choose from {', '.join(datasets)})"
+        )
+    return [datasets[name] for name in options.only or datasets]
 
 
-def arguments(tables, options):
-    """List all that is to be measured, each as arguments of `measure`."""
+def list_arguments(datasets, options):
+    """List the arguments of `measure` for all selected measurements."""
     return [
-        (table, contestant, seed)
-        for table in tables
-        for contestant in CONTESTANTS[table.task](0)
-        if contestant in options.contestants
+        (dataset, competitor, seed)
+        for dataset in datasets
+        for competitor in COMPETITORS[dataset.task](0)
+        if competitor in options.competitors
         for seed in range(options.seeds)
     ]
 
 
 def key(run):
-    """Return what tells one measurement from all others."""
-    return run["table"], run["contestant"], run["seed"]
+    """Return the unique key of a measurement."""
+    return run["dataset"], run["competitor"], run["seed"]
 
 
-def measure_all(tables, options, machine):
-    """Measure what is not in the file yet, and return all that was asked for."""
+def measure_all(datasets, options, machine):
+    """Run the measurements that are not in the file and return all selected ones."""
     path = options.json
     known = json.loads(path.read_text())["runs"] if path.exists() else []
     known = {key(run): run for run in known}
-    wanted = {(args[0].name, *args[1:]): args for args in arguments(tables, options)}
-    missing = [wanted[k] for k in wanted if options.again or k not in known]
-    print(f"- {len(wanted) - len(missing)} of {len(wanted)} fits are from {path.name}")
-    # One fit a batch, so that none waits for others to be written.
+    wanted = {
+        (args[0].name, *args[1:]): args for args in list_arguments(datasets, options)
+    }
+    missing = [wanted[k] for k in wanted if options.overwrite or k not in known]
+    n_known = len(wanted) - len(missing)
+    print(f"- {n_known} of {len(wanted)} fits are read from {path.name}")
+    # One fit per batch, so that each result is saved as soon as it is available.
     parallel = Parallel(options.jobs, return_as="generator_unordered", batch_size=1)
     results = parallel(delayed(measure)(*args) for args in missing)
     for count, run in enumerate(results, start=1):
@@ -144,87 +161,87 @@ def measure_all(tables, options, machine):
 
 
 def show_progress(count, total):
-    """Write how far the run is over what was written before."""
+    """Print the number of finished fits over the previous progress line."""
     end = "\n" if count == total else ""
     print(f"\r{count} of {total} fits", end=end, file=sys.stderr, flush=True)
 
 
 def write(path, results):
-    """Write the file in one go: whenever a run is interrupted, it is whole."""
+    """Write the file atomically, so that an interrupted run leaves it complete."""
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps(results, indent=1) + "\n")
     part.replace(path)
 
 
 def means_over_seeds(runs):
-    """Return for each measure a frame, a row a table and a column a contestant."""
+    """Return the mean of each score as a DataFrame of datasets by models."""
     frame = pd.DataFrame(runs)
-    tables, contestants = frame["table"].unique(), frame["contestant"].unique()
-    by_pair = frame.groupby(["table", "contestant"])
+    datasets, competitors = frame["dataset"].unique(), frame["competitor"].unique()
+    groups = frame.groupby(["dataset", "competitor"])
     return {
-        name: by_pair[name].mean().unstack().loc[tables, contestants]
+        name: groups[name].mean().unstack().loc[datasets, competitors]
         * (100 if name == "accuracy" else 1)
-        for name in MEASURES[frame["task"].iloc[0]]
+        for name in SCORES[frame["task"].iloc[0]]
     }
 
 
 def print_header(cells):
-    """Print the header of a Markdown table whose first column has no title."""
+    """Print the header of a Markdown table, with an empty first cell."""
     print(markdown_row(["", *cells]))
     print(markdown_row(["---"] + ["---:"] * len(cells)))
 
 
 def print_row(label, scores, digits):
-    """Print a row of a Markdown table."""
+    """Print one row of a Markdown table."""
     print(markdown_row([label, *(f"{score:.{digits}f}" for score in scores)]))
 
 
 def print_scores(means):
-    """Print the first measure for every table, then the means of both."""
+    """Print the first score for each dataset and the means of both scores."""
     name, other = means
-    print(f"\n{TITLES[name]} of each table, then the means:\n")
+    print(f"\n{TITLES[name]} for each dataset, and means over the datasets:\n")
     print_header(means[name].columns)
-    for table, scores in means[name].iterrows():
-        print_row(table, scores, DIGITS[name])
-    for measured in (name, other):
-        label = f"mean {TITLES[measured]}"
-        print_row(label, means[measured].mean(), DIGITS[measured])
+    for dataset, scores in means[name].iterrows():
+        print_row(dataset, scores, DIGITS[name])
+    for score in (name, other):
+        label = f"mean {TITLES[score]}"
+        print_row(label, means[score].mean(), DIGITS[score])
 
 
-def difference(scores, digits, this, that):
-    """Return the mean difference over the tables and its standard error, as text."""
-    if not {this, that} <= set(scores.columns):
+def format_difference(scores, digits, first, second):
+    """Return the mean difference over the datasets and its standard error as text."""
+    if not {first, second} <= set(scores.columns):
         return None
-    by_table = scores[this] - scores[that]
-    return f"{by_table.mean():+.{digits}f} ± {by_table.sem():.{digits}f}"
+    differences = scores[first] - scores[second]
+    return f"{differences.mean():+.{digits}f} ± {differences.sem():.{digits}f}"
 
 
 def print_differences(means):
-    """Print who is how much better than whom."""
-    print("\nMean difference over the tables, and its standard error:\n")
+    """Print the mean differences between pairs of models."""
+    print("\nMean difference over the datasets and its standard error:\n")
     print_header([TITLES[name] for name in means])
-    for this, that in DIFFERENCES:
+    for first, second in DIFFERENCES:
         cells = [
-            difference(scores, DIGITS[name] + 1, this, that)
+            format_difference(scores, DIGITS[name] + 1, first, second)
             for name, scores in means.items()
         ]
         if any(cells):
-            print(markdown_row([f"{this} minus {that}", *cells]))
+            print(markdown_row([f"{first} minus {second}", *cells]))
 
 
 def main():
-    """Measure what is asked for, and print the tables."""
-    options, tables = parse_options()
-    with threadpool_limits(1):  # as there will be for each fit
+    """Run the selected measurements and print the tables."""
+    options, datasets = parse_options()
+    with threadpool_limits(1):  # each fit has the same limit
         machine = describe()
     for name, value in machine.items():
         print(f"- {name}: {value}")
-    runs = measure_all(tables, options, machine)
+    runs = measure_all(datasets, options, machine)
     means = {}
-    for task in MEASURES:
-        if of_task := [run for run in runs if run["task"] == task]:
-            print_scores(by_measure := means_over_seeds(of_task))
-            means |= by_measure
+    for task in SCORES:
+        if task_runs := [run for run in runs if run["task"] == task]:
+            print_scores(task_means := means_over_seeds(task_runs))
+            means |= task_means
     print_differences(means)
 
 

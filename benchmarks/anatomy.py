@@ -1,10 +1,11 @@
-"""Show where the time of a fit goes: ``python -m benchmarks.anatomy [WORKLOAD ...]``.
+"""Profile a fit: ``python -m benchmarks.anatomy [WORKLOAD ...]``.
 
-Each kind of work is timed by wrapping the methods that do it, which adds about a
-microsecond a call; what is left over are biases, the loop and Python itself.
+The script prints the fraction of the time of a fit that each kind of operation takes.
+The methods of each kind are wrapped with a timer, which adds about a microsecond per
+call. The remaining time is the bias terms, the training loop and Python overhead.
 """
 
-import sys
+import argparse
 import warnings
 from collections import Counter
 from functools import wraps
@@ -19,15 +20,15 @@ from skbackprop.core.objective import Objective
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.samples import Samples
 
-from .contestants import floor, skbackprop_net
+from .competitors import floor, skbackprop_net
 from .results import markdown_row
 from .workloads import WORKLOADS
 
 REPEATS = 3
 
-#: The methods that do each kind of work.
-WORK = {
-    "fetching rows": [(Samples, "gather")],
+#: Methods to time for each kind of operation.
+TIMED_METHODS = {
+    "gathering rows": [(Samples, "gather")],
     "activations": [
         (activation, method)
         for activation in set(OUTPUT_ACTIVATIONS.values())
@@ -40,12 +41,12 @@ WORK = {
         if method in vars(loss)
     ],
     "penalty": [(Objective, "penalize")],
-    "optimiser": [(OPTIMIZERS["sgd"], "step"), (OPTIMIZERS["adam"], "step")],
+    "optimizer": [(OPTIMIZERS["sgd"], "step"), (OPTIMIZERS["adam"], "step")],
 }
 
 
 def time_method(owner, name, kind, seconds):
-    """Make a method add the time it takes to ``seconds[kind]``."""
+    """Wrap a method so that each call adds its duration to ``seconds[kind]``."""
     method = getattr(owner, name)
 
     @wraps(method)
@@ -59,54 +60,77 @@ def time_method(owner, name, kind, seconds):
 
 
 def seconds_of_fit(network, X, y):
-    """Return how long a fit takes."""
+    """Return the duration of one fit in seconds."""
     start = perf_counter()
     network.fit(X, y)
     return perf_counter() - start
 
 
-def shares(workload, seconds):
-    """Return the share of each kind of work in the time of a fit.
+def time_fractions(workload, seconds):
+    """Return the fraction of the time of a fit for each kind of operation.
 
     Parameters
     ----------
     workload : Workload
-        What is fitted.
+        The network and its training data.
     seconds : Counter
-        Where the wrapped methods add up their time.
+        Total durations of the wrapped methods.
 
     Returns
     -------
     dict of float
-        Medians over a few fits.
+        Median fraction over `REPEATS` fits.
     """
-    X, y = workload.data()
-    seconds_of_fit(skbackprop_net(workload), X, y)  # a warm-up
+    X, y = workload.make_data()
+    seconds_of_fit(skbackprop_net(workload), X, y)  # warm-up
     fits = []
     for _ in range(REPEATS):
         products = seconds_of_fit(floor(workload), X, y)
         seconds.clear()
         total = seconds_of_fit(skbackprop_net(workload), X, y)
-        known = {"matrix products": products, **{kind: seconds[kind] for kind in WORK}}
-        known["the rest"] = total - sum(known.values())
+        known = {
+            "matrix products": products,
+            **{kind: seconds[kind] for kind in TIMED_METHODS},
+        }
+        known["other"] = total - sum(known.values())
         fits.append({kind: part / total for kind, part in known.items()})
     return {kind: median(fit[kind] for fit in fits) for kind in fits[0]}
 
 
+def parse_names():
+    """Parse the command line and return the names of the selected workloads."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.anatomy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "workloads",
+        nargs="*",
+        metavar="WORKLOAD",
+        help="workloads to profile (default: all dense workloads): "
+        f"{', '.join(WORKLOADS)}",
+    )
+    names = parser.parse_args().workloads
+    if unknown := set(names) - WORKLOADS.keys():
+        parser.error(f"unknown workloads: {', '.join(sorted(unknown))}")
+    return names or [name for name in WORKLOADS if "sparse" not in name]
+
+
 def main():
-    """Print a table of the workloads that are named, or of all dense ones."""
+    """Print a table of the selected workloads."""
+    names = parse_names()
     warnings.simplefilter("ignore", ConvergenceWarning)
-    names = sys.argv[1:] or [name for name in WORKLOADS if "sparse" not in name]
     seconds = Counter()
-    for kind, methods in WORK.items():
+    for kind, methods in TIMED_METHODS.items():
         for owner, name in methods:
             time_method(owner, name, kind, seconds)
-    kinds = ["matrix products", *WORK, "the rest"]
+    kinds = ["matrix products", *TIMED_METHODS, "other"]
     print(markdown_row(["", *kinds]))
     print(markdown_row(["---", *["---:"] * len(kinds)]))
     for name in names:
-        found = shares(WORKLOADS[name], seconds)
-        cells = [f"{100 * found[kind]:.0f} %" for kind in kinds]
+        fractions = time_fractions(WORKLOADS[name], seconds)
+        cells = [f"{100 * fractions[kind]:.0f} %" for kind in kinds]
         print(markdown_row([name, *cells]), flush=True)
 
 

@@ -1,7 +1,7 @@
-"""Time training on two workers beside one process: ``python -m benchmarks.cluster``.
+"""Compare training on two workers with one process: ``python -m benchmarks.cluster``.
 
-The workers are processes of this machine, with a thread each: messages go through its
-memory, where those of a real cluster go through a network, which is slower.
+The workers are processes on this machine with one thread each. Messages between them
+stay in memory, while the messages of a real cluster pass through a slower network.
 """
 
 import argparse
@@ -16,17 +16,18 @@ from distributed import Client, LocalCluster
 from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier
-from skbackprop._shards import Shards
-from skbackprop.dask import DaskBackpropClassifier, _partitions
+from skbackprop.dask import DaskBackpropClassifier
+from skbackprop.dask.estimators import _partitions
+from skbackprop.dask.shards import Shards
 
 from .results import markdown_row
 
 N_WORKERS = 2
 
-#: Rows of a mini-batch in a step that all take together, and in epochs of their own.
-LARGE, SMALL = 4096, 200
+#: Batch sizes for sync="step" (one joint mini-batch) and sync="epoch" (local epochs).
+STEP_BATCH_SIZE, EPOCH_BATCH_SIZE = 4096, 200
 
-#: Rows, columns and hidden units.
+#: Number of rows, number of columns and sizes of the hidden layers.
 SIZES = [
     (20_000, 20, (50,)),
     (200_000, 20, (50,)),
@@ -36,19 +37,19 @@ SIZES = [
 
 
 class Echo:
-    """A learner that answers at once with as many numbers as it is sent."""
+    """Worker task that returns its argument without any computation."""
 
     def __init__(self, shard):
         pass
 
     def __call__(self, params):
-        """Return what was sent."""
+        """Return the parameters unchanged."""
         return params
 
 
 @contextmanager
 def cluster():
-    """Start two workers."""
+    """Start a cluster of `N_WORKERS` workers and yield its client."""
     workers = LocalCluster(
         n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=None
     )
@@ -56,16 +57,18 @@ def cluster():
         yield client
 
 
-def table(n_rows, n_columns, n_partitions):
-    """Draw rows on the workers, and classes that a network can learn."""
+def make_data(n_rows, n_columns, n_partitions):
+    """Generate partitioned random rows and two classes that a network can learn."""
     rng = da.random.default_rng(0)
     X = rng.normal(size=(n_rows, n_columns), chunks=(n_rows // n_partitions, -1))
     return X, (X[:, 0] * X[:, 1] > X[:, 2]).astype(int)
 
 
 def message_seconds(client, n_params, repeats):
-    """Return the time of a message to all workers and back, without any work."""
-    shards = Shards(client, _partitions(*table(100, 3, N_WORKERS), None))
+    """Return the median time of a round trip of the parameters to all workers."""
+    shards = Shards(
+        client, _partitions(*make_data(100, 3, N_WORKERS), None), stay=False
+    )
     shards.tell("make_learner", Echo)
     params, seconds = np.zeros(n_params), []
     for _ in range(repeats):
@@ -76,14 +79,14 @@ def message_seconds(client, n_params, repeats):
 
 
 def epoch_seconds(network, X, y):
-    """Return the median time of an epoch, but the first."""
+    """Return the median time per epoch, without the first epoch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return median(network.fit(X, y).history_["seconds"][1:])
 
 
-def contestants(sizes, epochs):
-    """Return networks by what they are called, with what each is compared to."""
+def make_networks(sizes, epochs):
+    """Return a dict of the networks, each Dask network after its local counterpart."""
     params = dict(
         hidden_layer_sizes=sizes,
         loss="log_loss",
@@ -93,40 +96,49 @@ def contestants(sizes, epochs):
         random_state=0,
     )
     return {
-        "one process, 4096": BackpropClassifier(**params, batch_size=LARGE),
-        "step, 4096": DaskBackpropClassifier(**params, batch_size=LARGE),
-        "one process, 200": BackpropClassifier(**params, batch_size=SMALL),
-        "epoch, 200": DaskBackpropClassifier(**params, batch_size=SMALL, sync="epoch"),
+        "one process, 4096": BackpropClassifier(**params, batch_size=STEP_BATCH_SIZE),
+        "step, 4096": DaskBackpropClassifier(**params, batch_size=STEP_BATCH_SIZE),
+        "one process, 200": BackpropClassifier(**params, batch_size=EPOCH_BATCH_SIZE),
+        "epoch, 200": DaskBackpropClassifier(
+            **params, batch_size=EPOCH_BATCH_SIZE, sync="epoch"
+        ),
     }
 
 
 def time_row(client, n_rows, n_columns, sizes, epochs, rounds):
-    """Return how many times as long one process takes, for both ways."""
-    spread = client.persist(table(n_rows, n_columns, 4 * N_WORKERS))
-    X, y = client.compute(spread, sync=True)
-    times = {name: [] for name in contestants(sizes, epochs)}
+    """Return the speedup over one process for sync="step" and sync="epoch"."""
+    partitioned = client.persist(make_data(n_rows, n_columns, 4 * N_WORKERS))
+    X, y = client.compute(partitioned, sync=True)
+    times = {name: [] for name in make_networks(sizes, epochs)}
     for _ in range(rounds):
-        for name, network in contestants(sizes, epochs).items():
-            data = spread if isinstance(network, DaskBackpropClassifier) else (X, y)
+        for name, network in make_networks(sizes, epochs).items():
+            is_dask = isinstance(network, DaskBackpropClassifier)
+            data = partitioned if is_dask else (X, y)
             times[name].append(epoch_seconds(network, *data))
-    one_large, step, one_small, epoch = times.values()
-    return median(np.divide(one_large, step)), median(np.divide(one_small, epoch))
+    local_step, step, local_epoch, epoch = times.values()
+    return median(np.divide(local_step, step)), median(np.divide(local_epoch, epoch))
 
 
 def main():
-    """Print two tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="turns (default: 3)")
-    parser.add_argument("--epochs", type=int, default=5, help="of a fit (default: 5)")
+    """Print the table of message times and the table of speedups."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.cluster", description=__doc__
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of rounds (default: 3)"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=5, help="number of epochs per fit (default: 5)"
+    )
     options = parser.parse_args()
     with cluster() as client:
-        print(markdown_row(["numbers sent", "milliseconds"]))
+        print(markdown_row(["parameters", "milliseconds"]))
         print(markdown_row(["---:", "---:"]))
         for n_params in (1_000, 10_000, 100_000, 1_000_000):
             seconds = message_seconds(client, n_params, repeats=50)
             print(markdown_row([f"{n_params:,}", 1e3 * seconds]))
         print()
-        names = ["one / step", "one / epoch"]
+        names = ["one process / step", "one process / epoch"]
         print(markdown_row(["rows", "network", *names]))
         print(markdown_row(["---:", "---", "---:", "---:"]))
         for n_rows, n_columns, sizes in SIZES:

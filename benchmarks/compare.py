@@ -1,6 +1,6 @@
-"""Compare two revisions: ``python -m benchmarks.compare BASE HEAD``.
+"""Compare the speed of two revisions: ``python -m benchmarks.compare BASE HEAD``.
 
-Both are measured by the benchmarks as they are now, whatever theirs were then.
+Both revisions are measured with the current version of the benchmarks.
 """
 
 import argparse
@@ -14,55 +14,58 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .machine import describe
-from .processes import run, take_turns
-from .results import left_out, markdown_row, medians, ratio
-from .sections import COSTS, FITS, PREDICTIONS
+from .processes import run_in_rounds, run_module
+from .results import markdown_row, median_ratio, medians, skip_reasons
+from .sections import FITS, LOSSES, PREDICTIONS
 
 BENCHMARKS = Path(__file__).parent
 ROOT = BENCHMARKS.parent
-ROWS = {row.name: row for section in (FITS, COSTS, PREDICTIONS) for row in section.rows}
+SECTIONS = (FITS, LOSSES, PREDICTIONS)
+ROWS = {row.name: row for section in SECTIONS for row in section.rows}
 
-#: A median ratio beyond this, or below its inverse, is taken for a difference.
-LIMIT = 1.15
+#: Median ratios above this value, or below its inverse, are reported as a difference.
+THRESHOLD = 1.15
 
 
 def parse_options():
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare", description=__doc__
     )
-    parser.add_argument("base", help="a revision of this repository")
-    parser.add_argument("head", help="the revision that is compared to it")
+    parser.add_argument("base", help="base revision of this repository")
+    parser.add_argument("head", help="revision to compare with the base")
     parser.add_argument(
         "--only",
         nargs="+",
         choices=ROWS,
         default=list(ROWS),
         metavar="NAME",
-        help=f"rows to measure: {', '.join(ROWS)}",
+        help=f"rows to measure (default: all): {', '.join(ROWS)}",
     )
-    parser.add_argument("--repeats", type=int, default=5, help="rounds (default: 5)")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="number of rounds (default: 5)"
+    )
     parser.add_argument(
         "--json",
         type=Path,
         default=BENCHMARKS / "comparison.json",
-        help="where all measurements go (default: benchmarks/comparison.json)",
+        help="output file for all measurements (default: benchmarks/comparison.json)",
     )
     return parser.parse_args()
 
 
 def git(*arguments):
-    """Return what git prints, in this repository."""
+    """Run a git command in this repository and return its output."""
     command = ["git", *arguments]
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
     )
-    return done.stdout.strip()
+    return process.stdout.strip()
 
 
 @contextmanager
 def worktree(revision, folder):
-    """Check a revision out, with the benchmarks as they are now; remove it after."""
+    """Check out a revision temporarily, with the current version of the benchmarks."""
     git("worktree", "add", "--quiet", "--detach", str(folder), revision)
     try:
         shutil.rmtree(folder / "benchmarks", ignore_errors=True)
@@ -72,31 +75,33 @@ def worktree(revision, folder):
         git("worktree", "remove", "--force", str(folder))
 
 
-def verdict(head_by_base):
-    """Call a ratio slower, faster or neither."""
-    if head_by_base is None:
-        return "left out"
-    if head_by_base > LIMIT:
+def classify_ratio(head_to_base):
+    """Return "slower", "faster", "skipped", or "" if the times do not differ."""
+    if head_to_base is None:
+        return "skipped"
+    if head_to_base > THRESHOLD:
         return "slower"
-    return "faster" if head_by_base < 1 / LIMIT else ""
+    return "faster" if head_to_base < 1 / THRESHOLD else ""
 
 
 def compare_row(row, folders, repeats):
-    """Let both revisions take turns at what is skbackprop's in a row."""
+    """Measure the first column of a row for both revisions in alternation."""
     command = (*row.command, row.columns[0])
-    players = {side: partial(run, command, folder) for side, folder in folders.items()}
-    runs = take_turns(players, repeats)
-    head_by_base = ratio(runs, "head", "base", "seconds")
+    tasks = {
+        side: partial(run_module, command, folder) for side, folder in folders.items()
+    }
+    runs = run_in_rounds(tasks, repeats)
+    head_to_base = median_ratio(runs, "head", "base", "seconds")
     return {
         "runs": runs,
         "medians": medians(runs, "seconds"),
-        "head / base": head_by_base,
-        "verdict": verdict(head_by_base),
+        "head / base": head_to_base,
+        "change": classify_ratio(head_to_base),
     }
 
 
 def compare(folders, options):
-    """Measure rows in both folders, and print the table while they come in."""
+    """Measure rows for both revisions and print each row as soon as it is measured."""
     print(f"\n{markdown_row(['', '', 'base, s', 'head, s', 'head / base', ''])}")
     print(markdown_row(["---", "---", "---:", "---:", "---:", "---"]), flush=True)
     compared = {}
@@ -104,20 +109,20 @@ def compare(folders, options):
         row = ROWS[name]
         result = compared[name] = compare_row(row, folders, options.repeats)
         seconds = [result["medians"].get(side) for side in folders]
-        cells = [name, row.what, *seconds, result["head / base"], result["verdict"]]
-        print(markdown_row(cells), flush=True)
+        cells = [*seconds, result["head / base"], result["change"]]
+        print(markdown_row([name, row.description, *cells]), flush=True)
     for name, result in compared.items():
-        for side, reason in left_out(result["runs"]).items():
-            print(f"\n{name} is left out of {side}: {reason}.")
+        for side, reason in skip_reasons(result["runs"]).items():
+            print(f"\n{name} is skipped for {side}: {reason}.")
     return compared
 
 
 def main():
-    """Compare; the exit status is 1 where something is slower."""
+    """Compare two revisions and exit with status 1 if any row is slower."""
     options = parse_options()
     revisions = {"base": options.base, "head": options.head}
     results = {"machine": describe(), "repeats": options.repeats}
-    # `describe` names the skbackprop of the working tree, which is not measured.
+    # `describe` reports the version in the working tree, which is not measured.
     del results["machine"]["skbackprop"]
     for side, revision in revisions.items():
         commit = git("rev-parse", "--verify", f"{revision}^{{commit}}")
@@ -131,7 +136,7 @@ def main():
     ):
         results["rows"] = compare({"base": base, "head": head}, options)
     options.json.write_text(json.dumps(results, indent=1) + "\n")
-    sys.exit(any(row["verdict"] == "slower" for row in results["rows"].values()))
+    sys.exit(any(row["change"] == "slower" for row in results["rows"].values()))
 
 
 if __name__ == "__main__":

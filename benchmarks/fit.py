@@ -1,23 +1,23 @@
-"""Time one whole `fit`: ``python -m benchmarks.fit WORKLOAD CONTESTANT``."""
+"""Time one call to `fit`: ``python -m benchmarks.fit WORKLOAD COMPETITOR``."""
 
 from dataclasses import replace
 from time import perf_counter
 
-from .contestants import CONTESTANTS
+from .competitors import COMPETITORS
 from .processes import report
 from .workloads import WORKLOADS
 
 
 def warm_up(make, workload, X, y):
-    """Fit a few rows, so that libraries are loaded and threads have started."""
-    few = 2 * workload.batch_size
-    make(replace(workload, epochs=1)).fit(X[:few], y[:few])
+    """Fit a few rows to load the libraries and start their threads."""
+    n_rows = 2 * workload.batch_size
+    make(replace(workload, epochs=1)).fit(X[:n_rows], y[:n_rows])
 
 
-def time_fit(workload, contestant):
-    """Return the seconds of one fit, and the loss it ended with."""
-    workload, make = WORKLOADS[workload], CONTESTANTS[contestant]
-    X, y = workload.data()
+def time_fit(workload, competitor):
+    """Return the duration of one fit in seconds and the final loss."""
+    workload, make = WORKLOADS[workload], COMPETITORS[competitor]
+    X, y = workload.make_data()
     warm_up(make, workload, X, y)
     network = make(workload)
     start = perf_counter()

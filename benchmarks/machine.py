@@ -1,4 +1,4 @@
-"""Which machine, versions and threads the numbers belong to."""
+"""Description of the machine, the package versions and the threads."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 
 
 def describe():
-    """Return what the numbers depend on, as a dict of strings."""
+    """Return the CPU, the versions and the threads as a dict of strings."""
     return {
         "CPU": f"{_cpu_name()}, {os.cpu_count()} cores",
         "Python": platform.python_version(),

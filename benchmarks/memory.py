@@ -1,8 +1,8 @@
-"""Peak memory of one `fit`: ``python -m benchmarks.memory DATA CONTESTANT``.
+"""Measure the peak memory of one `fit`.
 
-Where the data are a memory-mapped file, the pages of it that have been read count
-towards the resident memory of a process, though they are the system's cache and
-not the process's own. So what is measured is the anonymous memory alone.
+Call ``python -m benchmarks.memory DATA COMPETITOR``. Only anonymous memory is measured.
+Resident memory also includes the pages of a memory-mapped file that have been read.
+These pages belong to the page cache of the operating system.
 """
 
 import re
@@ -13,28 +13,28 @@ from threading import Event, Thread
 
 import numpy as np
 
-from .contestants import CONTESTANTS
+from .competitors import COMPETITORS
 from .fit import warm_up
-from .processes import LeftOutError, report
+from .processes import SkippedError, report
 from .workloads import WORKLOADS
 
-STATUS = Path("/proc/self/status")
+STATUS_FILE = Path("/proc/self/status")
 
-#: Seconds between two looks at the memory.
+#: Seconds between two memory readings.
 INTERVAL = 0.002
 
 
 def write_mapped_file(file, gigabytes):
-    """Write the rows of "digits" over and over into a .npy file.
+    """Write a .npy file that repeats the rows of the workload "digits".
 
     Parameters
     ----------
     file : path-like
-        Where to.
+        Path of the new file.
     gigabytes : float
-        About how large; at least the rows of "digits" once.
+        Approximate size of the file. The rows are written at least once.
     """
-    X, _ = WORKLOADS["digits"].data()
+    X, _ = WORKLOADS["digits"].make_data()
     copies = max(1, round(gigabytes * 1e9 / X.nbytes))
     shape = (copies * len(X), X.shape[1])
     mapped = np.lib.format.open_memmap(file, "w+", X.dtype, shape)
@@ -43,55 +43,61 @@ def write_mapped_file(file, gigabytes):
 
 
 def anonymous_megabytes():
-    """Return the resident memory of this process that is not a mapped file."""
-    return int(re.search(r"RssAnon:\s+(\d+)", STATUS.read_text())[1]) / 1024
+    """Return the anonymous resident memory of this process in MB."""
+    return int(re.search(r"RssAnon:\s+(\d+)", STATUS_FILE.read_text())[1]) / 1024
 
 
 @contextmanager
-def watched(looks):
-    """Look at the memory every few milliseconds, and append it to `looks`."""
+def record_memory(readings):
+    """Append the memory to `readings` every `INTERVAL` seconds."""
     finished = Event()
 
-    def look():
+    def record():
         while not finished.wait(INTERVAL):
-            looks.append(anonymous_megabytes())
+            readings.append(anonymous_megabytes())
 
-    watcher = Thread(target=look)
-    watcher.start()
+    recorder = Thread(target=record)
+    recorder.start()
     try:
         yield
     finally:
         finished.set()
-        watcher.join()
+        recorder.join()
 
 
-def peak_memory(data, contestant):
-    """Return the megabytes that one epoch needs above what was there before it.
+def peak_memory(data, competitor):
+    """Measure the peak memory of one epoch above the memory before the fit.
 
     Parameters
     ----------
     data : str
-        "digits", or a file that `write_mapped_file` wrote.
-    contestant : str
-        A key of `CONTESTANTS`.
+        "digits", or the path of a file that `write_mapped_file` created.
+    competitor : str
+        A key of `COMPETITORS`.
 
     Returns
     -------
     dict
+        Memory in "megabytes" and final "loss".
+
+    Raises
+    ------
+    SkippedError
+        If /proc/self/status does not exist.
     """
-    if not STATUS.exists():
-        raise LeftOutError("memory is read from /proc, which is not there")
-    workload, make = replace(WORKLOADS["digits"], epochs=1), CONTESTANTS[contestant]
-    X, y = workload.data()
+    if not STATUS_FILE.exists():
+        raise SkippedError("memory is read from /proc, which does not exist")
+    workload, make = replace(WORKLOADS["digits"], epochs=1), COMPETITORS[competitor]
+    X, y = workload.make_data()
     if data != "digits":
         X = np.load(data, mmap_mode="r")
         y = np.resize(y, len(X))
     warm_up(make, workload, X, y)
     network = make(workload)
-    looks = [anonymous_megabytes()]
-    with watched(looks):
+    readings = [anonymous_megabytes()]
+    with record_memory(readings):
         network.fit(X, y)
-    return {"megabytes": max(looks) - looks[0], "loss": network.loss_}
+    return {"megabytes": max(readings) - readings[0], "loss": network.loss_}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every measurement is a process of its own, and contestants take turns."""
+"""Run each measurement in a separate process, alternating between competitors."""
 
 import json
 import os
@@ -8,48 +8,54 @@ import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
-#: Where skbackprop is imported from, seen from the folder a process runs in.
+#: Expected import path of skbackprop, relative to the working directory of a process.
 PACKAGE = os.path.join("skbackprop", "__init__.py")
 
 
-class LeftOutError(Exception):
-    """A contestant cannot take part; the message says why."""
+class SkippedError(Exception):
+    """Reason why a competitor cannot run a workload."""
 
 
 def report(measure):
-    """Print, for `run`, what a measurement gives for the command line's arguments.
+    """Call `measure` with the command line arguments and print the result as JSON.
 
     Parameters
     ----------
     measure : callable
-        Takes strings, returns a dict of numbers.
+        Function of strings that returns a dict of numbers.
     """
-    # The number of epochs is given, and nobody writes to what is trained on.
+    # Training runs for a fixed number of epochs. PyTorch does not write to its input.
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.filterwarnings("ignore", "The given NumPy array is not writable")
     try:
         measured = measure(*sys.argv[1:])
-    except LeftOutError as reason:
-        measured = {"left_out": str(reason)}
+    except SkippedError as reason:
+        measured = {"skipped": str(reason)}
     if "skbackprop" in sys.modules:
         measured["imported"] = os.path.relpath(sys.modules["skbackprop"].__file__)
-    print(json.dumps(measured, default=float))  # a float32 is none to JSON
+    print(json.dumps(measured, default=float))  # json does not support float32
 
 
-def run(command, folder):
-    """Run one measurement in a process of its own.
+def run_module(command, folder):
+    """Run one measurement in a separate process.
 
     Parameters
     ----------
     command : sequence of str
-        A module of this package, and its arguments.
+        Name of a module of this package, followed by its arguments.
     folder : path-like
-        The folder to run in, whose `benchmarks` and `skbackprop` are imported.
+        Working directory, which contains `benchmarks` and `skbackprop`.
 
     Returns
     -------
     dict
-        What was measured; the reason under "left_out" where nothing was.
+        Measured values. If the competitor was skipped, the key "skipped" holds the
+        reason.
+
+    Raises
+    ------
+    RuntimeError
+        If the process imports skbackprop from another folder.
     """
     module, *arguments = command
     process = subprocess.run(
@@ -62,35 +68,37 @@ def run(command, folder):
     measured = json.loads(process.stdout)
     if measured.get("imported", PACKAGE) != PACKAGE:
         raise RuntimeError(
-            f"skbackprop was imported from {measured['imported']}, not {PACKAGE}, in "
-            f"{folder}: something on the path of Python comes before that folder."
+            f"skbackprop was imported from {measured['imported']} instead of "
+            f"{PACKAGE} in {folder}. Remove the other installation or the entry of "
+            "PYTHONPATH that precedes this folder."
         )
     return measured
 
 
-def take_turns(players, repeats):
-    """Let players run one after the other, round after round.
+def run_in_rounds(tasks, n_rounds):
+    """Run all tasks one after the other, and repeat for several rounds.
 
     Parameters
     ----------
-    players : dict of callable
-        For each name what returns a measurement.
-    repeats : int
+    tasks : dict of callable
+        Functions without arguments that return a measurement.
+    n_rounds : int
         Number of rounds.
 
     Returns
     -------
     dict of list of dict
-        For each name its measurements; only the first of those left out.
+        Measurements of each task, one per round. A task that is skipped in the first
+        round has only one entry.
     """
-    runs = {name: [] for name in players}
-    for _ in range(repeats):
-        for name, play in players.items():
-            if not is_left_out(runs[name]):
-                runs[name].append(play())
+    runs = {name: [] for name in tasks}
+    for _ in range(n_rounds):
+        for name, task in tasks.items():
+            if not is_skipped(runs[name]):
+                runs[name].append(task())
     return runs
 
 
-def is_left_out(runs):
-    """Say whether these measurements were left out."""
-    return bool(runs) and "left_out" in runs[0]
+def is_skipped(measurements):
+    """Return whether a task was skipped."""
+    return bool(measurements) and "skipped" in measurements[0]

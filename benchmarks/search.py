@@ -1,16 +1,16 @@
-"""Time a grid search: ``python -m benchmarks.search CONTESTANT n_jobs=N``."""
+"""Time a grid search: ``python -m benchmarks.search COMPETITOR n_jobs=N``."""
 
 from time import perf_counter
 
 from sklearn.model_selection import GridSearchCV
 
-from .contestants import CONTESTANTS
+from .competitors import COMPETITORS
 from .processes import report
-from .workloads import Workload, table
+from .workloads import Workload, make_dense
 
-WORKLOAD = Workload(table, 1_000, (20, 50, 3), batch_size=50, epochs=100)
+WORKLOAD = Workload(make_dense, 1_000, (20, 50, 3), batch_size=50, epochs=100)
 
-#: Twelve candidates.
+#: Parameter grid of 12 candidates.
 GRID = {
     "hidden_layer_sizes": [(20,), (50,), (20, 20)],
     "alpha": [0.0001, 0.01],
@@ -18,13 +18,13 @@ GRID = {
 }
 
 
-def time_search(contestant, n_jobs):
-    """Return the seconds of one search, and the score of its best candidate."""
+def time_search(competitor, n_jobs):
+    """Return the duration of one search in seconds and the best score."""
     n_jobs = int(n_jobs.removeprefix("n_jobs="))
-    X, y = WORKLOAD.data()
-    network = CONTESTANTS[contestant](WORKLOAD)
+    X, y = WORKLOAD.make_data()
+    network = COMPETITORS[competitor](WORKLOAD)
     search = GridSearchCV(network, GRID, cv=3, n_jobs=n_jobs)
-    # The processes it works in are started, and have imported all, by a first one.
+    # A short search first starts the worker processes and imports the libraries.
     search.set_params(estimator__max_iter=2).fit(X, y)
     search.set_params(estimator__max_iter=WORKLOAD.epochs)
     start = perf_counter()

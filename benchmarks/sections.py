@@ -1,4 +1,4 @@
-"""What is measured: sections of rows, one table each."""
+"""Sections of the benchmarks. Each section is printed as one table."""
 
 from typing import NamedTuple
 
@@ -14,17 +14,17 @@ class Row(NamedTuple):
     Parameters
     ----------
     name : str
-        By which it is chosen on the command line.
-    what : str
-        What it measures.
+        Name of the row on the command line.
+    description : str
+        Text of the second column.
     command : tuple of str
-        A module of this package, and its arguments but for the column.
+        Name of a module of this package, followed by its arguments without the column.
     columns : tuple of str
-        What takes turns, each the last argument of the command.
+        Competitors or settings to compare. Each is the last argument of the command.
     """
 
     name: str
-    what: str
+    description: str
     command: tuple
     columns: tuple
 
@@ -35,15 +35,15 @@ class Section(NamedTuple):
     Parameters
     ----------
     name : str
-        By which all of its rows are chosen on the command line.
+        Name on the command line that selects all rows of the section.
     title : str
-        What stands above it.
+        Text above the table.
     quantity : {"seconds", "megabytes"}
-        What is measured.
+        Unit of the measurements.
     columns : tuple of str
-        All of its rows' columns. The first is what the others are compared to.
+        Columns of all rows. The other columns are compared with the first one.
     rows : tuple of Row
-        Its rows.
+        Rows of the table.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Section(NamedTuple):
 
 def _fit_row(name):
     workload = WORKLOADS[name]
-    # nn.Linear and np.dot take no CSR rows.
+    # nn.Linear and np.dot do not support CSR matrices.
     sparse = name.startswith("sparse")
     columns = ("skbackprop", "MLPClassifier") if sparse else (*PEERS, "floor")
     return Row(name, str(workload), ("fit", name), columns)
@@ -73,30 +73,30 @@ def _predict_row(name, n_rows):
 
 FITS = Section(
     "fits",
-    "Seconds of one fit",
+    "Seconds per fit",
     "seconds",
     (*PEERS, "floor"),
     tuple(_fit_row(name) for name in WORKLOADS),
 )
 
-COSTS = Section(
-    "costs",
-    "Seconds of one fit, quadratic cost beside log-loss",
+LOSSES = Section(
+    "losses",
+    "Seconds per fit, squared-error loss and log-loss",
     "seconds",
-    ("quadratic", "skbackprop"),
+    ("squared_error", "skbackprop"),
     (
         Row(
-            "quadratic",
+            "squared_error",
             str(WORKLOADS["default"]),
             ("fit", "default"),
-            ("quadratic", "skbackprop"),
+            ("squared_error", "skbackprop"),
         ),
     ),
 )
 
 OPTIONS = Section(
     "options",
-    "Seconds of one fit, standardising its inputs and dropping units out",
+    "Seconds per fit, with standardization of the inputs and with dropout",
     "seconds",
     ("skbackprop", "standardized", "dropout"),
     tuple(
@@ -112,7 +112,7 @@ OPTIONS = Section(
 
 PREDICTIONS = Section(
     "predictions",
-    "Seconds of one call of predict",
+    "Seconds per call to predict",
     "seconds",
     PEERS,
     tuple(
@@ -124,7 +124,7 @@ PREDICTIONS = Section(
 
 SEARCHES = Section(
     "searches",
-    "Seconds of one GridSearchCV",
+    "Seconds per GridSearchCV",
     "seconds",
     ("n_jobs=2", "n_jobs=1"),
     tuple(
@@ -140,10 +140,10 @@ SEARCHES = Section(
 
 
 def memory_section(mapped_file):
-    """Return the section on memory, which needs a file to map."""
+    """Return the section on memory, which reads the file `mapped_file`."""
     return Section(
         "memory",
-        "Peak memory of one epoch above what was there before, MB",
+        "Peak memory of one epoch above the memory before the fit, in MB",
         "megabytes",
         PEERS,
         (

@@ -1,4 +1,4 @@
-"""Tables, models at their defaults, and how well one of these learns one of those."""
+"""Datasets and models of the accuracy benchmark, and a function to score them."""
 
 import warnings
 from functools import partial
@@ -49,23 +49,23 @@ BUNDLED = {
     "diabetes": load_diabetes,
 }
 
-#: Whole numbers of more distinct values than this are amounts, not classes.
-MOST_CLASSES = 20
+#: Integer targets with more distinct values than this are regression targets.
+MAX_CLASSES = 20
 
 
-class Table(NamedTuple):
-    """One table.
+class Dataset(NamedTuple):
+    """Features and target of one dataset.
 
     Parameters
     ----------
     name : str
-        By which it is chosen on the command line.
+        Name of the dataset on the command line.
     task : {"classification", "regression"}
-        What its target asks for.
+        Type of the target.
     X : DataFrame
-        Columns of text are of dtype "category", missing cells are NaN.
+        Features. String columns have dtype "category", and missing values are NaN.
     y : Series
-        The target.
+        Target.
     """
 
     name: str
@@ -74,56 +74,57 @@ class Table(NamedTuple):
     y: pd.Series
 
 
-def task_of(target):
-    """Tell classes from amounts.
+def infer_task(target):
+    """Return "classification" or "regression".
 
-    Classes are text, or whole numbers of at most `MOST_CLASSES` distinct values.
+    A target holds classes if it consists of strings, or of whole numbers with at most
+    `MAX_CLASSES` distinct values.
     """
     if not is_numeric_dtype(target):
         return "classification"
-    is_whole = (target % 1 == 0).all()
-    few = target.nunique() <= MOST_CLASSES
-    return "classification" if is_whole and few else "regression"
+    is_integer = (target % 1 == 0).all()
+    has_few_values = target.nunique() <= MAX_CLASSES
+    return "classification" if is_integer and has_few_values else "regression"
 
 
-def read_table(path):
-    """Read a gzipped CSV file, in which empty cells, and no others, are missing."""
+def read_dataset(path):
+    """Read a gzipped CSV file. Only empty cells are missing values."""
     frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
     y = frame.pop("target")
-    text = frame.select_dtypes(exclude=["number", "bool"]).columns
-    X = frame.astype(dict.fromkeys(text, "category"))
-    return Table(path.name.removesuffix(".csv.gz"), task_of(y), X, y)
+    categorical = frame.select_dtypes(exclude=["number", "bool"]).columns
+    X = frame.astype(dict.fromkeys(categorical, "category"))
+    return Dataset(path.name.removesuffix(".csv.gz"), infer_task(y), X, y)
 
 
-def bundled_table(name):
-    """Return a table that comes with scikit-learn."""
+def load_bundled(name):
+    """Load a dataset that is included in scikit-learn."""
     X, y = BUNDLED[name](return_X_y=True, as_frame=True)
-    return Table(name, task_of(y), X, y)
+    return Dataset(name, infer_task(y), X, y)
 
 
-def encoder(*scaler):
-    """Make columns for models that take numbers only.
+def make_encoder(*scaler):
+    """Make a preprocessor for models that require numeric input.
 
-    Missing numbers become the mean; a missing category is a category of its own.
-    With a `StandardScaler` numbers are scaled, and the zeros and ones of categories
-    are not, as one writes it.
+    Missing numeric values are imputed with the mean. A missing category is encoded as
+    a separate category. If a `StandardScaler` is passed, it scales the numeric columns
+    but not the one-hot encoded columns.
     """
-    categories = make_column_selector(dtype_include="category")
-    numbers = make_column_selector(dtype_exclude="category")
+    categorical = make_column_selector(dtype_include="category")
+    numeric = make_column_selector(dtype_exclude="category")
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     return make_column_transformer(
-        (make_pipeline(SimpleImputer(), *scaler), numbers), (one_hot, categories)
+        (make_pipeline(SimpleImputer(), *scaler), numeric), (one_hot, categorical)
     )
 
 
-def classifiers(seed):
-    """Return all that take part in classification, by their names."""
+def make_classifiers(seed):
+    """Return a dict of the classifiers to compare."""
     backprop = partial(BackpropClassifier, random_state=seed)
     mlp = MLPClassifier(random_state=seed)
     forest = RandomForestClassifier(random_state=seed)
 
     def scaled(network):
-        return make_pipeline(encoder(StandardScaler()), network)
+        return make_pipeline(make_encoder(StandardScaler()), network)
 
     return {
         "backprop": backprop(),
@@ -134,50 +135,50 @@ def classifiers(seed):
         "backprop-log-loss-pipeline": scaled(
             backprop(loss="log_loss", standardize=False)
         ),
-        "mlp": make_pipeline(encoder(), mlp),
+        "mlp": make_pipeline(make_encoder(), mlp),
         "mlp-pipeline": scaled(mlp),
         "hist-gradient-boosting": HistGradientBoostingClassifier(random_state=seed),
-        "random-forest": make_pipeline(encoder(), forest),
+        "random-forest": make_pipeline(make_encoder(), forest),
     }
 
 
-def regressors(seed):
-    """Return all that take part in regression, by their names.
+def make_regressors(seed):
+    """Return a dict of the regressors to compare.
 
-    In a pipeline the target is scaled, too.
+    The pipelines also scale the target.
     """
     backprop = partial(BackpropRegressor, random_state=seed)
     mlp = MLPRegressor(random_state=seed)
     forest = RandomForestRegressor(random_state=seed)
 
     def scaled(network):
-        pipeline = make_pipeline(encoder(StandardScaler()), network)
+        pipeline = make_pipeline(make_encoder(StandardScaler()), network)
         return TransformedTargetRegressor(pipeline, transformer=StandardScaler())
 
     return {
         "backprop": backprop(),
         "backprop-early": backprop(early_stopping=True),
         "backprop-pipeline": scaled(backprop(standardize=False)),
-        "mlp": make_pipeline(encoder(), mlp),
+        "mlp": make_pipeline(make_encoder(), mlp),
         "mlp-pipeline": scaled(mlp),
         "hist-gradient-boosting": HistGradientBoostingRegressor(random_state=seed),
-        "random-forest": make_pipeline(encoder(), forest),
+        "random-forest": make_pipeline(make_encoder(), forest),
     }
 
 
-CONTESTANTS = {"classification": classifiers, "regression": regressors}
+COMPETITORS = {"classification": make_classifiers, "regression": make_regressors}
 
 
-def class_scores(model, X, y):
-    """Score predicted classes and their probabilities."""
+def classification_scores(model, X, y):
+    """Return the accuracy and the log-loss of a classifier."""
     return {
         "accuracy": accuracy_score(y, model.predict(X)),
         "log_loss": log_loss(y, model.predict_proba(X), labels=model.classes_),
     }
 
 
-def amount_scores(model, X, y):
-    """Score predicted amounts; an NRMSE of 1 is that of always saying the mean."""
+def regression_scores(model, X, y):
+    """Return R2 and the RMSE divided by the standard deviation of the target."""
     predicted = model.predict(X)
     return {
         "r2": r2_score(y, predicted),
@@ -185,51 +186,55 @@ def amount_scores(model, X, y):
     }
 
 
-def fit_and_score(table, contestant, seed):
-    """Fit on three quarters of the rows, and score on the others."""
-    classes = table.task == "classification"
+def fit_and_score(dataset, competitor, seed):
+    """Fit a model to three quarters of the rows and score it on the other rows."""
+    is_classification = dataset.task == "classification"
     X_train, X_test, y_train, y_test = train_test_split(
-        table.X, table.y, random_state=seed, stratify=table.y if classes else None
+        dataset.X,
+        dataset.y,
+        random_state=seed,
+        stratify=dataset.y if is_classification else None,
     )
-    model = CONTESTANTS[table.task](seed)[contestant]
+    model = COMPETITORS[dataset.task](seed)[competitor]
     start = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(X_train, y_train)
     seconds = perf_counter() - start
-    score = class_scores if classes else amount_scores
+    score = classification_scores if is_classification else regression_scores
     return {**score(model, X_test, y_test), "seconds": seconds}
 
 
-# Workers share the cores: with threads of BLAS in each they would wait for each other.
+# The workers share the cores, so more than one BLAS thread per worker slows them down.
 @threadpool_limits.wrap(limits=1)
-def measure(table, contestant, seed):
-    """Measure one contestant on one split of one table.
+def measure(dataset, competitor, seed):
+    """Fit and score one model on one split of a dataset.
 
     Parameters
     ----------
-    table : Table
-        The rows.
-    contestant : str
-        A name out of `CONTESTANTS`.
+    dataset : Dataset
+        Data to split into training and test rows.
+    competitor : str
+        Key of the dict that the functions in `COMPETITORS` return.
     seed : int
-        Of the split and of the model.
+        Random state of the split and of the model.
 
     Returns
     -------
     dict
-        The arguments and what was measured.
+        Names of the dataset, the task and the model, the seed, the scores and the
+        duration of the fit in seconds.
 
     Raises
     ------
     RuntimeError
-        Where the fit or the prediction failed; the message says whose.
+        If the fit or the prediction fails.
     """
     try:
-        measured = fit_and_score(table, contestant, seed)
+        measured = fit_and_score(dataset, competitor, seed)
     except Exception as error:
         raise RuntimeError(
-            f"{contestant} failed on {table.name}, seed {seed}: {error}"
+            f"{competitor} failed on {dataset.name} with seed {seed}: {error}"
         ) from error
-    names = {"table": table.name, "task": table.task, "contestant": contestant}
+    names = {"dataset": dataset.name, "task": dataset.task, "competitor": competitor}
     return {**names, "seed": seed, **measured}

@@ -1,4 +1,4 @@
-"""A plain training loop in PyTorch, as a careful user writes it."""
+"""Plain training loop in PyTorch."""
 
 from itertools import pairwise
 
@@ -9,17 +9,17 @@ ACTIVATIONS = {"relu": nn.ReLU, "logistic": nn.Sigmoid}
 
 
 class TorchNet:
-    """A classifier of fully connected layers.
+    """Fully connected classifier in PyTorch.
 
     Parameters
     ----------
     workload : Workload
-        The network and how it is trained.
+        The network and its training parameters.
 
     Attributes
     ----------
     loss_ : float
-        Mean loss of the last epoch, without the penalty.
+        Mean loss over the last epoch, without the penalty.
     """
 
     def __init__(self, workload):
@@ -27,7 +27,7 @@ class TorchNet:
         self.two_classes = workload.sizes[-1] == 2
 
     def fit(self, X, y):
-        """Train on the rows of an array and their classes."""
+        """Train on the rows of `X` and the class indices `y`."""
         torch.manual_seed(0)
         X, y = torch.from_numpy(X), torch.from_numpy(y)
         criterion = nn.CrossEntropyLoss()
@@ -49,7 +49,7 @@ class TorchNet:
         self.loss_ = total / len(X)
 
     def predict(self, X):
-        """Return the class of each row of an array."""
+        """Predict the class index of each row of `X`."""
         with torch.no_grad():
             outputs = self.network(torch.from_numpy(X))
             if self.two_classes:

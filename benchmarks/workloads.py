@@ -1,30 +1,31 @@
-"""The networks that are trained, and the synthetic data they are trained on."""
+"""Networks and synthetic data of the benchmarks."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
 
-#: Non-zero entries of a sparse row.
-ENTRIES = 20
+#: Number of nonzero entries per sparse row.
+N_NONZERO = 20
 
 
-def images(rng, shape, dtype):
-    """Draw rows like handwritten digits: in [0, 1], most of them zero.
+def make_images(rng, shape, dtype):
+    """Generate rows like images of handwritten digits.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Where the numbers come from.
+        Random number generator.
     shape : tuple of int
-        Rows and columns; about 15 % of the columns are zero in every row, as
-        pixels of a border are.
+        Number of rows and columns.
     dtype : {"float32", "float64"}
-        Of the result.
+        Dtype of the result.
 
     Returns
     -------
     ndarray
+        Values in [0, 1], most of them zero. About 15 % of the columns are zero in all
+        rows, like the pixels of a border.
     """
     X = rng.random(shape, dtype)
     X *= 4
@@ -34,23 +35,23 @@ def images(rng, shape, dtype):
     return X
 
 
-def table(rng, shape, dtype):
-    """Draw standardised columns of numbers; parameters as in `images`."""
+def make_dense(rng, shape, dtype):
+    """Generate standard normal columns, with the parameters of `make_images`."""
     return rng.standard_normal(shape, dtype)
 
 
-def counts(rng, shape, dtype):
-    """Draw sparse rows, like words of short texts; parameters as in `images`."""
+def make_sparse(rng, shape, dtype):
+    """Generate sparse rows of word counts, with the parameters of `make_images`."""
     n_rows, n_columns = shape
-    indices = rng.integers(0, n_columns, n_rows * ENTRIES)
-    starts = np.arange(0, indices.size + 1, ENTRIES)
+    indices = rng.integers(0, n_columns, n_rows * N_NONZERO)
+    starts = np.arange(0, indices.size + 1, N_NONZERO)
     X = csr_array((np.ones(indices.size, dtype), indices, starts), shape)
     X.sum_duplicates()
     return X
 
 
-def labels(rng, X, n_classes):
-    """Label the rows as a small random network of tanh units would."""
+def make_labels(rng, X, n_classes):
+    """Label the rows with the predictions of a random network of 16 tanh units."""
     hidden = X @ rng.standard_normal((X.shape[1], 16), X.dtype)
     hidden -= hidden.mean(axis=0)
     hidden /= hidden.std(axis=0)
@@ -60,35 +61,36 @@ def labels(rng, X, n_classes):
 
 @dataclass(frozen=True)
 class Workload:
-    """One network and the data it is trained on.
+    """Network, training parameters and training data.
 
     Parameters
     ----------
-    draw : callable
-        `images`, `table` or `counts`.
+    make_rows : callable
+        Generator of the rows: `make_images`, `make_dense` or `make_sparse`.
     n_rows : int
-        Rows of the data.
+        Number of rows.
     sizes : tuple of int
-        Units of each layer: columns of the data first, classes last.
+        Number of units of each layer. The first is the number of columns, the last the
+        number of classes.
     batch_size : int
-        Rows of a mini-batch.
+        Number of rows per mini-batch.
     epochs : int
-        How often all rows are gone through.
+        Number of passes over the rows.
     solver : {"adam", "sgd"}, default="adam"
-        The optimiser.
+        Optimizer.
     activation : {"relu", "logistic"}, default="relu"
-        Of all hidden layers.
+        Activation of all hidden layers.
     dtype : {"float32", "float64"}, default="float64"
-        Of the data.
-    computed_in : {"float32", "float64"} or None, default=None
-        The dtype skbackprop is told to compute in; None says nothing to it.
+        Dtype of the data.
+    compute_dtype : {"float32", "float64"} or None, default=None
+        Parameter `dtype` of skbackprop. If None, the default of skbackprop is used.
     learning_rate : float, default=0.001
-        The constant learning rate.
+        Constant learning rate.
     momentum : float, default=0.9
-        Nesterov's, for "sgd"; 0 is plain gradient descent.
+        Nesterov momentum for "sgd". 0 is plain gradient descent.
     """
 
-    draw: callable
+    make_rows: callable
     n_rows: int
     sizes: tuple
     batch_size: int
@@ -96,22 +98,22 @@ class Workload:
     solver: str = "adam"
     activation: str = "relu"
     dtype: str = "float64"
-    computed_in: str | None = None
+    compute_dtype: str | None = None
     learning_rate: float = 0.001
     momentum: float = 0.9
 
-    #: Strength of the L2 penalty, everywhere.
+    #: Strength of the L2 penalty, the same for all workloads.
     alpha = 0.0001
 
-    def data(self):
-        """Return the rows and their classes, the same in every call."""
+    def make_data(self):
+        """Generate the rows and their classes from a fixed seed."""
         rng = np.random.default_rng(0)
-        X = self.draw(rng, (self.n_rows, self.sizes[0]), self.dtype)
-        return X, labels(rng, X, self.sizes[-1])
+        X = self.make_rows(rng, (self.n_rows, self.sizes[0]), self.dtype)
+        return X, make_labels(rng, X, self.sizes[-1])
 
     def __str__(self):
         layers = "-".join(map(str, self.sizes))
-        cast = f" in {self.computed_in}" if self.computed_in else ""
+        cast = f" in {self.compute_dtype}" if self.compute_dtype else ""
         return (
             f"{self.n_rows:,} rows, {layers} {self.activation}, {self.solver}, "
             f"batch {self.batch_size}, {self.epochs} epochs, {self.dtype}{cast}"
@@ -119,13 +121,19 @@ class Workload:
 
 
 WIDE = dict(
-    draw=images, n_rows=5_000, sizes=(784, 512, 512, 10), batch_size=256, epochs=4
+    make_rows=make_images,
+    n_rows=5_000,
+    sizes=(784, 512, 512, 10),
+    batch_size=256,
+    epochs=4,
 )
-SPARSE = dict(draw=counts, n_rows=5_000, sizes=(20_000, 100, 10), batch_size=200)
+SPARSE = dict(
+    make_rows=make_sparse, n_rows=5_000, sizes=(20_000, 100, 10), batch_size=200
+)
 
 WORKLOADS = {
     "classic": Workload(
-        images,
+        make_images,
         6_000,
         (784, 30, 10),
         batch_size=10,
@@ -135,14 +143,14 @@ WORKLOADS = {
         dtype="float32",
         learning_rate=0.02,
     ),
-    "iris-sized": Workload(table, 150, (4, 100, 3), batch_size=150, epochs=400),
-    "small": Workload(table, 5_000, (20, 64, 32, 2), batch_size=64, epochs=30),
-    "default": Workload(table, 20_000, (50, 100, 3), batch_size=200, epochs=20),
+    "iris-sized": Workload(make_dense, 150, (4, 100, 3), batch_size=150, epochs=400),
+    "small": Workload(make_dense, 5_000, (20, 64, 32, 2), batch_size=64, epochs=30),
+    "default": Workload(make_dense, 20_000, (50, 100, 3), batch_size=200, epochs=20),
     "digits": Workload(
-        images, 20_000, (784, 100, 10), batch_size=200, epochs=5, dtype="float32"
+        make_images, 20_000, (784, 100, 10), batch_size=200, epochs=5, dtype="float32"
     ),
     "deep": Workload(
-        table,
+        make_dense,
         20_000,
         (100, 128, 128, 128, 10),
         batch_size=128,
@@ -154,7 +162,7 @@ WORKLOADS = {
     ),
     "wide-float32": Workload(**WIDE, dtype="float32"),
     "wide-float64": Workload(**WIDE),
-    "wide-float64-in-float32": Workload(**WIDE, computed_in="float32"),
+    "wide-float64-in-float32": Workload(**WIDE, compute_dtype="float32"),
     "sparse": Workload(**SPARSE, epochs=2),
     "sparse-sgd": Workload(
         **SPARSE, epochs=4, solver="sgd", momentum=0.0, learning_rate=0.1

@@ -1,21 +1,21 @@
 """
-Numbers, categories and missing values
-======================================
+Mixed data types and missing values
+===================================
 
-Tables are rarely pure numbers. Here :class:`~skbackprop.BackpropClassifier` takes a
-pandas DataFrame with numeric and nominal columns and with gaps as it is. Then the
-same frame goes through a :class:`~sklearn.compose.ColumnTransformer` of our own, and
-a grid search chooses the network.
-Afterwards the same table is learned from a CSV file, a chunk at a time.
+This example trains :class:`~skbackprop.BackpropClassifier` on a pandas DataFrame with
+numeric columns, categorical columns and missing values. First, the estimator
+preprocesses the DataFrame internally. Next, the same data pass through a custom
+:class:`~sklearn.compose.ColumnTransformer`, and a grid search selects the network.
+Finally, ``partial_fit`` trains on a CSV file in chunks.
 """
 
 # %%
-# A mixed table
-# -------------
+# A dataset with mixed data types
+# -------------------------------
 #
-# Measurements of tumours, malignant or benign, from scikit-learn's breast cancer
-# data. Two nominal columns are made up: the size as a word, and a hospital that
-# has no bearing on the label. One value in twenty is missing.
+# The breast cancer dataset contains measurements of malignant and benign tumors. We
+# add two categorical columns: the size of the tumor as a string, and a hospital that
+# does not depend on the label. We then remove 5 % of the values at random.
 
 import tempfile
 from pathlib import Path
@@ -49,25 +49,26 @@ print(f"{len(X)} rows, {X.isna().sum().sum()} missing values, labels {sorted(set
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 
 # %%
-# The frame as it is
-# ------------------
+# Internal preprocessing
+# ----------------------
 #
-# Columns of words become categories; everything else is done inside: words are
-# one-hot encoded, gaps filled and marked, numbers scaled.
+# Convert the string columns to dtype "category". The estimator then one-hot encodes
+# the categories, imputes missing values and adds missing indicators, and standardizes
+# the numeric columns.
 
-words = ["size", "hospital"]
-as_they_come = BackpropClassifier(random_state=0)
-as_they_come.fit(X_train.astype(dict.fromkeys(words, "category")), y_train)
-score = as_they_come.score(X_test.astype(dict.fromkeys(words, "category")), y_test)
-print(f"test accuracy, the frame as it is: {score:.3f}")
+category_dtypes = {"size": "category", "hospital": "category"}
+clf = BackpropClassifier(random_state=0)
+clf.fit(X_train.astype(category_dtypes), y_train)
+score = clf.score(X_test.astype(category_dtypes), y_test)
+print(f"test accuracy with internal preprocessing: {score:.3f}")
 
 # %%
-# Preprocessing of your own, in one pipeline
-# ------------------------------------------
+# Custom preprocessing in a pipeline
+# ----------------------------------
 #
-# Gaps in numbers are filled with the median, and the numbers scaled; nominal
-# columns become one column for each word, a missing word being one more. A word
-# never met before is ignored.
+# This preprocessor imputes missing numeric values with the median and scales the
+# numeric columns. It one-hot encodes the categorical columns, with a separate category
+# for missing values. Categories that do not occur in the training data are ignored.
 
 
 def make_preprocessor():
@@ -91,11 +92,11 @@ model = make_pipeline(
 )
 
 # %%
-# Which network?
-# --------------
+# Grid search
+# -----------
 #
-# The grid varies layers, activation and solver. With several hidden layers each may
-# have an activation of its own.
+# The grid varies the hidden layers, the activation and the solver. A network with
+# several hidden layers can use a different activation for each layer.
 
 name = "backpropclassifier__"
 grid = [
@@ -122,21 +123,21 @@ shown = results[[*columns, "mean_test_score", "std_test_score", "mean_fit_time"]
 print(shown.round(3).to_string())
 
 # %%
-# On a table of this size the deviation between folds is wider than the differences
-# between networks. The best of them, on data that the search has not seen, and
-# cross-validated on all rows:
+# The dataset is small, so the standard deviation between folds exceeds the differences
+# between the networks. We evaluate the best network on the test set and by
+# cross-validation on all rows.
 
-folds = cross_val_score(search.best_estimator_, X, y, cv=5)
-print(f"test accuracy of the best: {search.score(X_test, y_test):.3f}")
-print(f"five folds of all rows:    {folds.mean():.3f} +- {folds.std():.3f}")
+scores = cross_val_score(search.best_estimator_, X, y, cv=5)
+print(f"test accuracy of the best network: {search.score(X_test, y_test):.3f}")
+print(f"5-fold cross-validation, all rows: {scores.mean():.3f} +- {scores.std():.3f}")
 
 # %%
-# From a file, a chunk at a time
-# ------------------------------
+# Incremental learning from a CSV file
+# ------------------------------------
 #
-# A table too large for the memory is read in chunks. The preprocessor is fitted to
-# the first chunk; then ``partial_fit`` takes one step after another through each of
-# them, for several passes over the file. The first call must name all classes.
+# If a dataset does not fit into memory, read the file in chunks. We fit the
+# preprocessor to the first chunk and call ``partial_fit`` on each chunk, for several
+# passes over the file. Pass the full list of classes to the first call.
 
 classes = np.unique(y_train)
 preprocessor = make_preprocessor()
@@ -146,7 +147,7 @@ net = BackpropClassifier(
 accuracies = []
 
 with tempfile.TemporaryDirectory() as folder:
-    path = Path(folder) / "tumours.csv"
+    path = Path(folder) / "tumors.csv"
     X_train.assign(label=y_train).to_csv(path, index=False)
     first = pd.read_csv(path, nrows=100)
     preprocessor.fit(first.drop(columns="label"))
@@ -157,13 +158,16 @@ with tempfile.TemporaryDirectory() as folder:
             net.partial_fit(preprocessor.transform(chunk), labels, classes=classes)
         accuracies.append(net.score(prepared_test, y_test))
 
-print(f"{len(net.history_)} chunks learned in {len(accuracies)} passes over the file")
+print(f"{len(net.history_)} chunks in {len(accuracies)} passes over the file")
 for i in [1, 2, 5, 10, 15]:
     print(f"test accuracy after pass {i:2d}: {accuracies[i - 1]:.3f}")
 
 # %%
-# Both in pictures
+# Plot the results
 # ----------------
+#
+# The left plot shows the cross-validated accuracy of each candidate. The right plot
+# shows the test accuracy after each pass over the CSV file.
 
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(12, 4.5), layout="constrained", width_ratios=[3, 2]
@@ -186,9 +190,13 @@ for solver, color in [("adam", "tab:blue"), ("lbfgs", "tab:orange")]:
         label=solver,
     )
 left.set_yticks(positions, labels)
-left.set(xlabel="accuracy (mean and deviation of 5 folds)", title="Grid search")
+left.set(
+    xlabel="accuracy (mean and standard deviation of 5 folds)", title="Grid search"
+)
 left.legend(title="solver", loc="center left", bbox_to_anchor=(1, 0.5))
 
 right.plot(range(1, len(accuracies) + 1), accuracies, "o-")
-right.set(xlabel="passes over the file", ylabel="test accuracy", title="CSV in chunks")
+right.set(
+    xlabel="passes over the file", ylabel="test accuracy", title="Incremental learning"
+)
 plt.show()

@@ -1,23 +1,24 @@
 """
-Handwritten digits in a pipeline
-================================
+Handwritten digits: comparison with MLPClassifier
+=================================================
 
-:class:`~skbackprop.BackpropClassifier` takes the place of
-:class:`~sklearn.neural_network.MLPClassifier` in a scikit-learn pipeline: the
-digits are learned, cross-validated and reported on with scikit-learn's own tools.
-Both networks are trained side by side on the same splits, and their fits are timed
-in turn.
+This example replaces :class:`~sklearn.neural_network.MLPClassifier` with
+:class:`~skbackprop.BackpropClassifier` in a scikit-learn pipeline. Both classifiers
+are trained and cross-validated on the same splits of the digits dataset. The example
+compares their accuracy, their training time and their loss curves.
 """
 
 # %%
 # Data and pipelines
 # ------------------
 #
-# 1797 images of 8 x 8 pixels, a quarter of them kept for the test.
-# ``BackpropClassifier`` scales its inputs itself, and descends the quadratic cost
-# unless it is told otherwise. ``standardize=False`` leaves the scaling to a step of
-# the pipeline, as ``MLPClassifier`` needs it, and ``loss="log_loss"`` makes it minimise
-# what that minimises.
+# The digits dataset contains 1797 images of 8 x 8 pixels. A quarter of the images is
+# the test set.
+#
+# By default, ``BackpropClassifier`` standardizes its inputs and minimizes the
+# squared-error loss. The second pipeline uses the setup of ``MLPClassifier`` instead:
+# a :class:`~sklearn.preprocessing.StandardScaler` scales the inputs, and the network
+# has ``standardize=False`` and ``loss="log_loss"``.
 
 from statistics import median
 from time import perf_counter
@@ -56,13 +57,12 @@ models = {
 }
 
 # %%
-# Fit, cross-validate, time
-# -------------------------
+# Accuracy and training time
+# --------------------------
 #
-# Times on a busy machine vary. So the models take turns, each fit is repeated five
-# times, and the median counts. Every repeat trains the same network anew. All have one
-# thread for their linear algebra: with more, nets as small as these spend most of
-# their time with one thread waiting for the other.
+# Each model is fitted five times, in alternation with the other models, and the table
+# contains the median time. The number of BLAS threads is limited to one, because
+# networks of this size do not benefit from multiple threads.
 
 threads = threadpool_limits(limits=1, user_api="blas")
 seconds = {name: [] for name in models}
@@ -73,41 +73,43 @@ for _ in range(5):
         seconds[name].append(perf_counter() - start)
 seconds = {name: median(times) for name, times in seconds.items()}
 
-print(f"{'':20}  test     5-fold c.v.    epochs  fit [s]   x MLP")
+print(f"{'':20}  test     5-fold CV      epochs  fit [s]   vs MLP")
 for name, model in models.items():
     model.fit(X_train, y_train)
-    folds = cross_val_score(model, X, y, cv=5)
+    scores = cross_val_score(model, X, y, cv=5)
     ratio = seconds[name] / seconds["MLPClassifier"]
     print(
         f"{name:20} {model.score(X_test, y_test):.4f}"
-        f"    {folds.mean():.4f} +- {folds.std():.4f}"
+        f"    {scores.mean():.4f} +- {scores.std():.4f}"
         f"{model[-1].n_iter_:8d}{seconds[name]:9.2f}{ratio:9.2f}"
     )
 
 # %%
-# With ``log_loss`` the network is that of ``MLPClassifier``, epoch by epoch.
+# With ``loss="log_loss"``, the training losses equal the losses of ``MLPClassifier`` in
+# each epoch, up to rounding errors.
 
-ours, theirs = models["  with log_loss"][-1], models["MLPClassifier"][-1]
-difference = np.abs(np.subtract(ours.loss_curve_, theirs.loss_curve_)).max()
-print(f"\nlargest difference between the losses, log_loss and MLP: {difference:.0e}")
+backprop, mlp = models["  with log_loss"][-1], models["MLPClassifier"][-1]
+difference = np.abs(np.subtract(backprop.loss_curve_, mlp.loss_curve_)).max()
+print(f"\nmaximum difference between the loss curves: {difference:.0e}")
 
 # %%
-# Digit by digit
-# --------------
+# Classification report
+# ---------------------
 
-backprop = models["BackpropClassifier"]
+clf = models["BackpropClassifier"]
 print()
-print(classification_report(y_test, backprop.predict(X_test), digits=3))
+print(classification_report(y_test, clf.predict(X_test), digits=3))
 
 # %%
-# What was learned, in pictures
-# -----------------------------
+# Loss curves and confusion matrix
+# --------------------------------
 #
-# The loss of every epoch is in ``loss_curve_``, and with more columns in the
-# DataFrame ``history_``. :class:`~skbackprop.LossCurveDisplay` draws it, that of
-# another model as well if it is given the losses. The curves of different costs cannot
-# be compared by their height: the quadratic cost of an untrained network, whose outputs
-# start at the share of their class, is near 0.45, its log-loss near 2.3.
+# :class:`~skbackprop.LossCurveDisplay` plots the attribute ``loss_curve_``, which
+# contains the loss of each epoch. To plot another model, pass its losses.
+#
+# The values of different losses are not comparable. The outputs of an untrained network
+# start at the class frequencies. The squared-error loss is then about 0.45, and the
+# log-loss is about 2.3.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
 
@@ -118,11 +120,14 @@ for (name, model), style in zip(models.items(), ["-", "--", ":"], strict=True):
 left.set(yscale="log", title="Loss curves")
 
 ConfusionMatrixDisplay.from_estimator(
-    backprop, X_test, y_test, ax=right, cmap="Blues", colorbar=False
+    clf, X_test, y_test, ax=right, cmap="Blues", colorbar=False
 )
-right.set_title("Test digits, BackpropClassifier")
+right.set_title("BackpropClassifier, test set")
 plt.show()
 
 # %%
-print("The last epochs in history_:")
-print(backprop[-1].history_[["loss", "learning_rate"]].tail(3))
+# The DataFrame ``history_`` contains one row per epoch with the loss, the learning rate
+# and other columns.
+
+print("last epochs in history_:")
+print(clf[-1].history_[["loss", "learning_rate"]].tail(3))

@@ -1,16 +1,20 @@
 """
-A grid search that shows how far it is
-======================================
+Progress bars for a grid search
+===============================
 
-A grid search over networks may take its time. Since scikit-learn 1.9 a search tells its
-callbacks what it is doing, and ``ProgressBar`` draws bars: for the candidates, for the
-steps of each pipeline, and for the epochs of each network. (It needs the package
-``rich``.)
+A grid search over neural networks can take a long time. This example displays its
+progress with :class:`~sklearn.callback.ProgressBar`, a callback of scikit-learn. The
+callback draws bars for the candidates, for the steps of each pipeline and for the
+epochs of each network. ``ProgressBar`` requires scikit-learn 1.9 or later and the
+package ``rich``.
 """
 
 # %%
-# A pipeline
-# ----------
+# Data and pipeline
+# -----------------
+#
+# The pipeline reduces the images of the digits dataset to 20 principal components and
+# trains a network for 40 epochs.
 
 import warnings
 
@@ -34,16 +38,18 @@ network = BackpropClassifier((40,), learning_rate="cosine", max_iter=40, random_
 pipeline = Pipeline([("pca", PCA(20, random_state=0)), ("network", network)])
 
 # %%
-# Bars down to the epochs
-# -----------------------
+# Progress of each epoch
+# ----------------------
 #
-# Two candidates on two folds, in two processes, and the best of them on all rows.
-# ``max_propagation_depth=None`` passes the bars on to the innermost. In a terminal they
-# move; what stands here is how they end. (That ``PCA``, which has no epochs, takes no
-# callbacks would be a warning in each fit, and is not wanted.)
+# The search evaluates two candidates on two folds in two processes, and then refits the
+# best candidate. ``max_propagation_depth=None`` displays a bar at every level, down to
+# the epochs. In a terminal, the bars are updated during the search. This page shows
+# their final state.
+#
+# ``PCA`` does not support callbacks and warns in each fit, so we ignore this warning.
 
 if not rich.get_console().is_terminal:
-    rich.reconfigure(width=100)  # on a page there is room
+    rich.reconfigure(width=100)  # the page is wider than the default of 80 characters
 
 warnings.filterwarnings("ignore", "The estimator PCA does not support callbacks")
 search = GridSearchCV(pipeline, {"network__alpha": [0.01, 1.0]}, cv=2, n_jobs=2)
@@ -52,10 +58,11 @@ search.fit(X_train, y_train)
 print(search.best_params_)
 
 # %%
-# Fewer bars for a larger search
-# ------------------------------
+# Progress of the search only
+# ---------------------------
 #
-# With a depth of 0 there are only those of the search itself.
+# For a larger search, set ``max_propagation_depth=0`` to display only the bars of the
+# search itself.
 
 grid = {
     "pca__n_components": [5, 10, 20, 40],
@@ -65,14 +72,15 @@ search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2)
 search.set_callbacks(ProgressBar(max_propagation_depth=0))
 search.fit(X_train, y_train)
 print(search.best_params_)
-print(f"folds {search.best_score_:.3f}, test {search.score(X_test, y_test):.3f}")
+print(f"cross-validated accuracy: {search.best_score_:.3f}")
+print(f"test accuracy: {search.score(X_test, y_test):.3f}")
 
 # %%
-# What it found
-# -------------
+# Results of the search
+# ---------------------
 #
-# With the smallest rates forty epochs are too few, whatever the PCA leaves; at the
-# largest, components beyond 20 bring nothing more.
+# With the smallest learning rates, 40 epochs are too few for any number of components.
+# With the largest learning rate, more than 20 components do not improve the accuracy.
 
 results = pd.DataFrame(search.cv_results_)
 table = results.pivot(
@@ -87,7 +95,7 @@ for (row, column), score in np.ndenumerate(table):
     ax.text(column, row, f"{score:.3f}", ha="center", va="center", color=color)
 ax.set_xticks(range(table.shape[1]), table.columns)
 ax.set_yticks(range(table.shape[0]), table.index)
-ax.set(xlabel="learning_rate_init", ylabel="components of the PCA")
-ax.set_title("Accuracy, mean of 3 folds")
+ax.set(xlabel="learning_rate_init", ylabel="n_components of PCA")
+ax.set_title("Mean accuracy over 3 folds")
 figure.colorbar(image)
 plt.show()

@@ -1,16 +1,18 @@
 """
-Rare classes: weights and thresholds
-====================================
+Imbalanced classes: class weights and decision thresholds
+=========================================================
 
-Where one sample in twenty is of the class that matters, a network that never finds
-one is right nineteen times in twenty. Two things move the balance: ``class_weight``,
-before training, and the threshold of the decision, after it. This example draws what
-each of them does to precision and recall.
+If only 5 % of the samples belong to a class, a classifier that never predicts this
+class has an accuracy of 95 %. This example compares two ways to find more samples of a
+rare class. The parameter ``class_weight`` changes the training. The decision threshold
+is adjusted after training. The plots show how both affect precision and recall.
 """
 
 # %%
-# One in twenty
-# -------------
+# An imbalanced dataset
+# ---------------------
+#
+# About 5 % of the samples belong to the rare class.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,15 +41,16 @@ X, y = make_classification(
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.5, stratify=y, random_state=0
 )
-print(f"{y_train.mean():.1%} of {len(y_train)} samples are of the rare class")
-print(f"accuracy of never saying so: {1 - y_test.mean():.3f}")
+print(f"{y_train.mean():.1%} of {len(y_train)} samples belong to the rare class")
+print(f"accuracy if the rare class is never predicted: {1 - y_test.mean():.3f}")
 
 # %%
 # Class weights
 # -------------
 #
-# ``class_weight`` multiplies what the samples of a class count in the loss. With
-# "balanced" both classes count alike in the sum; a dict sets any other price.
+# ``class_weight`` multiplies the weight of each sample in the loss by the weight of its
+# class. ``"balanced"`` gives both classes the same total weight. A dict maps each class
+# to its weight.
 
 weights = {"none": None, "1 : 5": {0: 1, 1: 5}, "balanced": "balanced"}
 networks = {}
@@ -78,10 +81,12 @@ for name, net in networks.items():
     report(f"class_weight {name}", net)
 
 # %%
-# The more a rare sample counts, the more of them are found, and the more of the others
-# are taken for one. The accuracy falls; the balanced accuracy, the mean of the shares
-# recognised of each class, rises. What the weights cost are honest probabilities:
-# their mean should be the share of the rare class.
+# A larger weight of the rare class increases the recall and decreases the precision.
+# The accuracy decreases. The balanced accuracy, which is the mean recall over both
+# classes, increases.
+#
+# Class weights also distort the predicted probabilities. Without weights, the mean
+# probability is close to the fraction of the rare class.
 
 for name, net in networks.items():
     probability = net.predict_proba(X_test)[:, 1]
@@ -91,12 +96,12 @@ for name, net in networks.items():
     )
 
 # %%
-# A threshold
-# -----------
+# Decision threshold
+# ------------------
 #
-# Or leave the network as it is, and say "rare" from a lower probability on.
-# ``TunedThresholdClassifierCV`` of scikit-learn finds by cross-validation which one
-# gives the best balanced accuracy.
+# Alternatively, train without class weights and predict the rare class at a lower
+# probability. :class:`~sklearn.model_selection.TunedThresholdClassifierCV` selects the
+# threshold with the best balanced accuracy by cross-validation.
 
 tuned = TunedThresholdClassifierCV(
     networks["none"], scoring="balanced_accuracy", cv=5, random_state=0
@@ -107,31 +112,38 @@ print(header)
 report(f"none, threshold {threshold:.3f}", tuned)
 
 # %%
-# In pictures
-# -----------
+# Precision-recall curves
+# -----------------------
 #
-# At the left, each curve goes through all thresholds, and the marks are where the
-# networks decide. Weights lead to another place of much the same trade: no curve lies
-# far above the others, and the threshold alone reaches what "balanced" does. At the
-# right is the network without weights.
+# In the left plot, each curve shows the precision and recall of one network for all
+# thresholds. The markers show the precision and recall at the threshold in use. The
+# three curves are similar, so class weights mainly select another point on the curve.
+# Without class weights, the tuned threshold achieves precision and recall similar to
+# ``class_weight="balanced"``.
+#
+# The right plot shows the scores of the network without class weights as a function of
+# the threshold.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
 colors = ["tab:blue", "tab:orange", "tab:green"]
 styles = ["-", "--", ":"]
 
 
-def mark(net, marker, **settings):
+def plot_marker(net, marker, **kwargs):
     predicted = net.predict(X_test)
-    place = recall_score(y_test, predicted), precision_score(y_test, predicted)
-    left.plot(*place, marker, **settings)
+    recall, precision = (
+        recall_score(y_test, predicted),
+        precision_score(y_test, predicted),
+    )
+    left.plot(recall, precision, marker, **kwargs)
 
 
 for (name, net), color, style in zip(networks.items(), colors, styles, strict=True):
     probability = net.predict_proba(X_test)[:, 1]
     precision, recall, _ = precision_recall_curve(y_test, probability)
     left.plot(recall, precision, style, color=color, label=name)
-    mark(net, "o", color=color, markersize=8)
-mark(tuned, "k*", markersize=12, label="none, tuned threshold")
+    plot_marker(net, "o", color=color, markersize=8)
+plot_marker(tuned, "k*", markersize=12, label="none, tuned threshold")
 left.set(title="Precision and recall", xlabel="recall", ylabel="precision")
 left.legend(title="class_weight", loc="lower left")
 
@@ -145,9 +157,13 @@ for score, label, style in [
 ]:
     scores = [score(y_test, decision) for decision in decisions]
     right.plot(thresholds, scores, style, label=label)
-for value, label in [(0.5, "one half"), (threshold, "tuned")]:
+for value, label in [(0.5, "default"), (threshold, "tuned")]:
     right.axvline(value, color="0.7", zorder=0)
     right.text(value, 1.01, label, ha="center", color="0.3")
-right.set(xlabel="threshold", ylim=(0, 1.08), title="Thresholds, without weights")
+right.set(
+    xlabel="threshold",
+    ylim=(0, 1.08),
+    title="Effect of the threshold, class_weight=None",
+)
 right.legend(loc="lower right")
 plt.show()

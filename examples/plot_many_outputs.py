@@ -1,18 +1,18 @@
 """
-Many outputs: the lower half of a digit
-=======================================
+Image completion with multi-output regression
+=============================================
 
-:class:`~skbackprop.BackpropRegressor` learns several targets at once. Here there are
-32 of them: from the upper four rows of pixels of a handwritten digit, it is to draw the
-lower four.
+This example uses :class:`~skbackprop.BackpropRegressor` to predict many targets with
+one network. The input is the upper half of an image of a handwritten digit. The 32
+targets are the pixels of the lower half.
 """
 
 # %%
-# Half an image in, half an image out
-# -----------------------------------
+# Fit a network and a linear model
+# --------------------------------
 #
-# Pixels are scaled to between 0 and 1. A sigmoid for the outputs keeps what is drawn
-# there as well, so that every answer is an image.
+# The pixels are scaled to the range [0, 1]. With ``output_activation="sigmoid"``, the
+# predictions are in the same range, so each prediction is a valid image.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,28 +41,30 @@ network.fit(X_train, y_train)
 linear = RidgeCV(np.logspace(-2, 3, 11)).fit(X_train, y_train)
 
 models = {"network": network, "linear model": linear}
-print(f"{y_train.shape[1]} targets; the network learned for {network.n_iter_} epochs")
-print(f"{'':14}mean error  smallest pixel  largest pixel")
+print(
+    f"{y_train.shape[1]} targets; the network was trained for {network.n_iter_} epochs"
+)
+print(f"{'':14}mean absolute error  smallest pixel  largest pixel")
 for name, model in models.items():
-    drawn = model.predict(X_test)
-    error = mean_absolute_error(y_test, drawn)
-    print(f"{name:14}{error:10.3f}{drawn.min():16.2f}{drawn.max():15.2f}")
+    predicted = model.predict(X_test)
+    error = mean_absolute_error(y_test, predicted)
+    print(f"{name:14}{error:19.3f}{predicted.min():16.2f}{predicted.max():15.2f}")
 
 # %%
-# Ten test digits
-# ---------------
+# Predictions for ten test images
+# -------------------------------
 #
-# The first of each kind among the test digits; what lies below the line is drawn.
-# Where the upper half leaves open what follows, the squared error asks for the mean of
-# all that may: it is grey.
+# The plot shows the first test image of each digit. The pixels below the line are
+# predicted, except in the first row. If several digits have a similar upper half, the
+# squared-error loss favors the mean of their lower halves, and the prediction is gray.
 
-chosen = [np.flatnonzero(labels_test == label)[0] for label in range(10)]
-rows = {"written": y_test} | {
+indices = [np.flatnonzero(labels_test == label)[0] for label in range(10)]
+rows = {"true image": y_test} | {
     name: model.predict(X_test) for name, model in models.items()
 }
 figure, axes = plt.subplots(3, 10, figsize=(11, 3.8), layout="constrained")
 for row, (name, halves) in zip(axes, rows.items(), strict=True):
-    for ax, i in zip(row, chosen, strict=True):
+    for ax, i in zip(row, indices, strict=True):
         image = np.concatenate([X_test[i], halves[i]]).reshape(8, 8)
         ax.imshow(image, cmap="gray_r", vmin=0, vmax=1)
         ax.axhline(3.5, color="tab:orange")

@@ -1,22 +1,23 @@
 """
-More rows than fit into memory
-==============================
+Out-of-core training
+====================
 
-``partial_fit`` learns a table a chunk at a time, and ``fit`` takes an array that stays
-on disk. Here a process forbids itself to use more than a little memory. A CSV file of
-nearly three times that size can no longer be read into it, but it can be learned.
+This example trains a network on a dataset that does not fit into memory. There are two
+ways: ``partial_fit`` trains on the dataset in chunks, and ``fit`` accepts a
+memory-mapped array. To simulate a small machine, the training processes limit their own
+memory. The CSV file is almost three times as large as this limit.
 """
 
 # %%
-# A large file
-# ------------
+# Create a large CSV file
+# -----------------------
 #
-# Each row has 80 readings of something that swings, with noise and from any phase. The
-# network shall tell from them how fast it swings. The rows are in the order of time,
-# and the sensor warms up on the way: the first readings are lower than the last.
+# Each row contains 80 readings of a sensor: a noisy sine wave with a random phase. The
+# target is the frequency of the wave. The rows are sorted by time, and the sensor warms
+# up over time, so the first readings are lower than the last readings.
 #
-# Readings are whole numbers of three digits. So their text is looked up in a table of
-# a thousand words, which is many times as fast as ``DataFrame.to_csv``.
+# The readings are integers with three digits. The script looks up their text in an
+# array of 1000 strings, which is many times as fast as ``DataFrame.to_csv``.
 
 import json
 import os
@@ -30,42 +31,43 @@ import numpy as np
 
 rng = np.random.default_rng(0)
 ticks = np.linspace(0, 1, 80, dtype=np.float32)
-words = np.array([f"{number:03d}," for number in range(1000)], "S4")
+strings = np.array([f"{number:03d}," for number in range(1000)], "S4")
 
 
-def draw(time):
-    speed, phase = rng.uniform([[1], [0]], [[8], [1]], (2, len(time)))
-    turns = speed[:, np.newaxis] * ticks + phase[:, np.newaxis]
-    swings = 100 * np.sin(2 * np.pi * turns) + 350 + 150 * time[:, np.newaxis]
-    readings = swings + rng.normal(0, 40, swings.shape)
-    return readings.clip(0, 999).astype(int), (100 * speed).astype(int)
+def make_rows(time):
+    frequency, phase = rng.uniform([[1], [0]], [[8], [1]], (2, len(time)))
+    cycles = frequency[:, np.newaxis] * ticks + phase[:, np.newaxis]
+    signal = 100 * np.sin(2 * np.pi * cycles) + 350 + 150 * time[:, np.newaxis]
+    readings = signal + rng.normal(0, 40, signal.shape)
+    return readings.clip(0, 999).astype(int), (100 * frequency).astype(int)
 
 
 folder = tempfile.TemporaryDirectory()
-path = Path(folder.name) / "swings.csv"
+path = Path(folder.name) / "waves.csv"
 with path.open("wb") as file:
-    file.write(",".join([*(f"t{i}" for i in range(80)), "speed"]).encode() + b"\n")
+    file.write(",".join([*(f"t{i}" for i in range(80)), "frequency"]).encode() + b"\n")
     for time in np.split(np.linspace(0, 1, 400_000), 80):
-        row = words[np.column_stack(draw(time))]
-        text = row.view("S1").reshape(len(row), -1)
-        text[:, -1] = b"\n"  # in the place of the last comma
+        rows = strings[np.column_stack(make_rows(time))]
+        text = rows.view("S1").reshape(len(rows), -1)
+        text[:, -1] = b"\n"  # replaces the last comma
         file.write(text.tobytes())
-np.savez(path.with_name("test.npz"), *draw(rng.uniform(0, 1, 2_000)))
+np.savez(path.with_name("test.npz"), *make_rows(rng.uniform(0, 1, 2_000)))
 print(f"{path.name}: {path.stat().st_size / 1e6:.0f} MB")
 
 # %%
-# A limit
-# -------
+# Limit the memory
+# ----------------
 #
-# Linux lets a process limit itself. ``RLIMIT_DATA`` counts the memory that a process
-# can write to and shares with no other: its arrays, but not the files that it maps.
-# (``RLIMIT_AS`` counts those too, and whatever libraries reserve without using it.)
+# On Linux, a process can limit its own memory. ``RLIMIT_DATA`` limits private writable
+# memory, which includes arrays but excludes memory-mapped files. ``RLIMIT_AS`` is not
+# suitable, because it also includes mapped files and memory that libraries reserve
+# without using it.
 #
-# The limit is for good, so what follows runs in processes of their own. Each loads its
-# libraries, and then allows itself 48 MB more than it has. Windows and macOS have no
-# such limit that works; there, the code runs without.
+# The limit is permanent, so the following code runs in separate processes. Each process
+# imports its libraries and then limits itself to 48 MB of additional memory. Windows
+# and macOS do not support such a limit, so the code runs without a limit there.
 
-BEGIN = """
+SETUP = """
 import json, sys
 import numpy as np, pandas as pd
 from skbackprop import BackpropRegressor
@@ -73,7 +75,7 @@ from skbackprop import BackpropRegressor
 X_test, y_test = np.load("test.npz").values()
 params = dict(batch_size=100, learning_rate_init=0.003, random_state=0)
 net = BackpropRegressor((64, 32), **params)
-net.partial_fit(X_test[:100], y_test[:100])  # what is loaded late is there now
+net.partial_fit(X_test[:100], y_test[:100])  # import lazy modules
 if sys.platform == "linux":
     import resource
 
@@ -84,13 +86,13 @@ if sys.platform == "linux":
 
 
 def run(code):
-    """Run code under the limit; print what it prints, and return its last line."""
+    """Run code with limited memory and return its last output line, parsed as JSON."""
     process = subprocess.run(
-        [sys.executable, "-c", BEGIN + code],
+        [sys.executable, "-c", SETUP + code],
         cwd=folder.name,
         capture_output=True,
         text=True,
-        # A second thread of BLAS would want memory of its own, for products this small.
+        # Each additional BLAS thread would allocate memory.
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )
     if process.returncode != 0:
@@ -101,29 +103,30 @@ def run(code):
 
 
 # %%
-# All at once
-# -----------
+# Read the whole file
+# -------------------
 #
-# The table is larger than the limit, even with two bytes a number. pandas may say so
-# with an error of its own.
+# The dataset is larger than the limit, even with two bytes per value. pandas raises a
+# ``MemoryError`` or a ``ParserError``.
 
 run("""
 try:
-    table = pd.read_csv("swings.csv", dtype=np.int16)
-    print(f"{len(table)} rows were read: this system has no limit")
+    data = pd.read_csv("waves.csv", dtype=np.int16)
+    print(f"{len(data)} rows were read, because the memory is not limited")
 except (MemoryError, pd.errors.ParserError) as error:
     print(f"{type(error).__name__}: {error}")
 print("null")
 """)
 
 # %%
-# A chunk at a time
-# -----------------
+# Train in chunks with partial_fit
+# --------------------------------
 #
-# One call of ``partial_fit`` is one epoch over its chunk. It also updates the means and
-# deviations by which inputs and targets are standardised. Test rows, from all of the
-# time, tell after each chunk how far the network has come. On the way, the rows are
-# written to another file, as plain numbers.
+# Each call to ``partial_fit`` trains for one epoch on its chunk. The call also updates
+# the means and standard deviations that standardize the inputs and targets. After each
+# chunk, the network is evaluated on test rows from the whole time range.
+#
+# The loop also writes the rows to a ``.npy`` file for the next section.
 
 chunked = run("""
 net = BackpropRegressor((64, 32), **params)
@@ -131,34 +134,34 @@ scores, readings = [], []
 rows = np.lib.format.open_memmap("X.npy", "w+", np.float32, (400_000, 80))
 targets = np.empty(400_000, np.float32)
 for n_pass in (1, 2):
-    chunks = pd.read_csv("swings.csv", chunksize=2_500, dtype=np.float32)
+    chunks = pd.read_csv("waves.csv", chunksize=2_500, dtype=np.float32)
     for chunk in chunks:
-        y = chunk.pop("speed").to_numpy()
+        y = chunk.pop("frequency").to_numpy()
         X = chunk.to_numpy()
         net.partial_fit(X, y)
         scores.append(net.score(X_test, y_test))
         readings.append(float(X.mean()))
         rows[chunk.index], targets[chunk.index] = X, y
-    print(f"pass {n_pass}: {len(scores)} chunks learned, R2 {scores[-1]:.4f}")
+    print(f"after pass {n_pass}: {len(scores)} chunks, R2 {scores[-1]:.4f}")
 np.save("y.npy", targets)
 print(json.dumps({"scores": scores, "readings": readings}))
 """)
 
 # %%
-# A file that is mapped
-# ---------------------
+# Train on a memory-mapped file with fit
+# --------------------------------------
 #
-# ``np.load`` with ``mmap_mode`` reads nothing yet. ``fit`` fetches the rows of each
-# mini-batch from the file, which is as large as the other one. In memory it keeps no
-# more than a few numbers a row: the targets, and the order of the rows. Now every
-# batch has rows of all times.
+# ``np.load`` with ``mmap_mode="r"`` does not read the data. ``fit`` reads the rows of
+# each mini-batch from the file, which is as large as the CSV file. Only a few numbers
+# per row are stored in memory: the targets and the order of the rows. Each mini-batch
+# contains rows from the whole time range.
 
 mapped = run("""
 import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # a single epoch is wanted
+warnings.simplefilter("ignore", ConvergenceWarning)  # only one epoch is trained
 X, y = np.load("X.npy", mmap_mode="r"), np.load("y.npy")
 net = BackpropRegressor((64, 32), max_iter=1, **params).fit(X, y)
 score = net.score(X_test, y_test)
@@ -168,29 +171,37 @@ print(score)
 folder.cleanup()
 
 # %%
-# Chunk by chunk
-# --------------
+# Compare both methods
+# --------------------
 #
-# The dotted line is where the file begins anew. In the first pass the network learns
-# fast, until the readings leave what they had been: then it forgets the cold sensor
-# over the warm one. The second pass finds a running mean that has seen both, and ends
-# where the network is that had every row just once, but in random order.
+# The dotted line marks the start of the second pass over the file. In the first pass,
+# the error decreases fast, until the distribution of the readings changes. The network
+# then fits the warm sensor and forgets the cold sensor. In the second pass, the running
+# mean already includes the whole time range. The final score is close to the score of
+# the network that was trained on the rows once in random order.
 #
-# So write the rows of a file in random order if you can, or map the file. Where rows
-# really come in the order of time, and the next ones matter most, forgetting is right.
+# If possible, shuffle the rows of a file before training with ``partial_fit``, or use a
+# memory-mapped file. If the rows arrive in time order and future rows matter most, it
+# is correct that the network adapts to the latest rows.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 scores, readings = np.array(chunked["scores"]), np.array(chunked["readings"])
 count = np.arange(1, len(scores) + 1)
 left.plot(count, 1 - scores, "o-", markersize=2, label="partial_fit, after each chunk")
-left.axhline(1 - mapped, color="tab:orange", linestyle="--", label="fit, mapped file")
-left.set(xlabel="chunks", ylabel="1 - R2 of the test rows", yscale="log")
-left.set(title="What is not explained yet")
+left.axhline(
+    1 - mapped, color="tab:orange", linestyle="--", label="fit, memory-mapped file"
+)
+left.set(xlabel="number of chunks", ylabel="1 - R2 on the test set", yscale="log")
+left.set(title="Test error")
 left.legend(loc="upper right")
 right.plot(count, readings, "o", color="0.6", markersize=3, label="mean of the chunk")
 running = np.cumsum(readings) / count
-right.plot(count, running, color="tab:blue", linewidth=2, label="mean of all so far")
-right.set(xlabel="chunks", ylabel="reading", title="What the standardisation goes by")
+right.plot(
+    count, running, color="tab:blue", linewidth=2, label="mean of all rows so far"
+)
+right.set(
+    xlabel="number of chunks", ylabel="reading", title="Mean used for standardization"
+)
 right.legend(loc="lower right")
 for ax in (left, right):
     ax.axvline(160.5, color="0.7", linestyle=":", zorder=0)

@@ -1,14 +1,18 @@
 """
-A loss, an activation, a schedule and starting weights of your own
-==================================================================
+Custom losses, activations, schedules and initializers
+======================================================
 
-Where a name can stand, a function can: four parts are written here in a few lines
-each, checked, and put together in one network.
+The parameters ``loss``, ``activation``, ``learning_rate`` and ``init`` accept a
+function instead of a string. This example defines one function for each of these
+parameters. It checks the derivatives numerically and trains a network with all four
+functions.
 """
 
 # %%
-# The data: a wave with outliers
-# ------------------------------
+# Data with outliers
+# ------------------
+#
+# The target is a damped sine wave with noise. About 10 % of the samples are outliers.
 
 import warnings
 
@@ -26,12 +30,13 @@ outliers = rng.random(400) < 0.1
 y[outliers] += rng.uniform(2, 6, outliers.sum())
 
 # %%
-# A loss that outliers cannot drag
-# --------------------------------
+# Custom loss
+# -----------
 #
-# The loss of Welsch grows no more where residuals are large. A function returns the
-# loss of every sample and output, and its derivative by the output. Inside the
-# network, targets are in units of their standard deviation; so is the width here.
+# The Welsch loss is robust to outliers, because it is bounded for large residuals. The
+# function returns two arrays: the loss of each sample and output, and its derivative
+# with respect to the output. The estimator standardizes the targets internally, so
+# ``WIDTH`` is in units of the standard deviation of the target.
 
 WIDTH = 0.5
 
@@ -43,11 +48,12 @@ def welsch(y, a):
 
 
 # %%
-# An activation that waves
-# ------------------------
+# Custom activation
+# -----------------
 #
-# The snake of Ziyin, Hartwig and Ueda (NeurIPS 2020) adds ripples to a line, for
-# targets that are periodic. Value and slope again.
+# The snake activation (Ziyin, Hartwig and Ueda, NeurIPS 2020) adds a periodic term to
+# the identity, which suits periodic targets. The function returns the value and the
+# derivative.
 
 
 def snake(z):
@@ -55,85 +61,91 @@ def snake(z):
 
 
 # %%
-# A schedule: waves again
-# -----------------------
+# Custom learning rate schedule
+# -----------------------------
 #
-# The rate of every step, from the epochs and the steps so far: it falls within 50
-# epochs, then jumps up to half of what it was.
+# The function returns the learning rate of each step from the number of completed
+# epochs and steps. This schedule decreases the learning rate linearly for 50 epochs and
+# then restarts at half of the previous initial value.
 
 
-def jumps(epoch, step):
+def warm_restarts(epoch, step):
     cycle, within = divmod(epoch, 50)
     return 0.02 * 0.5**cycle * (1 - within / 50)
 
 
 # %%
-# Starting weights
-# ----------------
+# Custom initializer
+# ------------------
 #
-# Wider than usual in the first layer, so that the snakes begin with ripples of many
-# lengths.
+# The function draws larger weights than usual for the first layer. The snake units then
+# start with a wide range of frequencies.
 
 
-def wide_at_first(rng, fan_in, fan_out):
+def wide_first_layer(rng, fan_in, fan_out):
     deviation = 1.5 if fan_in == 1 else np.sqrt(1 / fan_in)
     return rng.normal(0, deviation, (fan_in, fan_out))
 
 
 # %%
-# Are the derivatives right?
-# --------------------------
+# Check the gradients
+# -------------------
 #
-# A wrong one would not crash, the network would only learn badly.
-# :func:`~skbackprop.check_gradients` compares with differences of the cost.
+# A wrong derivative does not raise an error, but the network does not train well.
+# :func:`~skbackprop.check_gradients` compares the gradients with finite differences of
+# the loss.
 
-own = BackpropRegressor(
+custom = BackpropRegressor(
     (30, 30),
     activation=snake,
     loss=welsch,
-    learning_rate=jumps,
-    init=wide_at_first,
+    learning_rate=warm_restarts,
+    init=wide_first_layer,
     max_iter=150,
     n_iter_no_change=150,
     tol=0,
     random_state=0,
 )
-print(f"largest relative difference: {check_gradients(own, X[:60], y[:60]):.1e}")
+print(f"maximum relative difference: {check_gradients(custom, X[:60], y[:60]):.1e}")
 
 
-def forgetful(y, a):
-    value, slope = welsch(y, a)
-    return value, slope / WIDTH  # the chain rule left out
+def wrong_welsch(y, a):
+    value, derivative = welsch(y, a)
+    return value, derivative / WIDTH  # wrong factor
 
 
 try:
-    check_gradients(BackpropRegressor(loss=forgetful), X[:60], y[:60])
+    check_gradients(BackpropRegressor(loss=wrong_welsch), X[:60], y[:60])
 except AssertionError as error:
     print(error)
 
 # %%
-# All four together, beside the squared error and ReLU
-# ----------------------------------------------------
+# Compare with the default components
+# -----------------------------------
+#
+# The default network uses the squared-error loss and ReLU. The outliers shift its
+# predictions upward, while the network with the Welsch loss follows the wave.
 
-plain = BackpropRegressor(
+default = BackpropRegressor(
     (30, 30), learning_rate_init=0.01, max_iter=150, tol=0, random_state=0
 )
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", ConvergenceWarning)  # 150 epochs are wanted
-    own.fit(X, y)
-    plain.fit(X, y)
+    # Training runs for a fixed number of epochs, so ignore this warning.
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    custom.fit(X, y)
+    default.fit(X, y)
 
 grid = np.linspace(-4, 4, 500)[:, np.newaxis]
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 left.scatter(X, y, s=6, color="0.6", label="samples")
-left.plot(grid, plain.predict(grid), label="squared error, ReLU")
-left.plot(grid, own.predict(grid), label="parts of our own")
-left.set(xlabel="x", ylabel="y", ylim=(-1.5, 3.5), title="Outliers")
+left.plot(grid, default.predict(grid), label="squared error, ReLU")
+left.plot(grid, custom.predict(grid), label="custom components")
+left.set(xlabel="x", ylabel="y", ylim=(-1.5, 3.5), title="Regression with outliers")
 left.legend()
-right.plot(own.history_["learning_rate"])
-right.set(xlabel="epoch", ylabel="learning rate", title="Our schedule")
+right.plot(custom.history_["learning_rate"])
+right.set(xlabel="epoch", ylabel="learning rate", title="Custom schedule")
 plt.show()
 
-for name, network in (("squared error, ReLU", plain), ("parts of our own", own)):
+for name, network in (("squared error, ReLU", default), ("custom components", custom)):
     error = np.sqrt(np.mean((network.predict(X) - truth) ** 2))
-    print(f"{name}: off the truth by {error:.2f}")
+    print(f"{name}: RMSE to the true function {error:.2f}")

@@ -1,19 +1,20 @@
 r"""
-Why gradients vanish
-====================
+Vanishing gradients in deep networks
+====================================
 
-The slope of the sigmoid is never above 1/4, and back-propagation multiplies the
-error by it once for every layer it passes. In a deep network little is left for
-the first layers. The slope of a ReLU is 1 wherever the neuron is active. This
-example draws the slopes, and the gradient of each layer in two networks of ten layers.
+This example shows why the gradients vanish in a deep sigmoid network but not in a ReLU
+network. Back-propagation multiplies the error by the derivative of the activation in
+each layer. The derivative of the sigmoid is at most 1/4, so the gradients of the first
+layers become very small. The derivative of ReLU is 1 for active units. The plots show
+both derivatives and the gradient norm of each layer in two networks of ten layers.
 """
 
 # %%
-# The slopes
-# ----------
+# Derivatives of the activations
+# ------------------------------
 #
-# An activation, one of the building blocks in ``skbackprop.core``, multiplies an error
-# by its slope, in place. Given an error of one, what comes back is the slope itself.
+# The ``backward`` method of an activation multiplies an error by the derivative of the
+# activation, in place. If the error is one, the result is the derivative.
 
 import warnings
 
@@ -26,7 +27,7 @@ from skbackprop import BackpropClassifier, GradientFlowDisplay
 from skbackprop.core.activations import ReLU, Sigmoid
 
 
-def slope(activation, z):
+def compute_derivative(activation, z):
     z = z[:, np.newaxis].copy()
     a, error = np.empty_like(z), np.ones_like(z)
     activation.forward(z, a)
@@ -35,23 +36,29 @@ def slope(activation, z):
 
 
 z = np.linspace(-6, 6, 601)
-slopes = {"sigmoid": slope(Sigmoid(), z), "ReLU": slope(ReLU(), z)}
-for name, values in slopes.items():
-    print(f"largest slope, {name}: {values.max():.2f}")
-print(f"nine sigmoids multiply an error by at most (1/4)^9 = {0.25**9:.1e}")
+derivatives = {
+    "sigmoid": compute_derivative(Sigmoid(), z),
+    "ReLU": compute_derivative(ReLU(), z),
+}
+for name, values in derivatives.items():
+    print(f"maximum derivative, {name}: {values.max():.2f}")
+print(f"nine sigmoid layers scale an error by (1/4)^9 = {0.25**9:.1e} or less")
 
 # %%
-# Ten layers
-# ----------
+# Train two networks of ten layers
+# --------------------------------
 #
-# 64 pixels, nine hidden layers of 30 neurons, 10 sigmoid outputs, the quadratic
-# cost: only the hidden activation differs. Sixty epochs of plain gradient descent in
-# mini-batches of 50. The norm of the gradient of each layer's weights, in the last
-# mini-batch of each epoch, is in ``gradient_norms_``.
+# Both networks have 64 inputs, nine hidden layers of 30 units, 10 sigmoid outputs and
+# the squared-error loss. Only the hidden activation differs. The networks are trained
+# for 60 epochs with stochastic gradient descent, without momentum and with a batch size
+# of 50.
+#
+# The attribute ``gradient_norms_`` contains the norm of the weight gradient of each
+# layer, computed on the last mini-batch of each epoch.
 
 X, y = load_digits(return_X_y=True)
 networks = {}
-for name in slopes:
+for name in derivatives:
     net = BackpropClassifier(
         (30,) * 9,
         activation=name.lower(),
@@ -66,7 +73,8 @@ for name in slopes:
         random_state=0,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # 60 epochs are wanted
+        # Training runs for a fixed number of epochs, so ignore this warning.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         networks[name] = net.fit(X, y)
 
 print("norm of dC/dW          layer 1  layer 10     ratio")
@@ -79,37 +87,38 @@ for name, net in networks.items():
     print(f"{name:9}accuracy on the training data: {net.score(X, y):.3f}")
 
 # %%
-# In the first epoch the gradient of the sigmoid network falls by much the same factor
-# from each layer to the one below it, but for the lowest, which has more inputs than
-# the others: nearly a straight line on a logarithmic scale.
-# (The small initial weights, which the error is multiplied by as well, do their part.)
+# In the first epoch, the gradient norm of the sigmoid network decreases by a similar
+# factor from each layer to the layer below. On a logarithmic scale, this is almost a
+# straight line. The first layer is an exception, because it has more inputs than
+# the other layers. The small initial weights also contribute to the decrease, because
+# back-propagation multiplies the error by the weights.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
 colors = {"sigmoid": "tab:blue", "ReLU": "tab:orange"}
 layers = np.arange(1, 11)
 for name, net in networks.items():
     color = colors[name]
-    left.plot(z, slopes[name], color=color, linewidth=2, label=name)
+    left.plot(z, derivatives[name], color=color, linewidth=2, label=name)
     for epoch, style in [(1, "o-"), (60, "s--")]:
         label = f"{name}, epoch {epoch}"
         norms = net.gradient_norms_[epoch - 1]
         right.plot(layers, norms, style, color=color, label=label)
 left.axhline(0.25, color="0.6", linestyle=":")
 left.text(-6, 0.27, "1/4", color="0.4")
-left.set(xlabel="z", ylabel="f'(z)", title="Slopes")
+left.set(xlabel="z", ylabel="f'(z)", title="Derivatives of the activations")
 left.legend()
 right.set(xlabel="layer", ylabel="norm of dC/dW", yscale="log", xticks=layers)
-right.set_title("Gradient by layer")
+right.set_title("Gradient norm of each layer")
 right.legend(loc="lower right")
 plt.show()
 
 # %%
-# Epoch by epoch
-# --------------
+# Gradient norms during training
+# ------------------------------
 #
-# In the sigmoid network it stays so. The first layers stand still, so that the last
-# ones see the same thing whatever the digit, and nothing is learned. In the ReLU
-# network all layers learn together.
+# The gradients of the sigmoid network remain small during the whole training. The first
+# layers do not change, their outputs are almost the same for all digits, and the
+# network does not learn. In the ReLU network, all layers learn.
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained", sharey=True)
 for ax, (name, net) in zip(axes, networks.items(), strict=True):

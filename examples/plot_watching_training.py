@@ -1,19 +1,19 @@
 """
-Watching a network learn
-========================
+Monitor training with callbacks and plots
+=========================================
 
-Training need not be a black box that is opened at its end. Here a network learns to
-tell two spirals apart, and is looked at on the way: what it would answer after a few
-epochs, how its losses fall, how large the gradients of its layers are, and what the
-weights of a first layer look like as images.
+This example shows how to inspect a network during training. A network learns to
+classify the points of two spirals. A callback plots the decision boundary after several
+epochs. Further plots show the loss curves, the gradient norm of each layer and the
+weights of the first layer.
 """
 
 # %%
-# Two spirals
-# -----------
+# The two-spirals dataset
+# -----------------------
 #
-# Each class is an arm of a spiral, wound once and a half around the other. No straight
-# line helps; a network has to bend its boundary along.
+# Each class is one arm of a spiral with one and a half turns. The classes are not
+# linearly separable, so the network must learn a nonlinear decision boundary.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,8 +21,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from sklearn.datasets import load_digits
 
 from skbackprop import (
-    AfterEpoch,
     BackpropClassifier,
+    EpochEndCallback,
     GradientFlowDisplay,
     LossCurveDisplay,
     WeightsDisplay,
@@ -31,7 +31,7 @@ from skbackprop import (
 rng = np.random.default_rng(0)
 
 
-def draw(n):
+def make_data(n):
     y = rng.integers(0, 2, n)
     angle = 3 * np.pi * np.sqrt(rng.uniform(0.02, 1, n))
     arm = np.column_stack([np.cos(angle + np.pi * y), np.sin(angle + np.pi * y)])
@@ -39,26 +39,27 @@ def draw(n):
     return arm * angle[:, np.newaxis] / (3 * np.pi) + noise, y
 
 
-X_train, y_train = draw(400)
-X_val, y_val = draw(400)
+X_train, y_train = make_data(400)
+X_val, y_val = make_data(400)
 
 # %%
-# A look after some epochs
-# ------------------------
+# Call a function after each epoch
+# --------------------------------
 #
-# :class:`~skbackprop.AfterEpoch` calls a function after each epoch of ``fit``. In it
-# the network predicts as ever. This one paints the plane with the probability of one
-# class, at four moments; with the last of them it returns True, which ends the
-# training. (Callbacks take scikit-learn 1.9.)
+# :class:`~skbackprop.EpochEndCallback` calls a function after each epoch of ``fit``.
+# The function can call ``predict`` and ``score`` on the network. This function stores
+# the predicted probabilities on a grid after 5, 40, 100 and 200 epochs. If the function
+# returns True, training stops, in this case after 200 epochs. Callbacks require
+# scikit-learn 1.9 or later.
 
 snapshots = {5: None, 40: None, 100: None, 200: None}
 ticks = np.linspace(-1.15, 1.15, 200)
-plane = np.array(np.meshgrid(ticks, ticks)).reshape(2, -1).T
+grid = np.array(np.meshgrid(ticks, ticks)).reshape(2, -1).T
 
 
 def take_snapshot(net, epoch):
     if net.n_iter_ in snapshots:
-        snapshots[net.n_iter_] = net.predict_proba(plane)[:, 1].reshape(200, 200)
+        snapshots[net.n_iter_] = net.predict_proba(grid)[:, 1].reshape(200, 200)
         accuracy = net.score(X_val, y_val)
         print(f"epoch {net.n_iter_:3d}: loss {epoch.loss:.4f}, ", end="")
         print(f"validation loss {epoch.validation_loss:.4f}, accuracy {accuracy:.3f}")
@@ -74,23 +75,24 @@ net = BackpropClassifier(
     max_iter=1000,
     random_state=0,
 )
-net.set_callbacks(AfterEpoch(take_snapshot))
+net.set_callbacks(EpochEndCallback(take_snapshot))
 net.fit(X_train, y_train, X_val=X_val, y_val=y_val)
-print(f"stopped after {net.n_iter_} epochs of at most {net.max_iter}")
+print(f"stopped after {net.n_iter_} epochs (max_iter={net.max_iter})")
 
 # %%
-# Colour is the probability, the black line where it is one half. At the right,
-# :class:`~skbackprop.LossCurveDisplay` draws the losses; grey lines mark the epochs of
-# the pictures.
+# The first four plots show the predicted probability as color. The black line is the
+# decision boundary, where the probability is 0.5. In the right plot,
+# :class:`~skbackprop.LossCurveDisplay` shows the loss curves. The gray lines mark the
+# epochs of the other plots.
 
 colors = ["tab:blue", "tab:orange"]
 regions = LinearSegmentedColormap.from_list("regions", [colors[0], "w", colors[1]])
 figure, axes = plt.subplots(
     1, 5, figsize=(12, 3), layout="constrained", width_ratios=[1, 1, 1, 1, 1.3]
 )
-for ax, (epoch, picture) in zip(axes[:4], snapshots.items(), strict=True):
-    ax.pcolormesh(ticks, ticks, picture, cmap=regions, vmin=0, vmax=1, alpha=0.7)
-    ax.contour(ticks, ticks, picture, [0.5], colors="black", linewidths=1.5)
+for ax, (epoch, probability) in zip(axes[:4], snapshots.items(), strict=True):
+    ax.pcolormesh(ticks, ticks, probability, cmap=regions, vmin=0, vmax=1, alpha=0.7)
+    ax.contour(ticks, ticks, probability, [0.5], colors="black", linewidths=1.5)
     for label in (0, 1):
         points = X_train[y_train == label]
         ax.scatter(*points.T, s=9, color=colors[label], edgecolor="w", linewidth=0.4)
@@ -104,51 +106,54 @@ axes[4].set_title("loss", fontsize=15)
 plt.show()
 
 # %%
-# How large the gradients are
-# ---------------------------
+# Plot the gradient norms
+# -----------------------
 #
-# The norm of the gradient of each layer's weights, in the last batch of each epoch, is
-# in ``gradient_norms_``, and drawn by :class:`~skbackprop.GradientFlowDisplay`. From
-# batch to batch it jumps, but one layer gets about as much as another: nothing
-# vanishes on the way through two hidden layers. As the network comes to be right about
-# nearly all samples, all three fall. (:ref:`Where it does vanish
-# <sphx_glr_gallery_plot_vanishing_gradient.py>` it takes more layers.)
+# The attribute ``gradient_norms_`` contains the norm of the weight gradient of each
+# layer, computed on the last mini-batch of each epoch.
+# :class:`~skbackprop.GradientFlowDisplay` plots these norms. The norms fluctuate
+# between mini-batches, but all layers have norms of a similar size. With two hidden
+# layers, the gradients do not vanish. When the network classifies almost all samples
+# correctly, the norms of all three layers decrease. For a deeper network, see
+# :ref:`sphx_glr_gallery_plot_vanishing_gradient.py`.
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 GradientFlowDisplay.from_estimator(net, ax=ax, linewidth=1)
-ax.set_title("Gradients of the network for the spirals")
+ax.set_title("Gradient norm of each layer")
 plt.show()
 
-print("median of the norms       layer 1  layer 2  layer 3")
+print("median gradient norm      layer 1  layer 2  layer 3")
 for start in (0, 50, 100, 150):
     medians = np.median(net.gradient_norms_[start : start + 50], axis=0)
     shown = "".join(f"{norm:9.3f}" for norm in medians)
     print(f"epochs {start + 1:3d} to {start + 50:3d}       {shown}")
 
 # %%
-# Stopping when it is good enough
-# -------------------------------
+# Stop at a target loss
+# ---------------------
 #
-# A function that returns True ends the training.
+# This function stops the training as soon as the validation loss is below 0.1.
 
-net.set_callbacks(AfterEpoch(lambda net, epoch: epoch.validation_loss < 0.1))
+net.set_callbacks(EpochEndCallback(lambda net, epoch: epoch.validation_loss < 0.1))
 net.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 print(f"stopped after {net.n_iter_} epochs: ", end="")
 print(f"validation loss {net.validation_loss_curve_[-1]:.4f}")
 
 # %%
-# What the first layer looks for
-# ------------------------------
+# Plot the weights of the first layer
+# -----------------------------------
 #
-# Where inputs are pixels, the weights into a unit of the first layer are an image:
-# :class:`~skbackprop.WeightsDisplay` draws them, from a callback as well as
-# afterwards. Red is positive, blue negative. After one epoch they are still little but
-# the noise of the start; later there are strokes, and gaps between strokes. The
-# pixels that are the same in all digits, at the left and right edge, have nothing to
-# say, and the penalty fades their weights out.
+# If the inputs are pixels, the input weights of each unit in the first layer form an
+# image. :class:`~skbackprop.WeightsDisplay` plots these images, in a callback or after
+# the training. Positive weights are red, and negative weights are blue.
+#
+# After one epoch, the weights mostly show the random initial values. Later, they show
+# the strokes of the digits. Some pixels at the left and right edges have the same value
+# in all images. These pixels do not help to distinguish the digits, and the L2 penalty
+# shrinks their weights.
 
 X, y = load_digits(return_X_y=True)
-same = X.std(axis=0) == 0
+constant = X.std(axis=0) == 0
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.3), layout="constrained")
 figure.get_layout_engine().set(w_pad=0.2)
 panels = dict(zip([1, 10, 100], axes, strict=True))
@@ -159,12 +164,12 @@ def draw_weights(net, epoch):
         ax = panels[net.n_iter_]
         WeightsDisplay.from_estimator(net, ax=ax)
         ax.set_title(f"epoch {net.n_iter_}, accuracy {net.score(X, y):.3f}")
-        sizes = np.abs(net.coefs_[0]).mean(axis=1)
+        magnitudes = np.abs(net.coefs_[0]).mean(axis=1)
         print(
-            f"epoch {net.n_iter_:3d}: mean size of a weight {sizes.mean():.3f}, ",
+            f"epoch {net.n_iter_:3d}: mean absolute weight {magnitudes.mean():.3f}, ",
             end="",
         )
-        print(f"of pixels that are always the same {sizes[same].mean():.3f}")
+        print(f"for constant pixels {magnitudes[constant].mean():.3f}")
 
 
 digits = BackpropClassifier(
@@ -176,5 +181,5 @@ digits = BackpropClassifier(
     max_iter=100,
     random_state=0,
 )
-digits.set_callbacks(AfterEpoch(draw_weights)).fit(X, y)
+digits.set_callbacks(EpochEndCallback(draw_weights)).fit(X, y)
 plt.show()

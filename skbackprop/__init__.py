@@ -1,12 +1,14 @@
 """Neural networks for scikit-learn, around a back-propagation core in NumPy."""
 
-from ._callbacks import AfterEpoch, HistoryLogger
-from ._checkpoint import Checkpoint
-from ._classifier import BackpropClassifier
-from ._gradients import check_gradients
+from ._callbacks.checkpoint import Checkpoint
+from ._callbacks.epoch_callbacks import EpochEndCallback, HistoryLogger
+from ._displays.gradient_flow import GradientFlowDisplay
+from ._displays.loss_curve import LossCurveDisplay
+from ._displays.weights import WeightsDisplay
+from ._estimators.classifier import BackpropClassifier
+from ._estimators.regressor import BackpropRegressor
+from ._gradient_check import check_gradients
 from ._persistence import SKOPS_TRUSTED, load
-from ._plotting import GradientFlowDisplay, LossCurveDisplay, WeightsDisplay
-from ._regressor import BackpropRegressor
 from .core.activations import Activation
 from .core.losses import Loss
 
@@ -15,10 +17,10 @@ __version__ = "0.1.0"
 __all__ = [
     "SKOPS_TRUSTED",
     "Activation",
-    "AfterEpoch",
     "BackpropClassifier",
     "BackpropRegressor",
     "Checkpoint",
+    "EpochEndCallback",
     "GradientFlowDisplay",
     "HistoryLogger",
     "Loss",

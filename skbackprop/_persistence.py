@@ -1,4 +1,4 @@
-"""Files of estimators: what they hold, its format, and how they are read."""
+"""Loading of estimators from files, and the types that skops files may contain."""
 
 import bz2
 import gzip
@@ -11,35 +11,32 @@ from pathlib import Path
 import joblib
 from sklearn.base import BaseEstimator
 
-from ._columns import ColumnEncoder
-from ._parts import Architecture, Fingerprint
-from ._scaling import Scales
+from ._data.columns import MixedColumns, NumericColumns
+from ._data.reader import Reader
+from ._data.scaling import FittedScalers
+from ._data.targets import ClassTargets, NumericTargets
+from ._estimators.architecture import Architecture, ComponentSettings
+from ._estimators.pickling import PersistenceMixin
 from .core import initializers
 from .core.activations import (
     ACTIVATIONS,
     OUTPUT_ACTIVATIONS,
     ActivationFromFunction,
 )
-from .core.inputs import AsIs, Standardized
+from .core.inputs import IdentityTransform, Standardized
 from .core.losses import LOSSES, LossFromFunction
 from .core.network import Network
 from .core.optimizers import OPTIMIZERS
-from .core.training import TrainingState, Watch
+from .core.state import ConvergenceMonitor, TrainingState
 
-#: The format that this release writes. It goes up whenever a file of the release
-#: before would not do any more: with a parameter or another attribute more or less,
-#: or one that means something else, of an estimator or of what it holds.
-#: A class of ours that moves has to stay where files look for it.
-FORMAT = 1
-
-#: Under which name the number stands in the state of an estimator.
-FORMAT_KEY = "_skbackprop_format"
-
-#: How the file of a `Checkpoint` begins, which is none of these.
+#: First bytes of a file written by `Checkpoint`, which `load` does not accept.
 CHECKPOINT = b"skbackprop checkpoint"
 
-#: How the other files begin. joblib compresses a pickle in one of these ways.
+#: First bytes of skops files (ZIP archives) and of pickles with protocol 2 or later.
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
+
+#: First bytes of the compressed pickles that joblib writes, with the function that
+#: decompresses each of them.
 COMPRESSED = (
     ((b"x\x01", b"x\x5e", b"x\x9c", b"x\xda"), zlib.decompress),
     (b"\x1f\x8b", gzip.decompress),
@@ -55,130 +52,90 @@ _TYPES = {
     *OPTIMIZERS.values(),
     *initializers.INITIALIZERS.values(),
     initializers.Uniform,
-    # Around functions of users, which are trusted, or not, for themselves.
+    # These types wrap functions of the user, which the user must trust separately.
     initializers.FromFunction,
     ActivationFromFunction,
     LossFromFunction,
     Architecture,
-    AsIs,
-    ColumnEncoder,
-    Fingerprint,
+    ClassTargets,
+    ComponentSettings,
+    ConvergenceMonitor,
+    FittedScalers,
+    IdentityTransform,
+    MixedColumns,
     Network,
-    Scales,
+    NumericColumns,
+    NumericTargets,
+    Reader,
     Standardized,
     TrainingState,
-    Watch,
 }
 
-#: Names of the types of ours that a skops file of an estimator may contain, to be
-#: passed as ``trusted`` to ``skops.io.load``.
+#: Full names of the skbackprop types that a skops file of an estimator may contain.
+#: Pass this list as ``trusted`` to ``skops.io.load``.
 SKOPS_TRUSTED = sorted(
     {
-        "skbackprop._classifier.BackpropClassifier",
-        "skbackprop._regressor.BackpropRegressor",
-        *(f"{one.__module__}.{one.__name__}" for one in _TYPES),
+        "skbackprop._estimators.classifier.BackpropClassifier",
+        "skbackprop._estimators.regressor.BackpropRegressor",
+        *(f"{cls.__module__}.{cls.__name__}" for cls in _TYPES),
     }
 )
 
 
-class PersistenceMixin:
-    """Has the state of an estimator say in which format it is."""
-
-    def __getstate__(self):
-        state = {**super().__getstate__(), FORMAT_KEY: FORMAT}
-        if "class_weight" in state:
-            state["class_weight"] = _without_keys(state["class_weight"])
-        return state
-
-    def __setstate__(self, state):
-        _check_format(state, type(self).__name__)
-        # Here a release that has raised the format turns states of those before into
-        # states of its own, one format after the other.
-        state = {name: value for name, value in state.items() if name != FORMAT_KEY}
-        if "class_weight" in state:
-            state["class_weight"] = _with_keys(state["class_weight"])
-        super().__setstate__(state)
-
-
-def _check_format(state, name):
-    """Raise ValueError where a state is of no format that can be read here."""
-    if not isinstance(state, dict) or FORMAT_KEY not in state:
-        raise ValueError(
-            f"the state of this {name} has no format: it was written before there "
-            "were formats, or comes from a __getstate__ that leaves it out, which has "
-            f"to start from super().__getstate__(). This release reads format {FORMAT}."
-            " Fit the estimator again, or load it with the release that wrote it."
-        )
-    found = state[FORMAT_KEY]
-    if found != FORMAT:
-        raise ValueError(
-            f"this {name} is in format {found!r}, and this release of skbackprop reads "
-            f"format {FORMAT}. Load it with the release that wrote it, or a later one."
-        )
-
-
-# skops writes the keys of a dict as text, and takes False and True for one.
-def _without_keys(value):
-    if type(value) is dict:
-        return {"classes": list(value), "weights": list(value.values())}
-    return [_without_keys(one) for one in value] if type(value) is list else value
-
-
-def _with_keys(value):
-    if type(value) is dict:
-        return dict(zip(value["classes"], value["weights"]))
-    return [_with_keys(one) for one in value] if type(value) is list else value
-
-
 def load(path, *, trusted=()):
-    """Load an estimator from a file of pickle, joblib or skops.
+    """Load an estimator from a pickle, joblib or skops file.
 
-    Which of them wrote it is seen from what is in it, not from its name. Unlike
-    ``pickle.load`` and ``joblib.load``, this says of every file that is cut short,
-    foreign or of a later format what is wrong with it.
+    The file type is detected from the content, not from the file name. Unlike
+    ``pickle.load`` and ``joblib.load``, this function raises a ValueError with the
+    reason if a file is truncated, has another type or has a newer format.
 
     Parameters
     ----------
     path : str or path-like
-        The file: of ``pickle.dump`` with protocol 2 or later, of ``joblib.dump``, also
-        compressed with anything but LZ4, or of ``skops.io.dump``.
+        Path of the file. Supported files:
+
+        - pickle: written by ``pickle.dump`` with protocol 2 or later.
+        - joblib: written by ``joblib.dump``, uncompressed or with any compression
+          except LZ4.
+        - skops: written by ``skops.io.dump``.
     trusted : sequence of str, default=()
-        What a skops file may contain beside `SKOPS_TRUSTED` and what skops trusts by
-        itself: the full names of types and functions of yours.
+        Full names of additional types and functions that a skops file may contain.
+        `SKOPS_TRUSTED` and the types that skops trusts by default are always allowed.
 
     Returns
     -------
     estimator : object
-        A BackpropClassifier or a BackpropRegressor, or an estimator of scikit-learn
-        that holds one, as a pipeline or a search does.
+        BackpropClassifier or BackpropRegressor, or a scikit-learn estimator that
+        contains one, such as a pipeline or a search.
 
     Raises
     ------
     FileNotFoundError
-        Where there is no file.
+        If the file does not exist.
     ImportError
-        Where it is a skops file, and skops is not installed.
+        If the file is a skops file and skops is not installed.
     ValueError
-        Where it is cut short, not a file of an estimator, or in a format that this
-        release can't read.
+        If the file is truncated, is not a file of an estimator, or has a format that
+        this release cannot read.
 
     Warns
     -----
     InconsistentVersionWarning
-        Where the file holds objects of scikit-learn's from another release of it, such
-        as the other steps of a pipeline. An estimator of ours holds none.
+        If the file contains scikit-learn objects of another scikit-learn release, such
+        as the other steps of a pipeline. BackpropClassifier and BackpropRegressor do
+        not contain scikit-learn objects.
 
     See Also
     --------
-    Checkpoint.resume : Reads a training that was cut off, and finishes it.
+    Checkpoint.resume : Resume an interrupted training from a checkpoint.
 
     Notes
     -----
-    A pickle runs whatever code it contains, and a file of joblib is a pickle: load
-    only what you trust. skops builds nothing that is not trusted.
+    A pickle can run arbitrary code when it is loaded, and a joblib file is a pickle.
+    Load only files that you trust. skops creates only trusted types.
 
-    That a file is whole is certain; that no byte in it has changed is not, but in
-    skops files and in those that joblib has compressed, which hold a checksum.
+    Truncated files are always detected. Changed bytes are detected only in skops files
+    and in compressed joblib files, because these files contain a checksum.
 
     Examples
     --------
@@ -197,72 +154,84 @@ def load(path, *, trusted=()):
     np.True_
     """
     content = Path(path).read_bytes()
-    read = _reader(content, trusted)
+    read = _choose_reader(content, trusted)
     try:
-        estimator = _checked(read(content))
-    except Exception as error:  # of any kind, where pickles are not what they seem
+        estimator = _check_estimator(read(content))
+    except Exception as error:  # Unpickling invalid bytes can raise any exception.
+        skops_rule = (
+            " A skops file may contain only types that skops trusts by default or that "
+            "are listed in trusted."
+        )
         raise ValueError(
-            f"path={str(path)!r} can't be loaded: {_reason(error)} (Allowed are whole "
-            "files of pickle, joblib or skops, with a BackpropClassifier, a "
-            "BackpropRegressor or an estimator of scikit-learn that holds one; of "
-            "skops with no types but those that are named in trusted.)"
+            f"Cannot load {str(path)!r}: {_describe(error).rstrip('.')}. Supported are "
+            "complete pickle, joblib and skops files of a BackpropClassifier, a "
+            "BackpropRegressor, or a scikit-learn estimator that contains one."
+            f"{skops_rule if content.startswith(ZIP) else ''}"
         ) from error
     return estimator
 
 
-def _reason(error):
-    """Say why a file can't be loaded."""
+def _describe(error):
+    """Return the reason why a file cannot be loaded."""
     if type(error) is ValueError:
         return str(error)
-    told = f"{type(error).__name__}: {error}"
-    # These tell of what the file names; any other comes from bytes that are no file of
-    # an estimator.
+    description = f"{type(error).__name__}: {error}"
+    # These errors come from names in the file. Any other error comes from bytes that
+    # are not a valid file of an estimator.
     if isinstance(error, (ImportError, AttributeError, TypeError)):
-        return told
-    return f"it is cut short, damaged or foreign ({told})."
+        return description
+    return f"the file is truncated, damaged or has another type ({description})."
 
 
-def _reader(content, trusted):
-    """Choose by how a file begins what reads it."""
+def _choose_reader(content, trusted):
+    """Return the function that reads a file with this content."""
     if not content.startswith(ZIP):
-        return _unpickled
+        return _unpickle
     try:
         from skops.io import loads
     except ModuleNotFoundError as error:
-        raise ImportError("To load a skops file, pip install skops.") from error
+        raise ImportError(
+            "Loading a skops file requires skops. You can install skops with "
+            "`pip install skops`."
+        ) from error
     return partial(loads, trusted=[*SKOPS_TRUSTED, *trusted])
 
 
-def _unpickled(content):
+def _unpickle(content):
     if content.startswith(CHECKPOINT):
-        raise ValueError("it is a checkpoint: pass it to Checkpoint.resume.")
-    for beginning, decompress in COMPRESSED:
-        if content.startswith(beginning):
-            content = decompress(content)  # all of it, and so its checksum
+        raise ValueError("the file is a checkpoint. Pass it to Checkpoint.resume.")
+    for prefix, decompress in COMPRESSED:
+        if content.startswith(prefix):
+            # Decompressing all bytes verifies the checksum.
+            content = decompress(content)
             break
     if not content.startswith(PICKLE):
-        begins = f"begins with {content[:16]!r}" if content else "is empty"
-        raise ValueError(f"it {begins}.")
+        if not content:
+            raise ValueError("the file is empty.")
+        raise ValueError(f"the file starts with {content[:16]!r}.")
     stream = BytesIO(content)
     estimator = joblib.load(stream)
     if stream.read(1):
-        raise ValueError("something follows the estimator.")
+        raise ValueError("the file contains additional data after the estimator.")
     return estimator
 
 
-def _checked(estimator):
-    kind = type(estimator).__name__
+def _check_estimator(estimator):
+    name = type(estimator).__name__
     if not isinstance(estimator, BaseEstimator):
-        raise ValueError(f"it holds a {kind}.")
-    if not _holds_network(estimator):
-        raise ValueError(f"it holds a {kind} without a network of this package.")
+        raise ValueError(f"the file contains an object of type {name}.")
+    if not _contains_network(estimator):
+        raise ValueError(
+            f"the file contains a {name} without a BackpropClassifier or "
+            "BackpropRegressor."
+        )
     return estimator
 
 
-def _holds_network(found):
-    """Say whether there is an estimator of ours, here or further inside."""
-    if isinstance(found, PersistenceMixin):
+def _contains_network(value):
+    """Return whether a value is or contains an estimator of skbackprop."""
+    if isinstance(value, PersistenceMixin):
         return True
-    parts = vars(found) if isinstance(found, BaseEstimator) else found
+    parts = vars(value) if isinstance(value, BaseEstimator) else value
     parts = list(parts.values()) if isinstance(parts, dict) else parts
-    return isinstance(parts, (list, tuple)) and any(map(_holds_network, parts))
+    return isinstance(parts, (list, tuple)) and any(map(_contains_network, parts))

@@ -1,4 +1,4 @@
-"""Pictures of a training: what is drawn is what was learned."""
+"""Tests of the displays: the plots show the attributes of the estimator."""
 
 import subprocess
 import sys
@@ -29,8 +29,8 @@ plt.switch_backend("agg")
 DISPLAYS = [LossCurveDisplay, GradientFlowDisplay, WeightsDisplay]
 displays = pytest.mark.parametrize("display", DISPLAYS)
 TRAIN, VAL = slice(0, 60), slice(60, 90)
-# Learning too fast for the validation data to go on getting better.
-HASTY = dict(learning_rate_init=0.3, batch_size=20, loss="log_loss")
+# The learning rate is so high that the validation loss increases after a few epochs.
+FAST = dict(learning_rate_init=0.3, batch_size=20, loss="log_loss")
 
 
 @pytest.fixture(autouse=True)
@@ -39,15 +39,15 @@ def _closed_figures():
     plt.close("all")
 
 
-def validated(net, **also):
-    return net.fit(X[TRAIN], CODES[TRAIN], X_val=X[VAL], y_val=CODES[VAL], **also)
+def fit_with_validation(net):
+    return net.fit(X[TRAIN], CODES[TRAIN], X_val=X[VAL], y_val=CODES[VAL])
 
 
-def texts_of(ax):
+def legend_texts(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
-def assert_draws(line, epochs, values):
+def assert_line_data(line, epochs, values):
     np.testing.assert_array_equal(line.get_xdata(), epochs)
     np.testing.assert_array_equal(line.get_ydata(), values)
 
@@ -57,15 +57,15 @@ def assert_draws(line, epochs, values):
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 @ESTIMATORS
-def test_the_curve_is_the_loss_of_every_epoch(make, y, solver):
+def test_loss_curve_shows_loss_curve_attribute(make, y, solver):
     estimator = small(make, solver=solver, tol=1e-3).fit(X, y)
     display = LossCurveDisplay.from_estimator(estimator)
     losses = estimator.loss_curve_
     assert len(losses) > 5
-    assert_draws(display.line_, range(1, len(losses) + 1), losses)
+    assert_line_data(display.line_, range(1, len(losses) + 1), losses)
     assert display.validation_line_ is None
     assert display.best_ is None
-    assert texts_of(display.ax_) == ["training"]
+    assert legend_texts(display.ax_) == ["training"]
     assert display.ax_.lines[:] == [display.line_]
     assert display.figure_ is display.ax_.figure
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("Epoch", "Loss")
@@ -73,34 +73,34 @@ def test_the_curve_is_the_loss_of_every_epoch(make, y, solver):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("scoring", ["loss", "accuracy"])
-def test_the_best_epoch_is_marked_on_the_validation_loss(scoring, early_stopping):
-    net = classifier(**HASTY, scoring=scoring, early_stopping=early_stopping)
-    validated(net)
-    display = LossCurveDisplay.from_estimator(net, name="hasty")
+def test_best_epoch_is_marked_on_validation_curve(scoring, early_stopping):
+    net = classifier(**FAST, scoring=scoring, early_stopping=early_stopping)
+    fit_with_validation(net)
+    display = LossCurveDisplay.from_estimator(net, name="fast")
     losses = net.validation_loss_curve_
-    assert_draws(display.validation_line_, range(1, len(losses) + 1), losses)
+    assert_line_data(display.validation_line_, range(1, len(losses) + 1), losses)
     best = int(np.argmax(net.validation_scores_)) + 1
     assert 1 < best < len(losses)
-    assert_draws(display.best_, [best], [losses[best - 1]])
-    assert texts_of(display.ax_) == [
-        "hasty, training",
-        "hasty, validation",
-        f"hasty, best epoch {best}",
+    assert_line_data(display.best_, [best], [losses[best - 1]])
+    assert legend_texts(display.ax_) == [
+        "fast, training",
+        "fast, validation",
+        f"fast, best epoch {best}",
     ]
     color = display.line_.get_color()
     assert display.validation_line_.get_color() == display.best_.get_color() == color
     assert display.validation_line_.get_linestyle() == "--"
 
 
-def test_the_best_epoch_by_accuracy_need_not_be_that_of_the_lowest_loss():
-    net = validated(classifier(**HASTY, scoring="accuracy"))
+def test_best_epoch_by_accuracy_can_differ_from_lowest_loss():
+    net = fit_with_validation(classifier(**FAST, scoring="accuracy"))
     best = LossCurveDisplay.from_estimator(net).best_epoch
     assert best != np.argmin(net.validation_loss_curve_) + 1
     assert net.validation_scores_[best - 1] == max(net.validation_scores_)
 
 
-def test_early_stopping_has_kept_the_weights_of_the_marked_epoch():
-    net = validated(classifier(**HASTY, early_stopping=True))
+def test_marked_epoch_is_the_one_restored_by_early_stopping():
+    net = fit_with_validation(classifier(**FAST, early_stopping=True))
     display = LossCurveDisplay.from_estimator(net)
     outputs = net.predict_proba(X[VAL])[np.arange(30), CODES[VAL]]
     np.testing.assert_allclose(
@@ -108,11 +108,11 @@ def test_early_stopping_has_kept_the_weights_of_the_marked_epoch():
     )
 
 
-def test_the_best_epoch_is_one_of_the_last_fit():
-    net = validated(classifier(**HASTY, warm_start=True))
+def test_best_epoch_belongs_to_last_fit():
+    net = fit_with_validation(classifier(**FAST, warm_start=True))
     before = len(net.loss_curve_)
     best_before = max(net.validation_scores_)
-    # Validation data that are harder: no epoch is as good as those before.
+    # These validation data are harder: all scores are lower than in the first fit.
     net.fit(X, CODES, X_val=X[VAL], y_val=CODES[VAL][::-1])
     scores = net.validation_scores_
     assert max(scores[before:]) < best_before
@@ -121,44 +121,48 @@ def test_the_best_epoch_is_one_of_the_last_fit():
     assert scores[best - 1] == max(scores[before:])
 
 
-def test_epochs_without_validation_data_leave_a_gap_in_the_curve():
+def test_epochs_without_validation_data_are_nan_in_curve():
     net = classifier(warm_start=True).fit(X, CODES)
     before = len(net.loss_curve_)
-    validated(net)
+    fit_with_validation(net)
     display = LossCurveDisplay.from_estimator(net)
-    drawn = display.validation_line_.get_ydata()
-    assert np.isnan(drawn).tolist() == [True] * before + [False] * net.n_iter_
+    plotted = display.validation_line_.get_ydata()
+    assert np.isnan(plotted).tolist() == [True] * before + [False] * net.n_iter_
     assert display.best_epoch > before
-    assert len(texts_of(display.ax_)) == 3
-    # And the other way round, there is no best epoch.
+    assert len(legend_texts(display.ax_)) == 3
+    # If the last fit has no validation data, no epoch is marked.
     net.fit(X, CODES)
     assert LossCurveDisplay.from_estimator(net).best_ is None
 
 
-def test_several_models_share_axes_in_colours_of_their_own():
+def test_models_on_shared_axes_have_different_colors():
     _, ax = plt.subplots()
     nets = [classifier(solver=name).fit(X, CODES) for name in ("adam", "sgd")]
     nets += [classifier(early_stopping=True).fit(X, CODES)]
-    shown = [
+    displays = [
         LossCurveDisplay.from_estimator(net, ax=ax, name=f"net {i}")
         for i, net in enumerate(nets)
     ]
-    assert {display.ax_ for display in shown} == {ax}
-    assert {display.figure_ for display in shown} == {ax.figure}
+    assert {display.ax_ for display in displays} == {ax}
+    assert {display.figure_ for display in displays} == {ax.figure}
     assert plt.get_fignums() == [ax.figure.number]
-    assert len({display.line_.get_color() for display in shown}) == 3
-    for display, net in zip(shown, nets):
+    assert len({display.line_.get_color() for display in displays}) == 3
+    for display, net in zip(displays, nets):
         np.testing.assert_array_equal(display.line_.get_ydata(), net.loss_curve_)
-    assert texts_of(ax)[:3] == ["net 0, training", "net 1, training", "net 2, training"]
+    assert legend_texts(ax)[:3] == [
+        "net 0, training",
+        "net 1, training",
+        "net 2, training",
+    ]
 
 
-def test_a_display_can_be_drawn_again_under_another_name():
+def test_display_can_be_plotted_again_with_another_name():
     display = LossCurveDisplay.from_estimator(classifier().fit(X, CODES), name="one")
     first = display.ax_
     assert display.plot(name="other") is display
     assert display.ax_ is not first
-    assert texts_of(first) == ["one, training"]
-    assert texts_of(display.ax_) == ["other, training"]
+    assert legend_texts(first) == ["one, training"]
+    assert legend_texts(display.ax_) == ["other, training"]
 
 
 @pytest.mark.parametrize(
@@ -167,10 +171,10 @@ def test_a_display_can_be_drawn_again_under_another_name():
         {"color": "red", "linestyle": ":", "linewidth": 3.0},
         {"c": "red", "ls": ":", "lw": 3.0},
     ],
-    ids=["names", "short names"],
+    ids=["full names", "aliases"],
 )
-def test_both_curves_are_drawn_in_the_style_asked_for(style):
-    net = validated(classifier())
+def test_line_kwargs_apply_to_both_curves(style):
+    net = fit_with_validation(classifier())
     display = LossCurveDisplay.from_estimator(net, **style)
     for line in (display.line_, display.validation_line_):
         assert (line.get_color(), line.get_linestyle()) == ("red", ":")
@@ -185,19 +189,19 @@ def test_both_curves_are_drawn_in_the_style_asked_for(style):
 
 
 @ESTIMATORS
-def test_each_layer_has_the_line_of_its_norms(make, y):
+def test_gradient_flow_has_one_line_per_layer(make, y):
     deep = small(make).set_params(hidden_layer_sizes=(5, 4, 3)).fit(X, y)
     display = GradientFlowDisplay.from_estimator(deep)
     assert len(display.lines_) == 4
     for norms, line in zip(deep.gradient_norms_.T, display.lines_, strict=True):
-        assert_draws(line, range(1, deep.n_iter_ + 1), norms)
+        assert_line_data(line, range(1, deep.n_iter_ + 1), norms)
     assert display.ax_.get_yscale() == "log"
-    assert texts_of(display.ax_) == ["layer 1", "layer 2", "layer 3", "layer 4"]
+    assert legend_texts(display.ax_) == ["layer 1", "layer 2", "layer 3", "layer 4"]
     assert display.figure_ is display.ax_.figure
     assert len({tuple(line.get_color()) for line in display.lines_}) == 4
 
 
-def test_layers_are_coloured_by_the_map_asked_for():
+def test_cmap_sets_colors_of_layers():
     _, ax = plt.subplots()
     net = classifier().fit(X, CODES)
     display = GradientFlowDisplay.from_estimator(net, ax=ax, cmap="Reds")
@@ -212,32 +216,32 @@ PIXELS = np.random.default_rng(0).normal(size=(60, 12))
 
 
 @pytest.fixture(scope="module")
-def seer():
-    """Return a network of 5 units that looks at 3 by 4 pixels."""
+def pixel_net():
+    """Return a network with 5 units and images of 3 x 4 pixels as inputs."""
     net = classifier().set_params(hidden_layer_sizes=(5,))
     return net.fit(PIXELS, (PIXELS[:, 0] > 0).astype(int))
 
 
-def test_images_are_laid_out_row_by_row(seer):
-    display = WeightsDisplay.from_estimator(seer, image_shape=(3, 4))
+def test_weight_images_are_arranged_row_by_row(pixel_net):
+    display = WeightsDisplay.from_estimator(pixel_net, image_shape=(3, 4))
     assert display.images.shape == (5, 3, 4)
-    drawn = display.image_.get_array()
-    # Two rows of three, the last of which is missing, and a pixel between them.
-    assert drawn.shape == (2 * 3 + 1, 3 * 4 + 2)
-    gaps = np.ma.getmaskarray(drawn).copy()
+    mosaic = display.image_.get_array()
+    # The grid has 2 x 3 positions, separated by one pixel. The last position is empty.
+    assert mosaic.shape == (2 * 3 + 1, 3 * 4 + 2)
+    covered = np.ma.getmaskarray(mosaic).copy()
     for unit, (top, left) in enumerate([(0, 0), (0, 5), (0, 10), (4, 0), (4, 5)]):
-        image = seer.coefs_[0][:, unit].reshape(3, 4)
-        place = slice(top, top + 3), slice(left, left + 4)
-        np.testing.assert_array_equal(drawn[place], image)
-        assert not gaps[place].any()
-        gaps[place] = True
-    assert (~gaps).sum() == 0
-    assert np.ma.getmaskarray(drawn).sum() == 7 * 14 - 5 * 12
+        image = pixel_net.coefs_[0][:, unit].reshape(3, 4)
+        position = slice(top, top + 3), slice(left, left + 4)
+        np.testing.assert_array_equal(mosaic[position], image)
+        assert not covered[position].any()
+        covered[position] = True
+    assert (~covered).sum() == 0
+    assert np.ma.getmaskarray(mosaic).sum() == 7 * 14 - 5 * 12
 
 
-def test_all_images_share_colours_around_zero(seer):
-    display = WeightsDisplay.from_estimator(seer, image_shape=(3, 4))
-    largest = np.abs(seer.coefs_[0]).max()
+def test_weight_images_share_symmetric_color_limits(pixel_net):
+    display = WeightsDisplay.from_estimator(pixel_net, image_shape=(3, 4))
+    largest = np.abs(pixel_net.coefs_[0]).max()
     assert display.image_.get_clim() == (-largest, largest)
     assert display.image_.get_cmap().name == "RdBu_r"
     assert display.figure_ is display.ax_.figure
@@ -245,12 +249,13 @@ def test_all_images_share_colours_around_zero(seer):
 
 
 @pytest.mark.parametrize(
-    "also", [{"vmin": -1.0, "vmax": 1.0}, {"norm": matplotlib.colors.Normalize(-1, 1)}]
+    "limits",
+    [{"vmin": -1.0, "vmax": 1.0}, {"norm": matplotlib.colors.Normalize(-1, 1)}],
 )
-def test_colours_can_be_given_other_limits(seer, also):
+def test_imshow_kwargs_set_color_limits(pixel_net, limits):
     _, ax = plt.subplots()
     display = WeightsDisplay.from_estimator(
-        seer, image_shape=(3, 4), ax=ax, cmap="gray", **also
+        pixel_net, image_shape=(3, 4), ax=ax, cmap="gray", **limits
     )
     assert display.ax_ is ax
     assert display.image_.get_clim() == (-1.0, 1.0)
@@ -258,22 +263,22 @@ def test_colours_can_be_given_other_limits(seer, also):
 
 
 @pytest.mark.parametrize("units", [[4, 0], np.array([4, 0]), (4, 0), range(4, -1, -4)])
-def test_units_can_be_picked_in_any_order(seer, units):
-    display = WeightsDisplay.from_estimator(seer, image_shape=(3, 4), units=units)
-    expected = seer.coefs_[0].T[[4, 0]].reshape(2, 3, 4)
+def test_units_can_be_selected_in_any_order(pixel_net, units):
+    display = WeightsDisplay.from_estimator(pixel_net, image_shape=(3, 4), units=units)
+    expected = pixel_net.coefs_[0].T[[4, 0]].reshape(2, 3, 4)
     np.testing.assert_array_equal(display.images, expected)
     np.testing.assert_array_equal(display.image_.get_array()[:, :4], expected[0])
     np.testing.assert_array_equal(display.image_.get_array()[:, 5:], expected[1])
 
 
-def test_square_images_need_no_shape():
+def test_image_shape_is_optional_for_square_images():
     net = BackpropClassifier((2,), solver="lbfgs", tol=0.1, random_state=0)
     display = WeightsDisplay.from_estimator(net.fit(frame(), CODES))
     np.testing.assert_array_equal(display.images, net.coefs_[0].T.reshape(2, 2, 2))
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("params", "words"),
     [
         ({}, ("image_shape must be given", "12 inputs")),
         ({"image_shape": (3, 5)}, ("image_shape=(3, 5)", "12")),
@@ -291,16 +296,16 @@ def test_square_images_need_no_shape():
     ],
     ids=str,
 )
-def test_shapes_and_units_that_are_not_there_are_refused(seer, wrong, words):
-    error_of(lambda: WeightsDisplay.from_estimator(seer, **wrong), *words)
+def test_invalid_image_shape_or_units_raise_value_error(pixel_net, params, words):
+    error_of(lambda: WeightsDisplay.from_estimator(pixel_net, **params), *words)
     assert plt.get_fignums() == []
 
 
-# ------------------------------------------------------------- all of them
+# ------------------------------------------------------------ all displays
 
 
 @displays
-def test_a_pipeline_is_refused(display):
+def test_pipeline_raises_type_error(display):
     pipeline = make_pipeline(StandardScaler(), classifier()).fit(X, CODES)
     error_of(
         lambda: display.from_estimator(pipeline),
@@ -313,7 +318,7 @@ def test_a_pipeline_is_refused(display):
 
 @displays
 @ESTIMATORS
-def test_an_estimator_that_is_not_fitted_is_refused(make, y, display):
+def test_unfitted_estimator_raises_not_fitted_error(make, y, display):
     error_of(
         lambda: display.from_estimator(make()), make.__name__, error=NotFittedError
     )
@@ -322,25 +327,23 @@ def test_an_estimator_that_is_not_fitted_is_refused(make, y, display):
 @pytest.mark.parametrize("display", [LossCurveDisplay, GradientFlowDisplay])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @ESTIMATORS
-def test_a_fit_without_an_epoch_can_be_drawn(make, y, early_stopping, display):
+def test_fit_without_epochs_can_be_plotted(make, y, early_stopping, display):
     params = dict(solver="lbfgs", tol=1e9, early_stopping=early_stopping)
-    shown = display.from_estimator(small(make, **params).fit(X, y))
-    shown.figure_.canvas.draw()
-    assert {len(line.get_xdata()) for line in shown.ax_.lines} == {0}
+    plotted = display.from_estimator(small(make, **params).fit(X, y))
+    plotted.figure_.canvas.draw()
+    assert {len(line.get_xdata()) for line in plotted.ax_.lines} == {0}
 
 
 @displays
 @ESTIMATORS
-def test_drawing_takes_the_space_it_needs_and_leaves_the_estimator_alone(
-    make, y, display
-):
+def test_plotting_does_not_change_estimator(make, y, display):
     estimator = small(make, early_stopping=True).fit(X, y)
     before = vars(estimator).copy()
     display.from_estimator(estimator).figure_.canvas.draw()
     assert vars(estimator) == before
 
 
-def test_without_matplotlib_the_error_names_the_extra():
+def test_missing_matplotlib_raises_import_error_with_extra():
     folder = str(Path(skbackprop.__file__).parent.parent)
     code = f"""
         import sys
@@ -358,21 +361,21 @@ def test_without_matplotlib_the_error_names_the_extra():
             except ImportError as error:
                 print(error)
     """
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
     for display, line in zip(DISPLAYS, lines, strict=True):
-        assert line.startswith(f"{display.__name__} needs matplotlib")
+        assert line.startswith(f"{display.__name__} requires matplotlib")
         assert "`plot`" in line
         assert "pip install" in line
 
 
-def test_numbers_can_be_drawn_without_an_estimator():
+def test_displays_can_be_created_from_arrays():
     display = LossCurveDisplay(loss=[3.0, 2.0, 1.0], best_epoch=2).plot()
-    assert_draws(display.best_, [2], [2.0])
+    assert_line_data(display.best_, [2], [2.0])
     flow = GradientFlowDisplay(norms=[[1.0, 2.0], [3.0, 4.0]]).plot()
-    assert_draws(flow.lines_[1], [1, 2], [2.0, 4.0])
+    assert_line_data(flow.lines_[1], [1, 2], [2.0, 4.0])
     weights = WeightsDisplay(images=[[[1.0, -2.0]]]).plot()
     np.testing.assert_array_equal(weights.image_.get_array(), [[1.0, -2.0]])

@@ -12,11 +12,13 @@ from small_networks import ESTIMATORS, NUMBERS, WEIGHT, X, small
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop._threads import SMALL_PRODUCT, blas_threads
-from skbackprop.core import stepper, training
+from skbackprop._estimators.threads import SMALL_PRODUCT, blas_threads
+from skbackprop.core import updater
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from skbackprop.core.epochs import MiniBatchEpoch
+from skbackprop.core.layout import BLOCK_ROWS
 from skbackprop.core.losses import losses_for
-from skbackprop.core.network import BLOCK_ROWS, Network
+from skbackprop.core.network import Network
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.schedules import SCHEDULES
 
@@ -60,7 +62,7 @@ def traced():
 def epochs(traced, monkeypatch):
     """Return, for each epoch to come, the bytes kept in the end, and at the peak."""
     measured = []
-    run = training.MiniBatchEpoch.run
+    run = MiniBatchEpoch.run
 
     def measured_run(epoch, rates):
         release_batches(epoch)
@@ -73,8 +75,8 @@ def epochs(traced, monkeypatch):
         measured.append((after - before, peak - before))
         return loss
 
-    monkeypatch.setattr(training.MiniBatchEpoch, "run", measured_run)
-    monkeypatch.setattr(stepper, "FLUSH_EVERY", 2)  # to measure that as well
+    monkeypatch.setattr(MiniBatchEpoch, "run", measured_run)
+    monkeypatch.setattr(updater, "FLUSH_EVERY", 2)  # to measure that as well
     return measured
 
 

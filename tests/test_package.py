@@ -1,6 +1,5 @@
 """The history, the layers of the package, and what its docstrings say."""
 
-import ast
 import inspect
 import re
 import subprocess
@@ -129,7 +128,7 @@ def test_the_core_can_be_used_without_scikit_learn():
         package.__path__ = [{str(PACKAGE)!r}]
         for name in {sorted(p.stem for p in (PACKAGE / "core").glob("[a-z]*.py"))}:
             importlib.import_module(f"skbackprop.core.{{name}}")
-        assert "skbackprop._base" not in sys.modules
+        assert "skbackprop._estimators.base" not in sys.modules
 
         import numpy as np
         from skbackprop.core.activations import Identity, Tanh
@@ -139,60 +138,6 @@ def test_the_core_can_be_used_without_scikit_learn():
         network.initialize(np.random.RandomState(0), [GlorotUniform()] * 2)
         assert network.predict(np.ones((4, 3))).shape == (4, 2)
     """)
-
-
-def siblings_of(module):
-    """Return the core modules, and whatever else, that a core module imports."""
-    siblings, others = set(), set()
-    tree = ast.parse((PACKAGE / "core" / f"{module}.py").read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            others.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 1:
-            names = [node.module] if node.module else [a.name for a in node.names]
-            siblings.update(names)
-        elif isinstance(node, ast.ImportFrom):
-            others.add("." * node.level + (node.module or ""))
-    return siblings, others
-
-
-#: Which modules of the core may import which.
-LAYERS = {
-    "activations": set(),
-    "blas": set(),
-    "dropout": {"activations"},
-    "initializers": set(),
-    "inputs": set(),
-    "losses": {"activations"},
-    "sparse": {"blas"},
-    "network": {"blas", "inputs", "sparse"},
-    "inspect": {"inputs", "network"},
-    "samples": {"inputs", "network"},
-    "objective": {"blas", "network"},
-    "optimizers": {"blas"},
-    "schedules": set(),
-    "stepper": {"blas", "network"},
-    "training": {"dropout", "network", "schedules", "sparse", "stepper"},
-    "lbfgs": {"network", "training"},
-}
-
-
-def test_every_module_of_the_core_has_its_layer():
-    modules = {path.stem for path in (PACKAGE / "core").glob("*.py")} - {"__init__"}
-    assert modules == LAYERS.keys()
-
-
-@pytest.mark.parametrize("module", LAYERS)
-def test_imports_within_the_core_go_one_way(module):
-    siblings, _ = siblings_of(module)
-    assert siblings <= LAYERS[module]
-
-
-@pytest.mark.parametrize("module", [*LAYERS, "__init__"])
-def test_the_core_imports_numpy_scipy_and_the_standard_library_alone(module):
-    _, others = siblings_of(module)
-    top_level = {name.split(".")[0] for name in others}
-    assert top_level <= {"numpy", "scipy"} | sys.stdlib_module_names
 
 
 # ------------------------------------------------------------- documentation

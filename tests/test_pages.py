@@ -91,7 +91,7 @@ def check_chunks(names, printed):
 
 def check_saving(names, printed):
     assert printed.count("True") == 4
-    assert "can't be loaded" in printed
+    assert "Cannot load" in printed
 
 
 def check_serving(names, printed):

@@ -1,8 +1,9 @@
-"""Files of estimators: whole or damaged, of this release and of those before.
+"""Tests of pickle, joblib and skops files, and of the format version.
 
-`tests/stored` has a folder for each format that there has been, and in it files that
-a release with that format has written, with `write_stored_files`: to be run by hand,
-in `tests`, when the format goes up, and never again for that format. ::
+`tests/stored` has one folder per format version. Each folder contains files that a
+release with this format wrote with `write_stored_files`. When the format version
+increases, run this function once, by hand, in `tests`. Never run the function again for
+the same format. ::
 
     python -c "import test_persistence; test_persistence.write_stored_files()"
 """
@@ -45,8 +46,9 @@ from small_networks import (
 
 import skbackprop
 from skbackprop import BackpropClassifier, BackpropRegressor, load
-from skbackprop._columns import ColumnEncoder, find_categorical
-from skbackprop._persistence import FORMAT, FORMAT_KEY
+from skbackprop._data.columns import MixedColumns
+from skbackprop._data.dataframes import find_categorical
+from skbackprop._estimators.pickling import FORMAT, FORMAT_KEY
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.initializers import INITIALIZERS
 from skbackprop.core.losses import LOSSES, Huber
@@ -62,7 +64,7 @@ PACKAGE = Path(skbackprop.__file__).parent
 STORED = Path(__file__).with_name("stored")
 pytestmark = cut_short
 
-# ------------------------------------------------------------ all that can be kept
+# ------------------------------------------------------------------ round trips
 
 
 def classifier(**params):
@@ -76,10 +78,10 @@ def regressor(**params):
 
 
 def mixed():
-    """Make a frame with categories of each kind, and with gaps."""
+    """Return a DataFrame with several kinds of categories, and missing values."""
     df = frame(X.copy())
     df.loc[::7, "b"] = np.nan
-    df["word"] = pd.Categorical(NAMES, ["mid", "none such", "low", "high"])
+    df["word"] = pd.Categorical(NAMES, ["mid", "unused", "low", "high"])
     df["code"] = pd.Categorical(CODES + 7)
     df["flag"] = pd.Categorical(X[:, 2] > 0)
     df["empty"] = np.nan
@@ -112,18 +114,18 @@ def rate(epoch, step):
     return 0.01 / (1 + step)
 
 
-class Mine(BackpropClassifier):
-    """A user's own, with an attribute more."""
+class Subclass(BackpropClassifier):
+    """Subclass of a user with an additional attribute."""
 
     def fit(self, X, y):
-        self.mine_ = "kept"
+        self.extra_ = "text"
         return super().fit(X, y)
 
 
 BOOLS = X[:, 0] > 0
 SPARSE = sp.csr_array(np.where(np.abs(X) > 0.5, X, 0.0))
-PICKY = {"class_weight": {False: 1.0, True: 5.0}}
-#: By name an estimator, unfitted, and the data that it is fitted to.
+BOOL_WEIGHT = {"class_weight": {False: 1.0, True: 5.0}}
+#: Maps names of test cases to an unfitted estimator, X and y.
 CASES = {
     **{f"activation {a}": (classifier(activation=a), X, CODES) for a in ACTIVATIONS},
     **{
@@ -152,18 +154,26 @@ CASES = {
         for name in SCHEDULES
     },
     "quantiles": (regressor(loss="quantile", quantile=[0.1, 0.5, 0.9]), X, NUMBERS),
-    "huber of two": (regressor(loss="huber"), X, X[:, :2]),
-    "as it is": (classifier(standardize=False), X, NAMES),
+    "huber with two outputs": (regressor(loss="huber"), X, X[:, :2]),
+    "without scaling": (classifier(standardize=False), X, NAMES),
     "no hidden layer": (classifier().set_params(hidden_layer_sizes=()), X, CODES),
     "balanced": (classifier(class_weight="balanced"), X, NAMES),
-    "weighed words": (classifier(class_weight={"low": 2, "mid": 0.5}), X, NAMES),
-    "weighed numbers": (
+    "class weights of strings": (
+        classifier(class_weight={"low": 2, "mid": 0.5}),
+        X,
+        NAMES,
+    ),
+    "class weights of ints": (
         classifier(class_weight={np.int64(0): 2.0, 2: np.float64(3.0)}),
         X,
         CODES,
     ),
-    "weighed bools": (classifier(**PICKY), X, BOOLS),
-    "weighed labels": (classifier(class_weight=[{0: 1.0, 1: 3.0}] * 3), X, LABELS),
+    "class weights of bools": (classifier(**BOOL_WEIGHT), X, BOOLS),
+    "class weights of labels": (
+        classifier(class_weight=[{0: 1.0, 1: 3.0}] * 3),
+        X,
+        LABELS,
+    ),
     "early stopping": (classifier(early_stopping=True), X, CODES),
     "early stopping by accuracy": (
         classifier(early_stopping=True, scoring="accuracy"),
@@ -171,15 +181,19 @@ CASES = {
         CODES,
     ),
     "dropout": (classifier(dropout=0.3), X, CODES),
-    "norms": (classifier(clip_norm=0.1, max_norm=1.0, l1_alpha=0.1), X, CODES),
+    "clip_norm and max_norm": (
+        classifier(clip_norm=0.1, max_norm=1.0, l1_alpha=0.1),
+        X,
+        CODES,
+    ),
     "float32": (regressor(dtype="float32"), X, NUMBERS),
-    "float32 rows": (classifier(), X.astype(np.float32), LABELS),
-    "labels": (classifier(), X, LABELS),
-    "sparse labels": (classifier(), X, sp.csr_array(LABELS)),
+    "float32 X": (classifier(), X.astype(np.float32), LABELS),
+    "multilabel": (classifier(), X, LABELS),
+    "sparse multilabel": (classifier(), X, sp.csr_array(LABELS)),
     "sparse": (classifier(), SPARSE, CODES),
-    "touched rows": (classifier(solver="sgd", momentum=0.0), SPARSE, CODES),
-    "no patience": (classifier(n_iter_no_change=np.inf), X, CODES),
-    "numpy's parameters": (
+    "sparse sgd": (classifier(solver="sgd", momentum=0.0), SPARSE, CODES),
+    "infinite n_iter_no_change": (classifier(n_iter_no_change=np.inf), X, CODES),
+    "NumPy scalars as parameters": (
         classifier(
             alpha=np.float64(0.1),
             batch_size=np.int64(20),
@@ -189,14 +203,18 @@ CASES = {
         X,
         NAMES.astype(object),
     ),
-    "a random state": (classifier(random_state=np.random.RandomState(3)), X, CODES),
-    "no random state": (classifier(random_state=None), X, CODES),
-    "numbers in a frame": (regressor(), frame(), NUMBERS),
-    "frame": (classifier(), mixed(), pd.Series(NAMES)),
-    "float32 frame": (classifier(), frame().astype("float32").assign(a=1), NAMES),
+    "RandomState instance": (
+        classifier(random_state=np.random.RandomState(3)),
+        X,
+        CODES,
+    ),
+    "random_state=None": (classifier(random_state=None), X, CODES),
+    "numeric dataframe": (regressor(), frame(), NUMBERS),
+    "dataframe": (classifier(), mixed(), pd.Series(NAMES)),
+    "float32 dataframe": (classifier(), frame().astype("float32").assign(a=1), NAMES),
     "polars": (classifier(), mixed_polars(), NAMES),
     "objects": (classifier(categorical_features=[4]), objects(), NAMES),
-    "names without words": (
+    "integer column names": (
         classifier(categorical_features=[True, False, False, False]),
         pd.DataFrame(np.column_stack([CODES, X[:, 1:]])),
         NAMES,
@@ -206,141 +224,146 @@ CASES = {
         X,
         NUMBERS,
     ),
-    "a subclass": (Mine((4,), max_iter=2, random_state=0), X, CODES),
+    "subclass": (Subclass((4,), max_iter=2, random_state=0), X, CODES),
 }
-OWN = [f"{f.__module__}.{f.__name__}" for f in (squares, sine, draw, rate, Mine)]
+OWN = [f"{f.__module__}.{f.__name__}" for f in (squares, sine, draw, rate, Subclass)]
 
 
-def by_pickle(estimator):
+def copy_by_pickle(estimator):
     return pickle.loads(pickle.dumps(estimator))
 
 
-def by_joblib(estimator):
+def copy_by_joblib(estimator):
     file = BytesIO()
     joblib.dump(estimator, file, compress=1)
     file.seek(0)
     return joblib.load(file)
 
 
-def by_skops(estimator):
+def copy_by_skops(estimator):
     trusted = [*skbackprop.SKOPS_TRUSTED, *OWN]
     return skops_io.loads(skops_io.dumps(estimator), trusted=trusted)
 
 
-WAYS = pytest.mark.parametrize(
-    "way",
+COPIERS = pytest.mark.parametrize(
+    "copier",
     [
-        by_pickle,
-        by_joblib,
+        copy_by_pickle,
+        copy_by_joblib,
         copy.deepcopy,
         copy.copy,
-        pytest.param(by_skops, marks=NEEDS_SKOPS),
+        pytest.param(copy_by_skops, marks=NEEDS_SKOPS),
     ],
 )
 
 
-def asked(estimator, X):
-    """Return all that a fitted estimator answers."""
-    answers = [estimator.predict(X)]
+def predict_all(estimator, X):
+    """Return the predictions and, for a classifier, the probabilities as arrays."""
+    outputs = [estimator.predict(X)]
     if hasattr(estimator, "predict_proba"):
-        answers.append(estimator.predict_proba(X))
-    return [a.toarray() if sp.issparse(a) else a for a in answers]
+        outputs.append(estimator.predict_proba(X))
+    return [a.toarray() if sp.issparse(a) else a for a in outputs]
 
 
-def assert_same(one, other, X):
-    assert type(one) is type(other)
-    assert_same_network(one, other)
-    np.testing.assert_array_equal(one._state.slots, other._state.slots)
-    for mine, theirs in zip(asked(one, X), asked(other, X), strict=True):
-        assert mine.dtype == theirs.dtype
-        np.testing.assert_array_equal(mine, theirs)
-    untimed = [e.history_.drop(columns="seconds") for e in (one, other)]
-    pd.testing.assert_frame_equal(*untimed, check_exact=True)
-    np.testing.assert_array_equal(one.gradient_norms_, other.gradient_norms_)
+def assert_same(actual, expected, X):
+    assert type(actual) is type(expected)
+    assert_same_network(actual, expected)
+    np.testing.assert_array_equal(actual._state.slots, expected._state.slots)
+    outputs = predict_all(actual, X), predict_all(expected, X)
+    for actual_output, expected_output in zip(*outputs, strict=True):
+        assert actual_output.dtype == expected_output.dtype
+        np.testing.assert_array_equal(actual_output, expected_output)
+    histories = [e.history_.drop(columns="seconds") for e in (actual, expected)]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+    np.testing.assert_array_equal(actual.gradient_norms_, expected.gradient_norms_)
 
 
-def further(estimator, X, y):
-    """Train on, as far as this one can be."""
+def continue_training(estimator, X, y):
+    """Continue training with a warm start, or with partial_fit if it is supported."""
     if estimator.early_stopping or estimator.solver == "lbfgs":
         return estimator.set_params(warm_start=True).fit(X, y)
     return estimator.partial_fit(X, y).partial_fit(X, y)
 
 
-@WAYS
+@COPIERS
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_loaded_is_what_was_kept_and_learns_on_alike(name, way):
+def test_loaded_estimator_equals_saved_estimator_and_trains_identically(name, copier):
     estimator, X, y = CASES[name]
     fitted = clone(estimator).fit(X, y)
-    loaded = way(fitted)
+    loaded = copier(fitted)
     assert_same(loaded, fitted, X)
     assert loaded.history_.equals(fitted.history_)
     assert vars(loaded).keys() == vars(fitted).keys()
     assert_same_params(loaded, fitted)
     params = loaded.get_params()
-    assert_same(further(loaded, X, y), further(fitted, X, y), X)
-    # What fitting anew takes from the parameters is the same, too.
-    again = [clone(e).set_params(warm_start=False) for e in (loaded, fitted)]
+    assert_same(continue_training(loaded, X, y), continue_training(fitted, X, y), X)
+    # A new fit from the loaded parameters is also the same.
+    clones = [clone(e).set_params(warm_start=False) for e in (loaded, fitted)]
     if params["random_state"] is not None:
-        assert_same(*(e.fit(X, y) for e in again), X)
+        assert_same(*(e.fit(X, y) for e in clones), X)
 
 
 def assert_same_params(one, other):
-    mine, theirs = one.get_params(), other.get_params()
-    assert mine.keys() == theirs.keys()
-    for name in mine:
-        assert type(mine[name]) is type(theirs[name]), name
-        if not isinstance(mine[name], np.random.RandomState):
-            assert repr(mine[name]) == repr(theirs[name]), name
+    actual, expected = one.get_params(), other.get_params()
+    assert actual.keys() == expected.keys()
+    for name in actual:
+        assert type(actual[name]) is type(expected[name]), name
+        if not isinstance(actual[name], np.random.RandomState):
+            assert repr(actual[name]) == repr(expected[name]), name
 
 
-@WAYS
-def test_what_was_never_fitted_can_be_kept(way):
+@COPIERS
+def test_unfitted_estimator_can_be_saved(copier):
     for estimator, _, _ in CASES.values():
-        loaded = way(estimator)
+        loaded = copier(estimator)
         assert not hasattr(loaded, "coefs_")
         assert_same_params(loaded, estimator)
-    estimator, *data = CASES["weighed bools"]
-    loaded = way(estimator)
+    estimator, *data = CASES["class weights of bools"]
+    loaded = copier(estimator)
     assert_same(loaded.fit(*data), clone(estimator).fit(*data), data[0])
 
 
-@WAYS
-def test_what_partial_fit_has_begun_goes_on(way):
+@COPIERS
+def test_partial_fit_continues_after_loading(copier):
     net, names = (
         classifier(dropout=0.2, solver="adamw", batch_size=20),
         np.unique(NAMES),
     )
     for rows in (slice(0, 20), slice(20, 70)):
         net.partial_fit(mixed()[rows], NAMES[rows], WEIGHT[rows], classes=names)
-    kept = way(net)
-    assert_same(further(kept, mixed(), NAMES), further(net, mixed(), NAMES), mixed())
+    loaded = copier(net)
+    assert_same(
+        continue_training(loaded, mixed(), NAMES),
+        continue_training(net, mixed(), NAMES),
+        mixed(),
+    )
 
 
-@pytest.mark.parametrize("name", ["frame", "objects", "quantiles", "functions"])
-def test_processes_of_joblib_predict_alike(name):
+@pytest.mark.parametrize("name", ["dataframe", "objects", "quantiles", "functions"])
+def test_predictions_in_joblib_processes_are_identical(name):
     estimator, X, y = CASES[name]
-    if name == "functions":  # of this file, which is no module there
+    if name == "functions":  # The processes cannot import these functions.
         estimator, X, y = CASES["dropout"]
     fitted = clone(estimator).fit(X, y)
     with joblib.parallel_config("loky", n_jobs=2):
-        answers = joblib.Parallel()(joblib.delayed(fitted.predict)(X) for _ in "ab")
-    for answer in answers:
-        np.testing.assert_array_equal(answer, fitted.predict(X))
+        results = joblib.Parallel()(joblib.delayed(fitted.predict)(X) for _ in "ab")
+    for predicted in results:
+        np.testing.assert_array_equal(predicted, fitted.predict(X))
 
 
-def test_callbacks_are_kept_in_pickles():
+def test_callbacks_are_saved_in_pickles():
     pytest.importorskip("sklearn.callback")
     callback = skbackprop.HistoryLogger("history.csv")
     net = classifier().set_callbacks(callback)
-    (kept,) = by_pickle(net)._skl_callbacks
-    assert type(kept) is type(callback)
+    (loaded,) = copy_by_pickle(net)._skl_callbacks
+    assert type(loaded) is type(callback)
 
 
-# ------------------------------------------------------------------ what is in a file
+# ---------------------------------------------------------------- file contents
 
 
-def globals_of(pickled):
-    """Return the names of all that a pickle imports."""
+def imported_names(pickled):
+    """Return the full names of all objects that a pickle imports."""
     strings, names = [], set()
     for code, argument, _ in pickletools.genops(pickled):
         if code.name == "STACK_GLOBAL":
@@ -353,26 +376,26 @@ def globals_of(pickled):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_file_holds_nothing_but_numpy_and_what_is_ours(name):
-    # Not scikit-learn's objects, which another release of it reads otherwise.
+def test_pickle_contains_only_numpy_and_skbackprop_types(name):
+    # scikit-learn objects are excluded: other scikit-learn releases may not read them.
     estimator, X, y = CASES[name]
     pickled = pickle.dumps(clone(estimator).fit(X, y), protocol=2)
-    builtins = {"__builtin__", "_codecs", "copy_reg"}  # as protocol 2 has them
-    packages = {imported.split(".")[0] for imported in globals_of(pickled)}
-    own = {"test_persistence"} if name in ("functions", "a subclass") else set()
-    assert packages <= {"numpy", "skbackprop"} | builtins | own
+    builtins = {"__builtin__", "_codecs", "copy_reg"}  # names in protocol 2
+    packages = {imported.split(".")[0] for imported in imported_names(pickled)}
+    custom = {"test_persistence"} if name in ("functions", "subclass") else set()
+    assert packages <= {"numpy", "skbackprop"} | builtins | custom
 
 
-def test_a_long_history_takes_little_room():
+def test_history_uses_few_bytes_per_epoch():
     net = classifier(max_iter=300, tol=1e3, n_iter_no_change=np.inf).fit(X, CODES)
     short = clone(net).set_params(max_iter=1).fit(X, CODES)
     per_epoch = (len(pickle.dumps(net)) - len(pickle.dumps(short))) / 299
-    assert per_epoch < 8 * 7 + 1  # seven numbers: two are norms of gradients
+    assert per_epoch < 8 * 7 + 1  # seven floats, including two gradient norms
 
 
-def test_parts_are_told_apart_without_hashes_that_may_change(monkeypatch):
-    net = by_pickle(regressor(loss=Huber(delta=2.0)).fit(X, NUMBERS))
-    monkeypatch.setattr(joblib, "hash", lambda value: "that of another release")
+def test_changed_loss_is_detected_without_joblib_hash(monkeypatch):
+    net = copy_by_pickle(regressor(loss=Huber(delta=2.0)).fit(X, NUMBERS))
+    monkeypatch.setattr(joblib, "hash", lambda value: "hash of another release")
     net.partial_fit(X, NUMBERS)
     net.set_params(loss=Huber(delta=3.0))
     error_of(lambda: net.partial_fit(X, NUMBERS), "loss has changed", "3.0")
@@ -380,14 +403,11 @@ def test_parts_are_told_apart_without_hashes_that_may_change(monkeypatch):
     error_of(lambda: net.partial_fit(X, NUMBERS), "loss has changed")
 
 
-# -------------------------------------------------------------------- the format
-
-LATER = f"format {FORMAT + 1}"
+# --------------------------------------------------------------- format version
 
 
-def changed(estimator, **changes):
-    """Return the pickle of an estimator whose state is another."""
-
+def pickle_with_changes(estimator, **changes):
+    """Return the pickle of an estimator with changes in its state."""
     state = {**estimator.__getstate__(), **changes}
     if changes[FORMAT_KEY] is None:
         del state[FORMAT_KEY]
@@ -396,230 +416,240 @@ def changed(estimator, **changes):
         return pickle.dumps(estimator)
 
 
-def test_the_state_has_its_format_and_the_estimator_does_not():
+def test_state_has_format_version_but_estimator_does_not():
     net = classifier().fit(X, CODES)
     assert net.__getstate__()[FORMAT_KEY] == FORMAT
-    for one in (net, copy.copy(net), copy.deepcopy(net), by_pickle(net), clone(net)):
-        assert FORMAT_KEY not in vars(one)
-    with_number = changed(net, **{FORMAT_KEY: FORMAT})
-    assert_same(pickle.loads(with_number), net, X)
+    copies = (copy.copy(net), copy.deepcopy(net), copy_by_pickle(net), clone(net))
+    for estimator in (net, *copies):
+        assert FORMAT_KEY not in vars(estimator)
+    pickled = pickle_with_changes(net, **{FORMAT_KEY: FORMAT})
+    assert_same(pickle.loads(pickled), net, X)
 
 
 @pytest.mark.parametrize("found", [FORMAT + 1, 0, "1", 1.5, (1,)])
-def test_another_format_is_refused(found, tmp_path):
-    pickled = changed(classifier().fit(X, CODES), **{FORMAT_KEY: found})
-    words = f"BackpropClassifier is in format {found!r}", f"reads format {FORMAT}"
+def test_other_format_version_raises_value_error(found, tmp_path):
+    pickled = pickle_with_changes(classifier().fit(X, CODES), **{FORMAT_KEY: found})
+    words = f"BackpropClassifier has format {found!r}", f"reads format {FORMAT}"
     error_of(lambda: pickle.loads(pickled), *words)
     path = tmp_path / "net.pickle"
     path.write_bytes(pickled)
     error_of(lambda: load(path), str(path), *words)
 
 
-def test_a_state_without_a_format_is_refused():
+def test_state_without_format_version_raises_value_error():
     net = classifier().fit(X, CODES)
-    pickled = changed(net, **{FORMAT_KEY: None})
-    words = "BackpropClassifier has no format", f"reads format {FORMAT}"
+    pickled = pickle_with_changes(net, **{FORMAT_KEY: None})
+    words = "BackpropClassifier has no format version", f"reads format {FORMAT}"
     error_of(lambda: pickle.loads(pickled), *words)
-    for state in (vars(net), [1, 2], ({}, {"slot": 1}), "words"):
+    for state in (vars(net), [1, 2], ({}, {"slot": 1}), "text"):
         error_of(lambda s=state: classifier().__setstate__(s), *words)
 
 
-class Careful(BackpropClassifier):
-    """Keeps less, in the way that works."""
+class WithSuperState(BackpropClassifier):
+    """Subclass whose state starts from the state of the superclass."""
 
     def __getstate__(self):
         return super().__getstate__() | {"alpha": 7.0}
 
 
-class Careless(BackpropClassifier):
-    """Keeps less, in the way that does not."""
+class WithoutSuperState(BackpropClassifier):
+    """Subclass whose state lacks the format version."""
 
     def __getstate__(self):
         return vars(self).copy()
 
 
-def test_subclasses_that_have_states_of_their_own():
-    assert by_pickle(Careful()).alpha == 7.0
-    error_of(lambda: by_pickle(Careless()), "Careless", "super().__getstate__()")
+def test_subclasses_that_define_getstate():
+    assert copy_by_pickle(WithSuperState()).alpha == 7.0
+    error_of(
+        lambda: copy_by_pickle(WithoutSuperState()),
+        "WithoutSuperState",
+        "super().__getstate__()",
+    )
 
 
-# --------------------------------------------------------- columns, and their scales
+# -------------------------------------------------------------- column encoders
 
 COLUMNS = {
-    "words": pd.Categorical(NAMES, ["mid", "none such", "low", "high"]),
-    "numbers": pd.Categorical(CODES * 10),
-    "fractions": pd.Categorical(CODES / 3),
+    "objects": pd.Categorical(NAMES, ["mid", "unused", "low", "high"]),
+    "ints": pd.Categorical(CODES * 10),
+    "floats of thirds": pd.Categorical(CODES / 3),
     "bools": pd.Categorical(BOOLS),
-    "nothing": pd.Categorical([None] * 90),
+    "all missing": pd.Categorical([None] * 90),
     "strings": pd.Series(NAMES, dtype="string").astype("category"),
-    "integers": pd.Series(CODES, dtype="Int64").astype("category"),
+    "nullable ints": pd.Series(CODES, dtype="Int64").astype("category"),
     "intervals": pd.cut(X[:, 0], 3),
 }
 
 
-def encoded_and_anew(X, chosen="from_dtype"):
-    """Return a fitted encoder and what becomes of it in a file."""
-    encoder = ColumnEncoder(find_categorical(X, chosen))
-    encoder.fit_transform(X)
+def make_encoder_and_copy(X, categorical_features="from_dtype"):
+    """Return a fitted encoder and a copy made with pickle."""
+    encoder = MixedColumns(find_categorical(X, categorical_features))
+    encoder.fit_encode(X)
     return encoder, pickle.loads(pickle.dumps(encoder))
 
 
-def assert_encoded_alike(one, other, X):
-    mine, theirs = one.transform(X), other.transform(X)
-    assert mine.dtype == theirs.dtype
-    if sp.issparse(mine):
-        mine, theirs = mine.toarray(), theirs.toarray()
-    np.testing.assert_array_equal(mine, theirs)
+def assert_same_encoding(one, other, X):
+    encoded = [encoder.encode(X) for encoder in (one, other)]
+    assert encoded[0].dtype == encoded[1].dtype
+    if sp.issparse(encoded[0]):
+        encoded = [matrix.toarray() for matrix in encoded]
+    np.testing.assert_array_equal(*encoded)
     assert one.n_numbers == other.n_numbers
     np.testing.assert_array_equal(one.is_number, other.is_number)
 
 
-@pytest.mark.parametrize("alone", [False, True])
-@pytest.mark.parametrize("gap", [False, True])
+@pytest.mark.parametrize("single_column", [False, True])
+@pytest.mark.parametrize("has_missing", [False, True])
 @pytest.mark.parametrize("name", COLUMNS)
-def test_columns_of_frames_are_encoded_alike(name, gap, alone):
+def test_dataframe_columns_are_encoded_identically_after_loading(
+    name, has_missing, single_column
+):
     df = pd.DataFrame({"c": COLUMNS[name]})
-    if gap:
+    if has_missing:
         df.loc[3, "c"] = None
-    if not alone:
-        holes = np.where(np.arange(90) % 7, X[:, 0], np.nan)
-        df = df.assign(a=holes, b=X[:, 1], empty=np.nan)[["a", "c", "b", "empty"]]
-    one, other = encoded_and_anew(df)
-    assert_encoded_alike(one, other, df)
-    assert_encoded_alike(one, other, df[::-1])
+    if not single_column:
+        with_nan = np.where(np.arange(90) % 7, X[:, 0], np.nan)
+        df = df.assign(a=with_nan, b=X[:, 1], empty=np.nan)[["a", "c", "b", "empty"]]
+    one, other = make_encoder_and_copy(df)
+    assert_same_encoding(one, other, df)
+    assert_same_encoding(one, other, df[::-1])
     unknown = df.assign(c=pd.Categorical(["?"] * 90))
-    if not alone:
-        unknown["b"] = np.nan  # never missing before
-    assert_encoded_alike(one, other, unknown if df["c"].dtype == object else df)
+    if not single_column:
+        unknown["b"] = np.nan  # no missing values in training
+    assert_same_encoding(one, other, unknown if df["c"].dtype == object else df)
 
 
 ARRAYS = {
     "floats": (np.column_stack([CODES, X]), [0]),
-    "single": (np.column_stack([CODES, X]).astype(np.float32), [0]),
-    "integers": (np.column_stack([CODES, CODES[::-1]]), [1]),
-    "categories alone": (np.column_stack([CODES, CODES[::-1]]), [0, 1]),
+    "float32": (np.column_stack([CODES, X]).astype(np.float32), [0]),
+    "ints": (np.column_stack([CODES, CODES[::-1]]), [1]),
+    "only categories": (np.column_stack([CODES, CODES[::-1]]), [0, 1]),
     "bools": (LABELS > 0, [0, 2]),
     "objects": (objects(), [4]),
-    "words": (NAMES[:, np.newaxis], [0]),
+    "strings": (NAMES[:, np.newaxis], [0]),
     "bytes": (NAMES.astype("S")[:, np.newaxis], [0]),
 }
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_columns_of_arrays_are_encoded_alike(name):
-    rows, chosen = ARRAYS[name]
-    assert_encoded_alike(*encoded_and_anew(rows, chosen), rows)
+def test_array_columns_are_encoded_identically_after_loading(name):
+    X, categorical_features = ARRAYS[name]
+    assert_same_encoding(*make_encoder_and_copy(X, categorical_features), X)
 
 
-def sparse_frame():
+def sparse_dataframe():
     values = np.where(np.abs(X) > 0.8, X, 0.0)
     values[3, 1] = np.nan
     columns = [pd.arrays.SparseArray(x, fill_value=0.0) for x in values.T]
     return pd.DataFrame(dict(zip("abcd", columns, strict=True)))
 
 
-OTHER_FRAMES = {
-    "numbers": lambda: mixed()[["a", "b", "empty"]],
-    "single": lambda: mixed()[["a", "b", "word"]].astype(
+OTHER_DATAFRAMES = {
+    "numeric": lambda: mixed()[["a", "b", "empty"]],
+    "float32": lambda: mixed()[["a", "b", "word"]].astype(
         {"a": "float32", "b": "float32"}
     ),
     "nullable": lambda: pd.DataFrame({"a": pd.Series(CODES, dtype="Int64")}).mask(
         pd.DataFrame({"a": CODES == 1})
     ),
-    "sparse": sparse_frame,
+    "sparse": sparse_dataframe,
     "polars": mixed_polars,
-    "polars numbers": lambda: pl.DataFrame({"a": [1.0, None, 3.5]}),
+    "numeric polars": lambda: pl.DataFrame({"a": [1.0, None, 3.5]}),
 }
 
 
-@pytest.mark.parametrize("kind", OTHER_FRAMES)
-def test_frames_of_other_kinds_are_encoded_alike(kind):
-    df = OTHER_FRAMES[kind]()
-    one, other = encoded_and_anew(df)
-    assert_encoded_alike(one, other, df)
-    if kind == "single":
-        wide = df.astype({"a": "float64", "b": "float64"})
-        assert_encoded_alike(one, other, wide)
+@pytest.mark.parametrize("kind", OTHER_DATAFRAMES)
+def test_other_dataframes_are_encoded_identically_after_loading(kind):
+    df = OTHER_DATAFRAMES[kind]()
+    one, other = make_encoder_and_copy(df)
+    assert_same_encoding(one, other, df)
+    if kind == "float32":
+        converted = df.astype({"a": "float64", "b": "float64"})
+        assert_same_encoding(one, other, converted)
 
 
-def test_an_encoder_that_learns_from_statistics_is_one_that_learns_from_data():
+def test_encoder_from_statistics_equals_encoder_from_data():
     df = mixed()[["a", "word", "b", "code"]]
-    one = ColumnEncoder(np.array([False, True, False, True]))
-    one.fit_transform(df)
-    other = ColumnEncoder(one.is_categorical).learn(
+    one = MixedColumns(np.array([False, True, False, True]))
+    one.fit_encode(df)
+    other = MixedColumns(one.is_categorical).set_statistics(
         means=np.array([df["a"].mean(), np.nanmean(df["b"])]),
-        has_gaps=np.array([False, True]),
+        has_missing=np.array([False, True]),
         levels=[np.asarray(df["word"].cat.categories), np.array([7.0, 8.0, 9.0])],
         names=df.columns,
     )
-    np.testing.assert_allclose(other.transform(df), one.transform(df), rtol=1e-14)
+    np.testing.assert_allclose(other.encode(df), one.encode(df), rtol=1e-14)
 
 
-def test_means_beyond_half_of_all_numbers_stand():
-    encoder = ColumnEncoder(None).learn([1.5e308, -2e300], [True, False])
-    kept = pickle.loads(pickle.dumps(encoder))
-    (filled,) = kept.transform(pd.DataFrame({0: [np.nan], 1: [np.nan]}))
+def test_very_large_means_are_saved_exactly():
+    encoder = MixedColumns(None).set_statistics([1.5e308, -2e300], [True, False])
+    loaded = pickle.loads(pickle.dumps(encoder))
+    (filled,) = loaded.encode(pd.DataFrame({0: [np.nan], 1: [np.nan]}))
     assert filled.tolist() == [1.5e308, -2e300, 1.0]
 
 
 @pytest.mark.parametrize("rows", [X, SPARSE])
-def test_scales_go_on_being_learned(rows):
+def test_scaling_statistics_are_updated_after_loading(rows):
     net = regressor().partial_fit(rows[:30], NUMBERS[:30], WEIGHT[:30])
-    kept = by_pickle(net)
-    for one in (net, kept):
-        one.partial_fit(rows[30:], NUMBERS[30:], WEIGHT[30:])
+    loaded = copy_by_pickle(net)
+    for estimator in (net, loaded):
+        estimator.partial_fit(rows[30:], NUMBERS[30:], WEIGHT[30:])
     for scales in ("inputs", "targets"):
-        mine, theirs = (getattr(one._scales, scales) for one in (net, kept))
-        assert vars(mine).keys() == vars(theirs).keys()
-        for name in vars(mine):
-            np.testing.assert_array_equal(vars(mine)[name], vars(theirs)[name])
+        expected, actual = (
+            vars(getattr(e._reader.scalers, scales)) for e in (net, loaded)
+        )
+        assert actual.keys() == expected.keys()
+        for name in actual:
+            np.testing.assert_array_equal(actual[name], expected[name])
 
 
 # --------------------------------------------------------------------------- skops
 
 
-def untrusted(estimator):
+def untrusted_types(estimator):
     return set(skops_io.get_untrusted_types(data=skops_io.dumps(estimator)))
 
 
 @NEEDS_SKOPS
-def test_skops_files_hold_the_types_that_are_named_and_no_others():
+def test_skops_files_contain_exactly_the_types_in_skops_trusted():
     needed = set()
     for estimator, *data in CASES.values():
-        needed |= untrusted(clone(estimator).fit(*data))
+        needed |= untrusted_types(clone(estimator).fit(*data))
     assert needed - set(OWN) == set(skbackprop.SKOPS_TRUSTED)
     assert set(OWN) <= needed
 
 
-def test_the_types_that_are_named_are_ours():
+def test_skops_trusted_contains_only_skbackprop_types():
     names = skbackprop.SKOPS_TRUSTED
     assert all(name.startswith("skbackprop.") for name in names)
     assert names == sorted(set(names))
 
 
 @NEEDS_SKOPS
-def test_skops_reads_a_pipeline_and_a_search():
+def test_skops_loads_pipeline_and_search():
     pipeline = make_pipeline(StandardScaler(), classifier()).fit(X, NAMES)
-    assert untrusted(pipeline) <= set(skbackprop.SKOPS_TRUSTED)
+    assert untrusted_types(pipeline) <= set(skbackprop.SKOPS_TRUSTED)
     search = GridSearchCV(pipeline, {"backpropclassifier__alpha": [0.1, 1.0]}, cv=2)
     search.fit(X, NAMES)
-    theirs = untrusted(search) - set(skbackprop.SKOPS_TRUSTED)
-    assert all(name.startswith("sklearn.") for name in theirs)
-    trusted = [*skbackprop.SKOPS_TRUSTED, *theirs]
-    for one in (pipeline, search):
-        kept = skops_io.loads(skops_io.dumps(one), trusted=trusted)
-        np.testing.assert_array_equal(kept.predict_proba(X), one.predict_proba(X))
+    sklearn_types = untrusted_types(search) - set(skbackprop.SKOPS_TRUSTED)
+    assert all(name.startswith("sklearn.") for name in sklearn_types)
+    trusted = [*skbackprop.SKOPS_TRUSTED, *sklearn_types]
+    for estimator in (pipeline, search):
+        loaded = skops_io.loads(skops_io.dumps(estimator), trusted=trusted)
+        expected = estimator.predict_proba(X)
+        np.testing.assert_array_equal(loaded.predict_proba(X), expected)
 
 
-# ----------------------------------------------------- files of this format, for ever
+# ----------------------------------------------------------------- stored files
 
 
 def stored_rows(n=24):
-    """Make numbers that no generator of random ones can change."""
+    """Return rows that do not depend on a random number generator."""
     return np.sin(np.outer(np.arange(1.0, n + 1), [1.0, 2.3, 0.7]))
 
 
-def stored_frame():
+def stored_dataframe():
     rows = stored_rows()
     color = np.array(["red", "green", "blue"])[np.digitize(rows[:, 0], [-0.3, 0.3])]
     df = pd.DataFrame({"age": 40 + 12 * rows[:, 0], "pay": np.exp(5 * rows[:, 1])})
@@ -631,13 +661,14 @@ def stored_frame():
 
 STORED_X = stored_rows()
 STORED_Y = 100.0 + 30.0 * STORED_X @ [1.0, -2.0, 0.5]
-#: By name an estimator, and data to fit it to, to ask it, and to train it on with.
+#: Maps file names to an estimator, X and y. The data serve to fit the estimator, to
+#: predict, and to continue training.
 STORED_CASES = {
     "mixed": (
         BackpropClassifier(
             (3,), "tanh", dropout=0.2, class_weight={"no": 2.0}, random_state=0
         ),
-        stored_frame(),
+        stored_dataframe(),
         np.where(STORED_Y > 100, "yes", "no"),
     ),
     "scaled": (
@@ -654,15 +685,15 @@ STORED_CASES = {
 KINDS = ("pickle", "joblib", "skops")
 
 
-def stored_answers(net, X, y):
-    """Return what a network answers now, and after another epoch."""
-    ask = getattr(net, "predict_proba", net.predict)
-    now = ask(X).tolist()
-    return {"now": now, "later": (net.partial_fit(X, y), ask(X).tolist())[1]}
+def compute_stored_outputs(net, X, y):
+    """Return the outputs of a network now, and after another epoch."""
+    predict = getattr(net, "predict_proba", net.predict)
+    now = predict(X).tolist()
+    return {"now": now, "later": (net.partial_fit(X, y), predict(X).tolist())[1]}
 
 
-def stored_network(name):
-    """Train a network to where its files were written, in the midst of training."""
+def train_stored_network(name):
+    """Train a network up to the epoch at which its files were written."""
     net, X, y = STORED_CASES[name]
     params = {"learning_rate_init": 0.05, "batch_size": 10}
     net = clone(net).set_params(**params)
@@ -673,20 +704,20 @@ def stored_network(name):
 
 def write_stored_files():
     folder = STORED / f"format_{FORMAT}"
-    folder.mkdir()  # once and for all
-    answers = {}
+    folder.mkdir()  # Raise an error if the files of this format already exist.
+    outputs = {}
     for name, (_, *data) in STORED_CASES.items():
-        net = stored_network(name)
+        net = train_stored_network(name)
         path = folder / name
         path.with_suffix(".pickle").write_bytes(pickle.dumps(net, protocol=4))
         joblib.dump(net, path.with_suffix(".joblib"), compress=9)
         deflated = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 9}
         skops_io.dump(net, path.with_suffix(".skops"), **deflated)
-        answers[name] = stored_answers(net, *data)
-    (folder / "answers.json").write_text(json.dumps(answers) + "\n", "utf-8")
+        outputs[name] = compute_stored_outputs(net, *data)
+    (folder / "answers.json").write_text(json.dumps(outputs) + "\n", "utf-8")
 
 
-def test_every_format_has_its_files():
+def test_each_format_version_has_stored_files():
     files = {f"{name}.{kind}" for name in STORED_CASES for kind in KINDS}
     folders = {path.name for path in STORED.iterdir()}
     assert folders == {f"format_{i}" for i in range(1, FORMAT + 1)}
@@ -698,19 +729,19 @@ def test_every_format_has_its_files():
 @pytest.mark.parametrize("number", range(1, FORMAT + 1))
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", STORED_CASES)
-def test_stored_files_answer_as_they_did_and_learn_on(name, kind, number):
+def test_stored_files_predict_and_train_as_before(name, kind, number):
     if kind == "skops" and skops_io is None:
         pytest.skip("needs skops")
     folder = STORED / f"format_{number}"
     expected = json.loads((folder / "answers.json").read_text("utf-8"))[name]
     _, X, y = STORED_CASES[name]
-    found = stored_answers(load(folder / f"{name}.{kind}"), X, y)
+    found = compute_stored_outputs(load(folder / f"{name}.{kind}"), X, y)
     rtol = {"now": 1e-6, "later": 1e-5 if name == "labels" else 1e-6}
     for when in expected:
         np.testing.assert_allclose(found[when], expected[when], rtol=rtol[when])
 
 
-def test_stored_files_are_read_by_those_who_wrote_them():
+def test_stored_files_can_be_read_by_the_libraries_that_wrote_them():
     folder = STORED / f"format_{FORMAT}"
     for name, (_, rows, _) in STORED_CASES.items():
         expected = load(folder / f"{name}.joblib")
@@ -724,42 +755,44 @@ def test_stored_files_are_read_by_those_who_wrote_them():
             assert_same(found, expected, rows)
 
 
-def skeleton(value, found):
-    """Note which attributes each object of ours has, here and further inside."""
+def collect_attributes(value, found):
+    """Collect the attribute names of all skbackprop objects in a value."""
     if type(value).__module__.startswith("skbackprop."):
         value = value.__getstate__()
         found.setdefault(type(value).__name__, set()).update(value or ())
     parts = list(value.values()) if isinstance(value, dict) else value
     if isinstance(parts, (list, tuple)):
         for part in parts:
-            skeleton(part, found)
+            collect_attributes(part, found)
     return found
 
 
 @pytest.mark.parametrize("name", STORED_CASES)
-def test_a_file_of_today_is_one_of_this_format(name):
-    # Where this fails, FORMAT goes up, and __setstate__ reads the format before.
+def test_current_state_has_the_attributes_of_the_stored_format(name):
+    # If this test fails, increase FORMAT and convert older states in __setstate__.
     stored = load(STORED / f"format_{FORMAT}" / f"{name}.joblib")
-    assert skeleton(stored_network(name), {}) == skeleton(stored, {})
+    assert collect_attributes(train_stored_network(name), {}) == collect_attributes(
+        stored, {}
+    )
 
 
-# --------------------------------------------------------- load, and what is no file
+# ------------------------------------------------------------------------- load
 
 
-def written(way, estimator, path):
-    """Write a file in one of the ways that there are; return what is in it."""
-    if way == "pickle":
+def write_file(writer, estimator, path):
+    """Write a file with one of the supported writers, and return its content."""
+    if writer == "pickle":
         path.write_bytes(pickle.dumps(estimator))
-    elif way == "skops":
+    elif writer == "skops":
         skops_io.dump(estimator, path)
     else:
-        compress = {"joblib": 0}.get(way, (way, 3))
+        compress = {"joblib": 0}.get(writer, (writer, 3))
         joblib.dump(estimator, path, compress=compress)
     return path.read_bytes()
 
 
 WRITERS = pytest.mark.parametrize(
-    "way",
+    "writer",
     [
         "pickle",
         "joblib",
@@ -774,122 +807,127 @@ WRITERS = pytest.mark.parametrize(
 
 
 @WRITERS
-@pytest.mark.parametrize("name", ["frame", "dropout", "quantiles"])
-def test_load_reads_what_each_of_them_writes(name, way, tmp_path):
+@pytest.mark.parametrize("name", ["dataframe", "dropout", "quantiles"])
+def test_load_reads_files_of_each_writer(name, writer, tmp_path):
     estimator, X, y = CASES[name]
     fitted = clone(estimator).fit(X, y)
-    path = tmp_path / "no telling name"
-    written(way, fitted, path)
-    for given in (path, str(path)):
-        assert_same(load(given), fitted, X)
+    path = tmp_path / "file without extension"
+    write_file(writer, fitted, path)
+    for argument in (path, str(path)):
+        assert_same(load(argument), fitted, X)
 
 
 @WRITERS
-def test_load_reads_what_holds_an_estimator_of_ours(way, tmp_path):
+def test_load_reads_meta_estimators(writer, tmp_path):
     pipeline = make_pipeline(StandardScaler(), regressor())
-    holders = [
+    meta_estimators = [
         pipeline,
         TransformedTargetRegressor(clone(pipeline)),
         GridSearchCV(clone(pipeline), {"backpropregressor__alpha": [0.1, 1.0]}, cv=2),
     ]
-    for holder in holders:
-        path = tmp_path / "holder"
-        written(way, holder.fit(X, NUMBERS), path)
-        theirs = set()
-        if way == "skops":
+    for estimator in meta_estimators:
+        path = tmp_path / "meta_estimator"
+        write_file(writer, estimator.fit(X, NUMBERS), path)
+        sklearn_types = set()
+        if writer == "skops":
             types = skops_io.get_untrusted_types(file=path)
-            theirs = {name for name in types if name.startswith("sklearn.")}
-        loaded = load(path, trusted=tuple(theirs))
-        np.testing.assert_array_equal(loaded.predict(X), holder.predict(X))
+            sklearn_types = {name for name in types if name.startswith("sklearn.")}
+        loaded = load(path, trusted=tuple(sklearn_types))
+        np.testing.assert_array_equal(loaded.predict(X), estimator.predict(X))
 
 
 @WRITERS
 @pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 20])
-def test_a_file_cut_short_anywhere_is_refused(way, stride, tmp_path):
+def test_truncated_file_raises_value_error(writer, stride, tmp_path):
     path = tmp_path / "net"
-    whole = written(way, CASES["labels"][0].fit(X[:, :2], LABELS[:, :2]), path)
-    n, step = len(whole), {"pickle": 7, "joblib": 7, "skops": 499}.get(way, 23)
+    content = write_file(
+        writer, CASES["multilabel"][0].fit(X[:, :2], LABELS[:, :2]), path
+    )
+    n, step = len(content), {"pickle": 7, "joblib": 7, "skops": 499}.get(writer, 23)
     ends = sorted({*range(0, n, step), *range(min(n, 40)), *range(n - 40, n)})
     for end in ends[::stride]:
-        path.write_bytes(whole[:end])
-        error_of(lambda: load(path), f"path={str(path)!r}", "Allowed are")
-    path.write_bytes(whole[:-1])
-    reason = "ended before" if way == "bz2" else "it is cut short, damaged or foreign"
+        path.write_bytes(content[:end])
+        error_of(lambda: load(path), f"Cannot load {str(path)!r}", "Supported are")
+    path.write_bytes(content[:-1])
+    reason = "ended before" if writer == "bz2" else "the file is truncated, damaged"
     error_of(lambda: load(path), reason)
-    path.write_bytes(whole)
+    path.write_bytes(content)
     load(path)
 
 
 @WRITERS
-def test_what_follows_an_estimator_is_refused(way, tmp_path):
+def test_data_after_the_estimator_raises_value_error(writer, tmp_path):
     path = tmp_path / "net"
-    whole = written(way, classifier(), path)
-    if way in ("pickle", "joblib"):
-        path.write_bytes(whole + whole)
-        error_of(lambda: load(path), str(path), "something follows")
+    content = write_file(writer, classifier(), path)
+    if writer in ("pickle", "joblib"):
+        path.write_bytes(content + content)
+        error_of(lambda: load(path), str(path), "additional data after")
 
 
-@pytest.mark.parametrize("way", ["zlib", "gzip", "bz2", "xz"])
-def test_a_byte_changed_in_a_compressed_file_is_noticed(way, tmp_path):
+@pytest.mark.parametrize("writer", ["zlib", "gzip", "bz2", "xz"])
+def test_changed_byte_in_compressed_file_raises_value_error(writer, tmp_path):
     path = tmp_path / "net"
-    whole = written(way, CASES["labels"][0].fit(X, LABELS), path)
-    # gzip writes the path in the beginning, of which it has no checksum.
-    for at in range(len(str(path)) + 12, len(whole) - 12, 211):
-        damaged = bytearray(whole)
-        damaged[at] ^= 0x10
+    content = write_file(writer, CASES["multilabel"][0].fit(X, LABELS), path)
+    # gzip stores the path in its header, which the checksum does not cover.
+    for position in range(len(str(path)) + 12, len(content) - 12, 211):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x10
         path.write_bytes(damaged)
         error_of(lambda: load(path), str(path))
 
 
-FOREIGN = {
-    "nothing": (b"", "it is empty"),
-    "words": (b"Some words.\n", "it begins with b'Some words"),
-    "an array": (b"\x93NUMPY\x01\x00", "it begins with"),
-    "an x": (b"x marks the spot", "it begins with b'x marks"),
-    "bytes": (bytes(range(128, 256)) * 9, "Allowed are"),
-    "a broken stream": (b"x\x9c" + bytes(99), "decompressing"),
-    "zeros": (bytes(999), "it begins with"),
-    "an archive": (b"PK\x03\x04" + bytes(99), "BadZipFile"),
-    "a number": (pickle.dumps(3), "it holds a int"),
-    "a list": (pickle.dumps([classifier()]), "it holds a list"),
-    "no network": (
+INVALID_FILES = {
+    "empty": (b"", "the file is empty"),
+    "text": (b"Some words.\n", "the file starts with b'Some words"),
+    "NumPy array": (b"\x93NUMPY\x01\x00", "the file starts with"),
+    "text with x": (b"x marks the spot", "the file starts with b'x marks"),
+    "bytes": (bytes(range(128, 256)) * 9, "Supported are"),
+    "invalid zlib stream": (b"x\x9c" + bytes(99), "decompressing"),
+    "zeros": (bytes(999), "the file starts with"),
+    "invalid ZIP archive": (b"PK\x03\x04" + bytes(99), "BadZipFile"),
+    "int": (pickle.dumps(3), "the file contains an object of type int"),
+    "list": (pickle.dumps([classifier()]), "the file contains an object of type list"),
+    "other estimator": (
         pickle.dumps(LogisticRegression()),
-        "it holds a LogisticRegression without a network",
+        "the file contains a LogisticRegression without a BackpropClassifier",
     ),
-    "a class": (pickle.dumps(BackpropClassifier), "it holds a type"),
-    "a class from elsewhere": (
+    "class": (
+        pickle.dumps(BackpropClassifier),
+        "the file contains an object of type type",
+    ),
+    "class of a missing module": (
         b"\x80\x02cnowhere.at_all\nThing\n.",
         "ModuleNotFoundError: No module named 'nowhere'",
     ),
-    "a part that is gone": (
-        b"\x80\x02cskbackprop._scaling\nGone\n.",
+    "missing class": (
+        b"\x80\x02cskbackprop._data.scaling\nGone\n.",
         "has no attribute 'Gone'",
     ),
-    "words, compressed": (gzip.compress(b"Some words.\n"), "it begins with b'Some"),
-    "a checkpoint": (b"skbackprop checkpoint 1\n...", "Checkpoint.resume"),
+    "compressed text": (gzip.compress(b"Some words.\n"), "the file starts with b'Some"),
+    "checkpoint": (b"skbackprop checkpoint 1\n...", "Checkpoint.resume"),
 }
 
 
-@pytest.mark.parametrize("name", FOREIGN)
-def test_a_foreign_file_is_refused(name, tmp_path):
-    content, words = FOREIGN[name]
-    if name == "an archive" and skops_io is None:
+@pytest.mark.parametrize("name", INVALID_FILES)
+def test_file_of_another_type_raises_value_error(name, tmp_path):
+    content, words = INVALID_FILES[name]
+    if name == "invalid ZIP archive" and skops_io is None:
         pytest.skip("needs skops")
     path = tmp_path / "file"
     path.write_bytes(content)
-    error_of(lambda: load(path), f"path={str(path)!r} can't be loaded", words, "pickle")
+    error_of(lambda: load(path), f"Cannot load {str(path)!r}: ", words, "pickle")
 
 
 @NEEDS_SKOPS
-def test_another_archive_is_refused(tmp_path):
+def test_other_zip_archive_raises_value_error(tmp_path):
     path = tmp_path / "file.npz"
     np.savez(path, X=X)
     error_of(lambda: load(path), str(path), "schema.json")
     skops_io.dump(LogisticRegression(), path)
-    error_of(lambda: load(path), str(path), "it holds a LogisticRegression")
+    error_of(lambda: load(path), str(path), "contains a LogisticRegression without")
 
 
-def test_a_real_checkpoint_is_refused(tmp_path):
+def test_checkpoint_raises_value_error(tmp_path):
     pytest.importorskip("sklearn.callback")
     path = tmp_path / "training"
     classifier().set_callbacks(skbackprop.Checkpoint(path)).fit(X, CODES)
@@ -897,15 +935,15 @@ def test_a_real_checkpoint_is_refused(tmp_path):
     assert skbackprop.Checkpoint.resume(path, X, CODES).n_iter_ == 2
 
 
-def test_a_file_that_is_not_there_is_not_found(tmp_path):
+def test_missing_file_raises_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        load(tmp_path / "nothing")
+        load(tmp_path / "missing")
     with pytest.raises(IsADirectoryError):
         load(tmp_path)
 
 
 @NEEDS_SKOPS
-def test_parts_of_ones_own_in_skops_files_must_be_trusted(tmp_path):
+def test_custom_functions_in_skops_file_must_be_trusted(tmp_path):
     estimator, X, y = CASES["functions"]
     path = tmp_path / "net.skops"
     fitted = clone(estimator).fit(X, y)
@@ -915,8 +953,8 @@ def test_parts_of_ones_own_in_skops_files_must_be_trusted(tmp_path):
     assert_same(load(path, trusted=OWN), fitted, X)
 
 
-def test_without_skops_its_files_are_refused_and_others_read(tmp_path):
-    written("joblib", classifier().fit(X, CODES), tmp_path / "net.joblib")
+def test_without_skops_only_skops_files_raise_import_error(tmp_path):
+    write_file("joblib", classifier().fit(X, CODES), tmp_path / "net.joblib")
     (tmp_path / "net.skops").write_bytes(b"PK\x03\x04")
     code = f"""
         import sys
@@ -931,10 +969,10 @@ def test_without_skops_its_files_are_refused_and_others_read(tmp_path):
         else:
             raise AssertionError
     """
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr

@@ -1,4 +1,4 @@
-"""One fitted model asked by many threads at once, as a service does."""
+"""Tests of predictions of one fitted model in many threads, as in a web service."""
 
 import os
 import pickle
@@ -18,14 +18,14 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
-    # Before Python 3.14 the filters of warnings are those of all threads, and
-    # scikit-learn, which sets them for a moment, may find them empty.
+    # Before Python 3.14, all threads share the warning filters. scikit-learn changes
+    # the filters temporarily, so another thread may find no filters.
     "ignore:`sklearn.utils.parallel.delayed` should be used:UserWarning",
 )
 
 N_THREADS = 8
 N_FEATURES = 6
-#: One row, a few, and several of the blocks that are predicted at a time.
+#: One row, a few rows, and more rows than one prediction block of 1024 rows.
 N_ROWS = (1, 1, 7, 300, 1024, 1025, 2500)
 
 rng = np.random.default_rng(0)
@@ -33,71 +33,89 @@ DENSE = rng.normal(size=(400, N_FEATURES))
 SPARSE = csr_array(np.where(DENSE > 0.4, DENSE, 0.0))
 NAMES = np.array(["high", "low", "mid"])[np.digitize(DENSE[:, 0], [-0.5, 0.5])]
 LABELS = (DENSE[:, :3] > 0).astype(int)
-NUMBERS = DENSE[:, 0] - 2.0 * DENSE[:, 1]
+TARGETS = DENSE[:, 0] - 2.0 * DENSE[:, 1]
 
 
-def dense(rng, n_rows):
+def draw_dense(rng, n_rows):
     return rng.normal(size=(n_rows, N_FEATURES))
 
 
-def single(rng, n_rows):
-    return dense(rng, n_rows).astype(np.float32)
+def draw_float32(rng, n_rows):
+    return draw_dense(rng, n_rows).astype(np.float32)
 
 
-def sparse(rng, n_rows):
-    X = dense(rng, n_rows)
+def draw_sparse(rng, n_rows):
+    X = draw_dense(rng, n_rows)
     return csr_array(np.where(X > 0.4, X, 0.0))
 
 
-def frame(rng, n_rows):
-    """Return numbers with gaps, and categories, one of which nobody has seen."""
-    X = pd.DataFrame(dense(rng, n_rows), columns=list("abcdef"))
+def draw_dataframe(rng, n_rows):
+    """Return numbers with missing values, and categories with one unknown category."""
+    X = pd.DataFrame(draw_dense(rng, n_rows), columns=list("abcdef"))
     X.loc[rng.random(n_rows) < 0.2, "b"] = np.nan
-    kinds = rng.choice(["new", "old", "used", "unheard of"], n_rows)
+    kinds = rng.choice(["new", "old", "used", "unknown"], n_rows)
     return X.assign(kind=pd.Categorical(kinds))
 
 
-FRAME = frame(rng, 400).assign(b=lambda X: X["b"].fillna(0.5).mask(X["b"] > 1.0))
-FRAME["kind"] = pd.Categorical(rng.choice(["new", "old", "used"], 400))
+DATAFRAME = draw_dataframe(rng, 400).assign(
+    b=lambda X: X["b"].fillna(0.5).mask(X["b"] > 1.0)
+)
+DATAFRAME["kind"] = pd.Categorical(rng.choice(["new", "old", "used"], 400))
 
 
 def square(z):
     return z * z, 2.0 * z
 
 
-# (estimator, training data, what it learns, what it is asked)
-SERVED = {
-    "words": (BackpropClassifier((16, 8)), DENSE, NAMES, dense),
+#: Maps names of test cases to an estimator, training data, targets, and a function that
+#: draws the rows to predict.
+CASES = {
+    "strings": (BackpropClassifier((16, 8)), DENSE, NAMES, draw_dense),
     "probabilities": (
         BackpropClassifier((16,), ("tanh",), loss="log_loss"),
         DENSE,
         NAMES,
-        dense,
+        draw_dense,
     ),
-    "labels": (BackpropClassifier((16,), dropout=0.2), DENSE, LABELS, dense),
-    "sparse labels": (BackpropClassifier((16,)), DENSE, csr_matrix(LABELS), dense),
-    "single precision": (
+    "multilabel": (BackpropClassifier((16,), dropout=0.2), DENSE, LABELS, draw_dense),
+    "sparse multilabel": (
+        BackpropClassifier((16,)),
+        DENSE,
+        csr_matrix(LABELS),
+        draw_dense,
+    ),
+    "float32": (
         BackpropClassifier((16,), dtype="float32"),
         DENSE,
         NAMES,
-        single,
+        draw_float32,
     ),
-    "double asked in single": (BackpropClassifier((16,)), DENSE, NAMES, single),
-    "sparse": (BackpropClassifier((16,)), SPARSE, NAMES, sparse),
-    "dense asked in sparse": (BackpropClassifier((16,)), DENSE, NAMES, sparse),
-    "frame": (BackpropClassifier((16,)), FRAME, NAMES, frame),
-    "numbers": (BackpropRegressor((16, 8)), DENSE, NUMBERS, dense),
-    "many": (BackpropRegressor((16,), "silu"), DENSE, DENSE[:, :3], dense),
+    "float64 fit, float32 rows": (
+        BackpropClassifier((16,)),
+        DENSE,
+        NAMES,
+        draw_float32,
+    ),
+    "sparse": (BackpropClassifier((16,)), SPARSE, NAMES, draw_sparse),
+    "dense fit, sparse rows": (BackpropClassifier((16,)), DENSE, NAMES, draw_sparse),
+    "dataframe": (BackpropClassifier((16,)), DATAFRAME, NAMES, draw_dataframe),
+    "regression": (BackpropRegressor((16, 8)), DENSE, TARGETS, draw_dense),
+    "multioutput": (BackpropRegressor((16,), "silu"), DENSE, DENSE[:, :3], draw_dense),
     "quantiles": (
         BackpropRegressor((16,), loss="quantile", quantile=[0.1, 0.5, 0.9]),
-        FRAME,
-        NUMBERS,
-        frame,
+        DATAFRAME,
+        TARGETS,
+        draw_dataframe,
     ),
-    "as they are": (BackpropRegressor((16,), standardize=False), DENSE, NUMBERS, dense),
-    "own activation": (BackpropRegressor((16,), square), DENSE, NUMBERS, dense),
+    "without scaling": (
+        BackpropRegressor((16,), standardize=False),
+        DENSE,
+        TARGETS,
+        draw_dense,
+    ),
+    "custom activation": (BackpropRegressor((16,), square), DENSE, TARGETS, draw_dense),
 }
-QUESTIONS = (
+METHODS = (
     "predict",
     "predict_proba",
     "predict_log_proba",
@@ -107,114 +125,114 @@ QUESTIONS = (
 )
 
 
-def fitted(name):
-    estimator, X, y, draw = SERVED[name]
+def fit_case(name):
+    estimator, X, y, draw = CASES[name]
     params = dict(max_iter=5, n_iter_no_change=9, tol=1e9, random_state=0)
     return estimator.set_params(**params).fit(X, y), draw
 
 
-def flat(answer):
-    """Return the arrays that an answer consists of."""
-    answers = answer if isinstance(answer, list) else [answer]
-    return [a.toarray() if hasattr(a, "toarray") else a for a in answers]
+def to_arrays(result):
+    """Return the result of a method as a list of dense arrays."""
+    results = result if isinstance(result, list) else [result]
+    return [a.toarray() if hasattr(a, "toarray") else a for a in results]
 
 
-def assert_same(found, expected):
-    for mine, other in zip(flat(found), flat(expected), strict=True):
-        assert mine.dtype == other.dtype
-        np.testing.assert_array_equal(mine, other)
+def assert_same(actual, expected):
+    for a, b in zip(to_arrays(actual), to_arrays(expected), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
 
 
-def calls_of(net, draw, n_of_each=2):
-    """Return the questions that a model is asked, in no order, with the answers."""
+def make_calls(net, draw, n_repeats=2):
+    """Return method calls in random order, with their expected results."""
     rng = np.random.default_rng(1)
     calls = [
         (method, draw(rng, n_rows))
-        for method in QUESTIONS
+        for method in METHODS
         if hasattr(net, method)
         for n_rows in N_ROWS
-        for _ in range(n_of_each)
+        for _ in range(n_repeats)
     ]
     rng.shuffle(calls)
     return [(method, X, getattr(net, method)(X)) for method, X in calls]
 
 
 @pytest.fixture
-def impatient():
-    """Have Python go from one thread to the next a thousand times as often."""
+def fast_switching():
+    """Make Python switch between threads a thousand times as often."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(5e-6)
     yield
     sys.setswitchinterval(before)
 
 
-def ask_in_threads(net, calls):
-    """Have threads that begin at the same time ask all questions, each its own."""
+def call_in_threads(net, calls):
+    """Divide the calls among threads that start at the same time."""
     barrier = threading.Barrier(N_THREADS, timeout=60)
 
-    def ask(first):
+    def run_calls(first):
         barrier.wait()
         for method, X, expected in calls[first::N_THREADS]:
             assert_same(getattr(net, method)(X), expected)
         return len(calls[first::N_THREADS])
 
     with ThreadPoolExecutor(N_THREADS) as pool:
-        assert sum(pool.map(ask, range(N_THREADS))) == len(calls)
+        assert sum(pool.map(run_calls, range(N_THREADS))) == len(calls)
 
 
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("name", SERVED)
-def test_threads_get_the_answers_that_one_alone_gets(name):
-    net, draw = fitted(name)
-    ask_in_threads(net, calls_of(net, draw))
+@pytest.mark.usefixtures("fast_switching")
+@pytest.mark.parametrize("name", CASES)
+def test_results_in_threads_equal_results_in_one_thread(name):
+    net, draw = fit_case(name)
+    call_in_threads(net, make_calls(net, draw))
 
 
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("name", ["words", "frame", "sparse", "quantiles"])
-def test_so_they_do_while_another_model_is_fitted(name):
-    net, draw = fitted(name)
-    calls, done = calls_of(net, draw), threading.Event()
+@pytest.mark.usefixtures("fast_switching")
+@pytest.mark.parametrize("name", ["strings", "dataframe", "sparse", "quantiles"])
+def test_results_in_threads_are_the_same_while_another_model_is_fitted(name):
+    net, draw = fit_case(name)
+    calls, finished = make_calls(net, draw), threading.Event()
 
-    def fit_again_and_again():
+    def fit_repeatedly():
         n_fits, losses = 0, set()
-        while not done.is_set() or n_fits < 2:
-            losses.add(fitted("numbers")[0].loss_)
+        while not finished.is_set() or n_fits < 2:
+            losses.add(fit_case("regression")[0].loss_)
             n_fits += 1
         return losses
 
-    alone = fitted("numbers")[0].loss_
+    expected_loss = fit_case("regression")[0].loss_
     with ThreadPoolExecutor(1) as pool:
-        fits = pool.submit(fit_again_and_again)
+        fits = pool.submit(fit_repeatedly)
         try:
-            ask_in_threads(net, calls)
+            call_in_threads(net, calls)
         finally:
-            done.set()
-        assert fits.result(60) == {alone}
+            finished.set()
+        assert fits.result(60) == {expected_loss}
 
 
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("way", ["pickle", "joblib", "mapped"])
-@pytest.mark.parametrize("name", ["words", "frame", "many"])
-def test_a_model_from_a_file_answers_as_the_one_that_was_fitted(name, way, tmp_path):
-    net, draw = fitted(name)
-    calls = calls_of(net, draw, n_of_each=1)
-    path = tmp_path / "model.joblib"
-    if way == "pickle":
+@pytest.mark.usefixtures("fast_switching")
+@pytest.mark.parametrize("writer", ["pickle", "joblib", "memory-mapped joblib"])
+@pytest.mark.parametrize("name", ["strings", "dataframe", "multioutput"])
+def test_loaded_model_returns_the_same_results_in_threads(name, writer, tmp_path):
+    net, draw = fit_case(name)
+    calls = make_calls(net, draw, n_repeats=1)
+    path, is_mapped = tmp_path / "model.joblib", writer == "memory-mapped joblib"
+    if writer == "pickle":
         path.write_bytes(pickle.dumps(net))
         loaded = pickle.loads(path.read_bytes())
     else:
         joblib.dump(net, path)
-        loaded = joblib.load(path, mmap_mode="r" if way == "mapped" else None)
-    # What is mapped can't be written to: a prediction that did would fail.
-    assert loaded.coefs_[0].flags.writeable == (way != "mapped")
-    ask_in_threads(loaded, calls)
+        loaded = joblib.load(path, mmap_mode="r" if is_mapped else None)
+    # Memory-mapped arrays are read-only, so predictions must not write to the weights.
+    assert loaded.coefs_[0].flags.writeable == (not is_mapped)
+    call_in_threads(loaded, calls)
 
 
-# ------------------------------------------------------------- threads of BLAS
+# ---------------------------------------------------------------- BLAS threads
 
 
-def in_a_new_process(code):
-    """Run code in a process of its own, with BLAS of two threads; return its words."""
+def run_in_new_process(code):
+    """Run code in a new process with two BLAS threads, and return its output."""
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", dedent(code)],
         capture_output=True,
@@ -226,11 +244,11 @@ def in_a_new_process(code):
     return result.stdout
 
 
-def test_the_first_questions_of_a_process_may_come_at_once(tmp_path):
-    # The first call looks for the libraries of BLAS. Were each thread to find its own,
-    # the second would find one thread there, the limit of the first, and put that back
-    # when it ends, after the first: the times see to it that it does.
-    joblib.dump(fitted("words")[0], tmp_path / "model.joblib")
+def test_first_predictions_of_a_process_can_be_concurrent(tmp_path):
+    # The first call searches for the BLAS libraries. If each thread did its own search,
+    # the second thread would find the limit of the first thread, one BLAS thread, and
+    # restore this limit at its end. The delays make the second thread end last.
+    joblib.dump(fit_case("strings")[0], tmp_path / "model.joblib")
     code = f"""
         import itertools, threading, time
         from concurrent.futures import ThreadPoolExecutor
@@ -256,22 +274,22 @@ def test_the_first_questions_of_a_process_may_come_at_once(tmp_path):
         ThreadpoolController.__init__, np.tanh = slow_search, slow_tanh
         barrier = threading.Barrier(2)
 
-        def ask(X):
+        def predict(X):
             barrier.wait()
             return net.predict_proba(X)
 
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(ask, [np.ones((5, {N_FEATURES}))] * 2))
+            list(pool.map(predict, [np.ones((5, {N_FEATURES}))] * 2))
         ThreadpoolController.__init__ = search
         print(before, threads(), sep="|")
     """
-    before, after = in_a_new_process(code).strip().split("|")
+    before, after = run_in_new_process(code).strip().split("|")
     assert after == before
 
 
 @pytest.mark.slow
-def test_large_and_small_products_at_once_leave_the_threads_as_they_were():
-    # Those of a wide network may have all threads, beside small ones which may not.
+def test_concurrent_large_and_small_products_restore_blas_threads():
+    # Large products of a wide network use all BLAS threads. Small products use one.
     code = """
         import threading, time, warnings
         from concurrent.futures import ThreadPoolExecutor
@@ -292,31 +310,31 @@ def test_large_and_small_products_at_once_leave_the_threads_as_they_were():
         wide = BackpropRegressor((200, 200), **params).fit(X, X[:, :2])
         narrow = BackpropClassifier((5,), **params).fit(X, X[:, 0] > 0)
         before = threads()
-        questions = [(wide.predict, X), (narrow.predict_proba, X[:50]),
-                     (wide.input_gradients, X[:3]), (narrow.predict_proba, X[:1]),
-                     (wide.hidden_activations, X)]
-        alone = [question(data) for question, data in questions]
+        calls = [(wide.predict, X), (narrow.predict_proba, X[:50]),
+                 (wide.input_gradients, X[:3]), (narrow.predict_proba, X[:1]),
+                 (wide.hidden_activations, X)]
+        expected = [method(data) for method, data in calls]
         end = time.monotonic() + 1.5
         barrier = threading.Barrier(8)
 
-        def ask(i):
+        def run_calls(i):
             barrier.wait()
             n = 0
             while n < 5 or time.monotonic() < end:
-                which = (i + n) % len(questions)
-                question, data = questions[which]
-                answer = question(data)
+                index = (i + n) % len(calls)
+                method, data = calls[index]
+                result = method(data)
                 n += 1
-                for a, b in zip(answer, alone[which], strict=True):
-                    # With other threads BLAS may round in another way.
+                for a, b in zip(result, expected[index], strict=True):
+                    # Rounding in BLAS depends on the number of threads.
                     np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
                 if i == 0:
                     BackpropRegressor((5,), **params).fit(X[:100], X[:100, 0])
             return n
 
         with ThreadPoolExecutor(8) as pool:
-            n = list(pool.map(ask, range(8)))
+            n = list(pool.map(run_calls, range(8)))
         print(before, threads(), sep="|")
     """
-    before, after = in_a_new_process(code).strip().split("|")
+    before, after = run_in_new_process(code).strip().split("|")
     assert after == before

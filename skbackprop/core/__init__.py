@@ -1,13 +1,21 @@
-"""The network itself: NumPy and SciPy only.
+"""Numerical core of the package; requires only NumPy and SciPy.
 
-Read the modules in this order: `activations`, `losses`, `network` (the four
-equations), `samples`, `objective` (the cost that is descended), `optimizers`, and
-`training` (the loop over mini-batches). What can be read on its own: `inputs` (scaling
-on the way in), `initializers`, `dropout`, `schedules`, `lbfgs` and `inspect`.
+Recommended reading order:
+
+1. `activations` and `losses`: functions with their derivatives.
+2. `layout` and `workspace`: the flat parameter vector and preallocated buffers.
+3. `network`: the forward pass and the four equations of back-propagation.
+4. `inputs` and `samples`: input transforms and mini-batches.
+5. `objective`: the cost function and its gradient.
+6. `optimizers` and `updater`: the update of the parameters.
+7. `config`, `state`, `epochs` and `training`: the training loop.
+
+These modules can be read separately: `initializers`, `dropout`, `schedules`, `lbfgs`,
+`inspection`, `sparse` and `blas`.
 
 Examples
 --------
-Gradient descent by hand, the exclusive or by a network of sigmoids:
+Train a sigmoid network on the XOR problem with gradient descent:
 
 >>> import numpy as np
 >>> from skbackprop.core.activations import Sigmoid
@@ -25,7 +33,7 @@ Gradient descent by hand, the exclusive or by a network of sigmoids:
 >>> work = objective.workspace(samples, n_rows=4)
 >>> samples.slice(slice(0, 4), work)
 >>> for epoch in range(3000):
-...     cost = objective.descend(work, n_rows=4)  # forward, then backward
+...     cost = objective.loss_and_gradient(work, n_rows=4)  # forward and backward pass
 ...     network.params -= 5.0 * work.grad
 >>> network.predict(X).round().ravel()
 array([0., 1., 1., 0.])

@@ -1,8 +1,8 @@
-"""Activation functions: what a neuron makes of its weighted input.
+"""Activation functions and their derivatives.
 
-Each class holds ``a = f(z)`` beside the product of a back-propagated error
-with ``f'(z)``. Both write in place, so that a training step allocates no array of
-the size of a layer.
+In each class, `forward` computes ``a = f(z)``, and `backward` multiplies a
+back-propagated error by ``f'(z)``. Both methods write in place, so that a training
+step allocates no array of the size of a layer.
 """
 
 import math
@@ -10,37 +10,39 @@ import math
 import numpy as np
 from scipy.special import expit, ndtr
 
-# A Python float: a NumPy scalar would turn float32 arrays into float64.
+# This is a Python float because a NumPy scalar would convert float32 arrays to
+# float64.
 _INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
-#: Below so many values one call of SciPy's expit takes less time than four vectorised
-#: ones of NumPy's.
-FEW = 800
+#: Number of values below which one call to `scipy.special.expit` is faster than four
+#: vectorized NumPy calls.
+SMALL_ARRAY_SIZE = 800
 
 
 def _sigmoid(z, out):
     """Write ``1 / (1 + exp(-z))`` into `out`."""
-    if z.size < FEW:
+    if z.size < SMALL_ARRAY_SIZE:
         expit(z, out=out)
         return
     np.negative(z, out=out)
-    with np.errstate(over="ignore"):  # to infinity, of which 0 is the reciprocal
+    # Overflow is harmless because 1 / inf is 0.
+    with np.errstate(over="ignore"):
         np.exp(out, out=out)
     out += 1.0
     np.reciprocal(out, out=out)
 
 
-#: Never written to; enough for the layers of all but large networks.
+#: Read-only zeros of each dtype; 65,536 values are enough for most layers.
 _ZEROS = {char: np.zeros(1 << 16, char) for char in "fd"}
-for _zeros_of_a_kind in _ZEROS.values():
-    _zeros_of_a_kind.flags.writeable = False
+for _zero_buffer in _ZEROS.values():
+    _zero_buffer.flags.writeable = False
 
 
 def _zeros(z):
-    """Return zeros, as many as `z` has or else a row of them, to compare it with."""
-    # NumPy's maximum and minimum are vectorised for two arrays, but not for an
-    # array and a number, which takes three to five times as long.
+    """Return zeros with the shape of `z`, or one row of zeros if `z` is large."""
+    # `np.maximum` and `np.minimum` are vectorized for two arrays. With an array and a
+    # scalar, they take three to five times as long.
     zeros = _ZEROS[z.dtype.char]
     if z.size <= zeros.size:
         return zeros[: z.size].reshape(z.shape)
@@ -48,17 +50,33 @@ def _zeros(z):
 
 
 class Activation:
-    """Base of every activation function; derive from it to add your own.
+    """Base class for activation functions.
+
+    To add an activation, derive a class that defines `forward` and `backward`. Override
+    the class attributes if their defaults do not apply. Pass an instance as
+    `activation` or `output_activation`. Instead of a class, you can pass a function of
+    `z` that returns ``f(z)`` and ``f'(z)``.
+
+    Both methods process one mini-batch: each row is a sample and each column is a unit.
+    They write their result in place and return None. The estimators copy the instance,
+    so changes to the original have no effect on a fitted network.
 
     Attributes
     ----------
     needs_z : bool, default=True
-        Whether `backward` reads `z`. Where it does not, `a` may overwrite `z`.
+        Whether `backward` reads `z`. If False, `backward` computes the derivative from
+        `a` alone. Hidden layers then store `a` in the memory of `z`.
     positive : bool, default=False
-        Whether every output is greater than zero, as a Poisson mean must be.
+        Whether all outputs are greater than zero. The Poisson loss requires a positive
+        output activation.
     glorot_factor : float, default=6.0
-        The initial weights are uniform within ``sqrt(glorot_factor / (fan_in
-        + fan_out))``; Glorot and Bengio (AISTATS 2010), equation 16.
+        Factor of the initial weights for ``init="auto"``. They are uniform in
+        ``[-r, r]`` with ``r = sqrt(glorot_factor / (fan_in + fan_out))``; Glorot and
+        Bengio (AISTATS 2010), equation 16.
+
+    See Also
+    --------
+    skbackprop.check_gradients : Compare back-propagated and numerical gradients.
 
     Examples
     --------
@@ -91,30 +109,32 @@ class Activation:
         Parameters
         ----------
         z : ndarray of shape (n_rows, n_units), float32 or float64
-            The weighted inputs.
+            Weighted inputs of the layer. Do not modify `z`, unless `out` is `z`.
         out : ndarray of the same shape and dtype
-            Where the activations go; `z` itself unless `needs_z`.
+            Array that receives the activations. If `needs_z` is False, `out` can be
+            `z` itself, so `forward` must support in-place operation.
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward")
 
     def backward(self, delta, a, z, scratch):
-        """Multiply `delta` by ``f'(z)``, in place.
+        """Multiply `delta` by ``f'(z)`` in place.
 
         Parameters
         ----------
         delta : ndarray of shape (n_rows, n_units), float32 or float64
-            The error dC/da; dC/dz on return.
+            Error of the layer: dC/da on entry, dC/dz on return.
         a, z : ndarray of the same shape and dtype
-            What `forward` wrote and read; `z` is valid only where `needs_z`.
-            Neither is read again afterwards: they may serve as scratch too.
+            Activations and weighted inputs of the preceding call to `forward`. The
+            content of `z` is valid only if `needs_z` is True. Both arrays may be
+            overwritten, because they are not read after this call.
         scratch : ndarray of the same shape and dtype
-            Free for temporary values.
+            Buffer for temporary values, with undefined initial content.
         """
         raise NotImplementedError(f"{type(self).__name__} must define backward")
 
 
 class Identity(Activation):
-    """``f(z) = z``, the output of a regression network."""
+    """Identity: ``f(z) = z``, the usual output activation in regression."""
 
     needs_z = False
 
@@ -125,15 +145,18 @@ class Identity(Activation):
     def backward(self, delta, a, z, scratch):
         pass
 
-    def change_units(self, W, b, factor, shift):
-        """Have outputs become ``factor * a + shift``, by weights and biases."""
+    def rescale_outputs(self, W, b, factor, shift):
+        """Change `W` and `b` so that the outputs become ``factor * a + shift``."""
         W *= factor
         b *= factor
         b += shift
 
 
 class Sigmoid(Activation):
-    """``f(z) = 1 / (1 + exp(-z))``; its slope ``a (1 - a)`` is 1/4 at most."""
+    """Logistic sigmoid: ``f(z) = 1 / (1 + exp(-z))``.
+
+    The derivative is ``a (1 - a)``, which never exceeds 1/4.
+    """
 
     needs_z = False
     positive = True
@@ -149,7 +172,7 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """``f(z) = tanh(z)``, with slope ``1 - a**2``."""
+    """Hyperbolic tangent: ``f(z) = tanh(z)``, with derivative ``1 - a**2``."""
 
     needs_z = False
 
@@ -163,7 +186,10 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    """``f(z) = max(0, z)``, with slope 1 where ``z > 0``, else 0, at 0 too."""
+    """Rectified linear unit: ``f(z) = max(0, z)``.
+
+    The derivative is 1 if ``z > 0`` and 0 otherwise, including at ``z = 0``.
+    """
 
     needs_z = False
 
@@ -176,23 +202,32 @@ class ReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """``f(z) = max(z, 0.01 z)``; Maas, Hannun and Ng (ICML 2013)."""
+    """Leaky ReLU: ``f(z) = max(z, 0.01 z)``; Maas, Hannun and Ng (ICML 2013).
 
-    slope = 0.01
+    Attributes
+    ----------
+    negative_slope : float, default=0.01
+        Derivative for negative `z`.
+    """
+
+    negative_slope = 0.01
 
     def forward(self, z, out):
-        np.multiply(z, self.slope, out=out)
+        np.multiply(z, self.negative_slope, out=out)
         np.maximum(out, z, out=out)
 
     def backward(self, delta, a, z, scratch):
         np.greater(z, 0.0, out=scratch)
-        scratch *= 1.0 - self.slope
-        scratch += self.slope
+        scratch *= 1.0 - self.negative_slope
+        scratch += self.negative_slope
         delta *= scratch
 
 
 class ELU(Activation):
-    """``f(z) = z`` where ``z > 0``, else ``exp(z) - 1``; Clevert et al. (ICLR 2016)."""
+    """Exponential linear unit; Clevert et al. (ICLR 2016).
+
+    ``f(z) = z`` if ``z > 0``, otherwise ``f(z) = exp(z) - 1``.
+    """
 
     def forward(self, z, out):
         np.minimum(z, _zeros(z), out=out)
@@ -206,14 +241,18 @@ class ELU(Activation):
 
 
 class GELU(Activation):
-    """``f(z) = z Phi(z)``, Phi the normal distribution; Hendrycks and Gimpel (2016)."""
+    """Gaussian error linear unit; Hendrycks and Gimpel (2016).
+
+    ``f(z) = z Phi(z)``, with the cumulative distribution function Phi of the standard
+    normal distribution.
+    """
 
     def forward(self, z, out):
         ndtr(z, out=out)
         out *= z
 
     def backward(self, delta, a, z, scratch):
-        # f'(z) = Phi(z) + z phi(z), phi the normal density.
+        # f'(z) = Phi(z) + z phi(z), with the standard normal density phi.
         ndtr(z, out=scratch)
         np.square(z, out=a)
         a *= -0.5
@@ -225,7 +264,10 @@ class GELU(Activation):
 
 
 class SiLU(Activation):
-    """``f(z) = z sigma(z)``, also called swish; Ramachandran et al. (2017)."""
+    """Sigmoid linear unit, also called swish: ``f(z) = z sigma(z)``.
+
+    Ramachandran et al. (2017).
+    """
 
     def forward(self, z, out):
         _sigmoid(z, out)
@@ -241,7 +283,10 @@ class SiLU(Activation):
 
 
 class Softplus(Activation):
-    """``f(z) = log(1 + exp(z))``, a smooth ReLU, with slope ``sigma(z)``."""
+    """Softplus, a smooth version of ReLU: ``f(z) = log(1 + exp(z))``.
+
+    The derivative is ``sigma(z)``, the logistic sigmoid.
+    """
 
     positive = True
 
@@ -254,13 +299,16 @@ class Softplus(Activation):
 
 
 class Softmax(Activation):
-    """``f(z)_k = exp(z_k) / sum_j exp(z_j)``: probabilities of exclusive classes."""
+    """Softmax: ``f(z)_k = exp(z_k) / sum_j exp(z_j)``.
+
+    The outputs are the probabilities of mutually exclusive classes.
+    """
 
     needs_z = False
     positive = True
 
     def forward(self, z, out):
-        # Shifting by the largest keeps exp from overflowing and changes nothing.
+        # Subtracting the row maximum prevents overflow and does not change the result.
         classes = out.T
         np.copyto(classes, z.T)
         classes -= np.maximum.reduce(classes)
@@ -268,14 +316,14 @@ class Softmax(Activation):
         classes /= np.add.reduce(classes)
 
     def backward(self, delta, a, z, scratch):
-        # The Jacobian is diag(a) - a a^T.
+        # The Jacobian of each row is diag(a) - a a^T.
         np.multiply(delta, a, out=scratch)
         delta -= np.add.reduce(scratch, axis=1, keepdims=True)
         delta *= a
 
 
 class Exp(Activation):
-    """``f(z) = exp(z)``: the mean of a count, for the Poisson loss."""
+    """Exponential: ``f(z) = exp(z)``, the mean of counts for the Poisson loss."""
 
     needs_z = False
     positive = True
@@ -287,11 +335,17 @@ class Exp(Activation):
         delta *= a
 
 
-class Increasing(Activation):
-    """``f(z)_1 = z_1`` and ``f(z)_k = f(z)_{k-1} + unit log(1 + exp(z_k))``.
+class CumulativeSoftplus(Activation):
+    """Cumulative sum of softplus values, so that outputs increase from left to right.
 
-    Outputs never get less from left to right, so that several quantiles of one
-    distribution do not cross.
+    ``f(z)_1 = z_1`` and ``f(z)_k = f(z)_{k-1} + unit log(1 + exp(z_k))``. Outputs never
+    decrease from left to right, so that several quantiles of one distribution do not
+    cross.
+
+    Attributes
+    ----------
+    unit : float, default=1.0
+        Scale of the softplus values.
     """
 
     unit = 1.0
@@ -303,27 +357,30 @@ class Increasing(Activation):
         np.add.accumulate(out, axis=1, out=out)
 
     def backward(self, delta, a, z, scratch):
-        # z_k has a part in all outputs from the k-th on.
+        # z_k contributes to output k and to all later outputs.
         np.add.accumulate(delta[:, ::-1], axis=1, out=scratch[:, ::-1])
         np.copyto(delta, scratch)
         expit(z[:, 1:], out=scratch[:, 1:])
         delta[:, 1:] *= scratch[:, 1:]
         delta[:, 1:] *= self.unit
 
-    def change_units(self, W, b, factor, shift):
-        """Have outputs become ``factor * a + shift``, the same factor for all."""
+    def rescale_outputs(self, W, b, factor, shift):
+        """Change `W` and `b` so that the outputs become ``factor * a + shift``.
+
+        All elements of `factor` must be equal. The method also changes `unit`.
+        """
         self.unit *= float(factor[0])
         W[:, 0] *= factor[0]
         b[0] = factor[0] * b[0] + shift[0]
 
 
 class ActivationFromFunction(Activation):
-    """What a user's function of z returns: the value, and the slope.
+    """Activation computed by a user-defined function.
 
     Parameters
     ----------
     function : callable
-        ``function(z)`` returns ``f(z)`` and ``f'(z)``, two arrays shaped as `z`.
+        ``function(z)`` returns ``f(z)`` and ``f'(z)``, two arrays of the shape of `z`.
     """
 
     def __init__(self, function):
@@ -336,7 +393,7 @@ class ActivationFromFunction(Activation):
         delta *= self.function(z)[1]
 
 
-#: Activations of a hidden layer, by the names that estimators take.
+#: Activations of hidden layers, by the names that the estimators accept.
 ACTIVATIONS = {
     "identity": Identity,
     "sigmoid": Sigmoid,
@@ -350,10 +407,10 @@ ACTIVATIONS = {
     "softplus": Softplus,
 }
 
-#: Activations of the output layer: those, and three that serve only there.
+#: Activations of the output layer: all hidden activations and three more.
 OUTPUT_ACTIVATIONS = {
     **ACTIVATIONS,
     "softmax": Softmax,
     "exp": Exp,
-    "increasing": Increasing,
+    "increasing": CumulativeSoftplus,
 }

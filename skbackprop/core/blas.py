@@ -1,8 +1,8 @@
-"""Operations that BLAS does in one pass, and NumPy in two or half as fast.
+"""BLAS operations that take NumPy two passes over memory or twice the time.
 
-They come from SciPy, whose wheels carry a BLAS with threads of its own, which
-get in the way of those of NumPy's: whoever calls these between large matrix
-products keeps SciPy's to one thread.
+The functions come from SciPy. The BLAS in SciPy wheels has its own threads, which
+compete with the threads of the BLAS in NumPy. Code that calls these functions between
+large matrix products must therefore limit the SciPy BLAS to one thread.
 """
 
 import math
@@ -31,92 +31,95 @@ _GER = {"f": sger, "d": dger}
 
 
 def axpy(a, x, y):
-    """Add ``a x`` to `y`, in place.
+    """Add ``a * x`` to `y` in place.
 
     Parameters
     ----------
     a : float
-        The factor.
+        Scalar factor.
     x, y : ndarray of shape (n,), float32 or float64
-        Contiguous, at least one element; `y` is changed.
+        Contiguous vectors of the same dtype with one or more elements. `y` is modified.
     """
     _AXPY[y.dtype.char](x, y, a=a)
 
 
 def scal(a, x):
-    """Multiply `x` by `a`, in place.
+    """Multiply `x` by `a` in place.
 
     Parameters
     ----------
     a : float
-        The factor.
+        Scalar factor.
     x : ndarray of shape (n,), float32 or float64
-        Contiguous, at least one element; changed.
+        Contiguous vector with one or more elements; modified.
     """
     _SCAL[x.dtype.char](a, x)
 
 
 def dot(x, y):
-    """Return the sum of the products of the elements of two vectors.
+    """Compute the dot product of two vectors.
 
     Parameters
     ----------
     x, y : ndarray of shape (n,), float32 or float64
-        Contiguous, of the same dtype, at least one element.
+        Contiguous vectors of the same dtype with one or more elements.
 
     Returns
     -------
     float
+        Dot product.
     """
     return _DOT[x.dtype.char](x, y)
 
 
 def norm(x):
-    """Return the root of the sum of the squares of the elements of a vector.
+    """Compute the Euclidean norm of a vector.
 
     Parameters
     ----------
     x : ndarray of shape (n,), float32 or float64
-        Contiguous, at least one element.
+        Contiguous vector with one or more elements.
 
     Returns
     -------
     float
+        Euclidean norm.
     """
     squares = dot(x, x)
-    # Squares leave the range of float32 long before the norm does: BLAS has a slower
-    # way around it.
+    # The sum of squares can overflow or underflow although the norm is in range. BLAS
+    # has a slower function that avoids this problem.
     if 1e-30 < squares < math.inf:
         return math.sqrt(squares)
     return _NRM2[x.dtype.char](x)
 
 
 def asum(x):
-    """Return the sum of the absolute values of the elements of a vector.
+    """Compute the sum of the absolute values of a vector.
 
     Parameters
     ----------
     x : ndarray of shape (n,), float32 or float64
-        Contiguous, at least one element.
+        Contiguous vector with one or more elements.
 
     Returns
     -------
     float
+        Sum of absolute values.
     """
     return _ASUM[x.dtype.char](x)
 
 
 def add_to_rows(b, A, ones):
-    """Add `b` to every row of `A`, in place.
+    """Add `b` to each row of `A` in place.
 
     Parameters
     ----------
     b : ndarray of shape (n_columns,), float32 or float64
-        What is added.
+        Vector to add.
     A : ndarray of shape (n_rows, n_columns) and the same dtype
-        In C order, at least one row; changed.
+        Matrix in C order with one or more rows; modified.
     ones : ndarray of shape (n_rows,) and the same dtype
-        So many ones.
+        Vector of ones.
     """
-    # BLAS counts in Fortran order: A^T += b ones^T.
+    # BLAS expects Fortran order, so the rank-1 update is A^T += b ones^T.
     _GER[A.dtype.char](1.0, b, ones, 1, 1, A.T, 1, 1, 1)

@@ -1,82 +1,86 @@
-"""Dropout: units left out at random while training, so that none relies on another."""
+"""Dropout: random deactivation of units, which reduces overfitting."""
 
 import numpy as np
 
 from .activations import Activation
 
 
-class DroppedOut(Activation):
-    """An activation whose units fall silent at random, a new choice every batch.
+class DropoutActivation(Activation):
+    """Activation with inverted dropout; a new mask is drawn for each batch.
 
-    Those that stay are divided by their share, so that nothing needs to change
-    where nothing is left out: inverted dropout, after Srivastava et al. (JMLR
-    15, 2014, section 10).
+    The activations of kept units are divided by the keep probability, so that
+    predictions need no rescaling; Srivastava et al. (JMLR 15, 2014), section 10.
 
     Parameters
     ----------
     activation : Activation
-        What the units compute.
+        Activation of the layer.
     rate : float
-        Share of the units left out, in (0, 1).
+        Dropout rate: probability that a unit is dropped, in (0, 1).
     rng : numpy.random.Generator
-        Where the choices come from.
+        Generator that draws the masks.
     shape : tuple of int
-        Rows of the largest batch, and units.
+        Number of rows of the largest batch, and number of units.
     dtype : {"float32", "float64"}
-        Of the network.
+        Dtype of the network.
     """
 
     def __init__(self, activation, rate, rng, shape, dtype):
         self.activation, self.rng = activation, rng
-        self.share = 1.0 - rate
-        # Single precision is enough to choose by, and drawn in half the time.
+        self.keep_probability = 1.0 - rate
+        # Single precision is sufficient for the mask and takes half the time to draw.
         self.draws = np.empty(shape, np.float32)
         self.mask = np.empty(shape, dtype)
-        # The slope is that of what the units computed, not of what was passed on:
-        # that lies in `z`, unless the slope needs `z` as well.
-        self.computed = np.empty(shape, dtype) if activation.needs_z else None
+        # `backward` needs the activations before dropout. They are stored in `z`, or in
+        # a separate buffer if the derivative also needs `z`.
+        self.buffer = np.empty(shape, dtype) if activation.needs_z else None
 
-    def _computed(self, z):
-        return z if self.computed is None else self.computed[: len(z)]
+    def _activation_output(self, z):
+        """Return the array of the activations before dropout."""
+        return z if self.buffer is None else self.buffer[: len(z)]
 
     def forward(self, z, out):
-        """Write the activations of the units that stay into `out`."""
-        draws, mask, a = self.draws[: len(z)], self.mask[: len(z)], self._computed(z)
+        """Write ``f(z)`` of the kept units and 0 for dropped units into `out`."""
+        draws, mask = self.draws[: len(z)], self.mask[: len(z)]
+        a = self._activation_output(z)
         self.activation.forward(z, a)
         self.rng.random(out=draws, dtype=np.float32)
-        np.less(draws, self.share, out=mask)
-        mask *= 1.0 / self.share
+        np.less(draws, self.keep_probability, out=mask)
+        mask *= 1.0 / self.keep_probability
         np.multiply(a, mask, out=out)
 
     def backward(self, delta, a, z, scratch):
-        """Multiply `delta` by the slope of the units that stay, and by zero others'."""
+        """Multiply `delta` by the mask and by ``f'(z)``, in place."""
         delta *= self.mask[: len(z)]
-        self.activation.backward(delta, self._computed(z), z, scratch)
+        self.activation.backward(delta, self._activation_output(z), z, scratch)
 
 
 def with_dropout(network, rates, rng, n_rows):
-    """Return the activations of a network, some of them dropping units out.
+    """Return the activations of a network, with dropout in the hidden layers.
 
     Parameters
     ----------
     network : Network
-        Whose activations they are.
+        Network that provides the activations.
     rates : sequence of float
-        One for each hidden layer, in [0, 1); the outputs all stay.
+        Dropout rate of each hidden layer, in [0, 1). A rate of 0 disables dropout in
+        that layer. The output layer has no dropout.
     rng : numpy.random.Generator
-        Where the choices come from.
+        Generator that draws the masks.
     n_rows : int
-        Rows of the largest batch.
+        Number of rows of the largest batch.
 
     Returns
     -------
     tuple of Activation
-        One for each layer after the input.
+        Activation of each layer after the input.
     """
     *hidden, output = network.activations
     return (
         *(
-            DroppedOut(f, rate, rng, (n_rows, n_units), network.dtype) if rate else f
+            DropoutActivation(f, rate, rng, (n_rows, n_units), network.dtype)
+            if rate
+            else f
             for f, rate, n_units in zip(hidden, rates, network.sizes[1:])
         ),
         output,

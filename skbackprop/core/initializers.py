@@ -1,7 +1,8 @@
-"""Starting weights: how they are drawn before anything has been learned.
+"""Initialization of weights and biases.
 
-The variance keeps activations and gradients from growing or shrinking on their
-way through the layers; with fan_in inputs and fan_out units of a layer.
+The variance of the weights is chosen so that activations and gradients neither grow
+nor shrink from layer to layer. `fan_in` is the number of inputs of a layer, and
+`fan_out` is the number of its units.
 """
 
 from dataclasses import dataclass
@@ -10,65 +11,69 @@ import numpy as np
 
 
 class Initializer:
-    """Base of every rule for the starting weights of one layer; biases are zero."""
+    """Base class for the initialization of one layer; biases are zero."""
 
     def weights(self, rng, fan_in, fan_out):
-        """Draw the weights of a layer.
+        """Draw the initial weights of a layer.
 
         Parameters
         ----------
         rng : numpy.random.RandomState
-            Where they come from.
+            Random number generator.
         fan_in, fan_out : int
-            Inputs and units of the layer.
+            Number of inputs and number of units of the layer.
 
         Returns
         -------
         ndarray of shape (fan_in, fan_out)
+            Initial weights.
         """
         raise NotImplementedError
 
     def biases(self, rng, fan_in, fan_out):
-        """Return the biases of a layer, of shape (fan_out,)."""
+        """Return the initial biases of a layer, an array of shape (fan_out,)."""
         return np.zeros(fan_out)
 
 
 @dataclass(frozen=True)
 class Uniform(Initializer):
-    """Weights and biases within ``sqrt(factor / (fan_in + fan_out))``.
+    """Uniform weights and biases with bound ``sqrt(factor / (fan_in + fan_out))``.
 
-    Glorot and Bengio (AISTATS 2010), equation 16, where the factor is 6. This
-    is what scikit-learn's networks start from, with factors of their own.
+    Glorot and Bengio (AISTATS 2010), equation 16, use a factor of 6. MLPClassifier and
+    MLPRegressor use the same distribution. Their factor depends on the activation.
 
     Parameters
     ----------
     factor : float
-        That of the activation.
+        Factor of the bound; see `Activation.glorot_factor`.
     """
 
     factor: float
 
     def weights(self, rng, fan_in, fan_out):
-        bound = self._bound(fan_in, fan_out)
+        bound = np.sqrt(self.factor / (fan_in + fan_out))
         return rng.uniform(-bound, bound, (fan_in, fan_out))
 
     def biases(self, rng, fan_in, fan_out):
-        bound = self._bound(fan_in, fan_out)
+        bound = np.sqrt(self.factor / (fan_in + fan_out))
         return rng.uniform(-bound, bound, fan_out)
-
-    def _bound(self, fan_in, fan_out):
-        return np.sqrt(self.factor / (fan_in + fan_out))
 
 
 class HeNormal(Initializer):
-    """Normal with variance ``2 / fan_in``; He et al. (ICCV 2015), equation 10."""
+    """Normal weights with variance ``2 / fan_in``.
+
+    He et al. (ICCV 2015), equation 10.
+    """
 
     def weights(self, rng, fan_in, fan_out):
         return rng.normal(0.0, np.sqrt(2.0 / fan_in), (fan_in, fan_out))
 
 
 class HeUniform(Initializer):
-    """Uniform with variance ``2 / fan_in``; He et al. (ICCV 2015), equation 10."""
+    """Uniform weights with variance ``2 / fan_in``.
+
+    He et al. (ICCV 2015), equation 10.
+    """
 
     def weights(self, rng, fan_in, fan_out):
         bound = np.sqrt(6.0 / fan_in)
@@ -76,18 +81,18 @@ class HeUniform(Initializer):
 
 
 class GlorotNormal(Initializer):
-    """Normal with variance ``2 / (fan_in + fan_out)``.
+    """Normal weights with variance ``2 / (fan_in + fan_out)``.
 
     Glorot and Bengio (AISTATS 2010), equation 12.
     """
 
     def weights(self, rng, fan_in, fan_out):
-        deviation = np.sqrt(2.0 / (fan_in + fan_out))
-        return rng.normal(0.0, deviation, (fan_in, fan_out))
+        std = np.sqrt(2.0 / (fan_in + fan_out))
+        return rng.normal(0.0, std, (fan_in, fan_out))
 
 
 class GlorotUniform(Initializer):
-    """Uniform with variance ``2 / (fan_in + fan_out)``.
+    """Uniform weights with variance ``2 / (fan_in + fan_out)``.
 
     Glorot and Bengio (AISTATS 2010), equation 16.
     """
@@ -98,9 +103,9 @@ class GlorotUniform(Initializer):
 
 
 class LecunNormal(Initializer):
-    """Normal with variance ``1 / fan_in``; LeCun et al., "Efficient backprop" (1998).
+    """Normal weights with variance ``1 / fan_in``.
 
-    Section 4.6, equation 16.
+    LeCun et al., "Efficient backprop" (1998), section 4.6, equation 16.
     """
 
     def weights(self, rng, fan_in, fan_out):
@@ -108,9 +113,10 @@ class LecunNormal(Initializer):
 
 
 class StandardNormal(Initializer):
-    """Weights and biases of variance 1; Nielsen (2015), chapter 1.
+    """Standard normal weights and biases; Nielsen (2015), chapter 1.
 
-    Sums over many inputs saturate a sigmoid then, as chapter 3 tells.
+    With many inputs, the weighted inputs are large and saturate sigmoid units; see
+    chapter 3.
     """
 
     def weights(self, rng, fan_in, fan_out):
@@ -121,23 +127,24 @@ class StandardNormal(Initializer):
 
 
 class Orthogonal(Initializer):
-    """A random rotation, or as much of one as fits; Saxe et al. (ICLR 2014)."""
+    """Random matrix with orthonormal rows or columns; Saxe et al. (ICLR 2014)."""
 
     def weights(self, rng, fan_in, fan_out):
-        tall = rng.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out)))
-        q, r = np.linalg.qr(tall)
-        # Without fixing the signs some rotations would be likelier than others.
+        matrix = rng.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out)))
+        q, r = np.linalg.qr(matrix)
+        # The sign correction makes all orthogonal matrices equally likely.
         q *= np.sign(np.diag(r))
         return q if fan_in >= fan_out else q.T
 
 
 class FromFunction(Initializer):
-    """Weights from a user's function.
+    """Initial weights computed by a user-defined function; biases are zero.
 
     Parameters
     ----------
     function : callable
-        ``function(rng, fan_in, fan_out)`` returns the weights of a layer.
+        ``function(rng, fan_in, fan_out)`` returns the weights of a layer, an array of
+        shape (fan_in, fan_out).
     """
 
     def __init__(self, function):
@@ -147,18 +154,18 @@ class FromFunction(Initializer):
         returned = self.function(rng, fan_in, fan_out)
         try:
             W = np.asarray(returned)
-        except ValueError:  # lists of unequal lengths
+        except ValueError:  # The lists have unequal lengths.
             W = np.empty(0)
-        numbers = W.dtype.kind in "fiub" and np.isfinite(W).all()
-        if W.shape != (fan_in, fan_out) or not numbers:
+        is_numeric = W.dtype.kind in "fiub" and np.isfinite(W).all()
+        if W.shape != (fan_in, fan_out) or not is_numeric:
             raise ValueError(
-                f"init(rng, fan_in={fan_in}, fan_out={fan_out}) must return finite "
-                f"numbers of shape {(fan_in, fan_out)}, got {returned}."
+                f"init(rng, fan_in={fan_in}, fan_out={fan_out}) must return an "
+                f"array of finite numbers of shape {(fan_in, fan_out)}, got {returned}."
             )
         return W
 
 
-#: Rules by the names that estimators take, beside "auto".
+#: Initializers by the names that the estimators accept, in addition to "auto".
 INITIALIZERS = {
     "he_normal": HeNormal,
     "he_uniform": HeUniform,

@@ -1,7 +1,7 @@
-"""How rows of inputs are made ready for the first layer, a batch at a time.
+"""Input transforms, applied to one batch of rows at a time.
 
-Nothing here looks at the data as a whole: what its columns are like has been
-learned before, and stands in two vectors.
+The statistics of the columns are computed beforehand and stored in two vectors,
+`center` and `scale`.
 """
 
 import copy
@@ -10,37 +10,51 @@ import math
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-#: No standardised input is larger. What is 1 without a bound is 0.99 with it, and
-#: what is 3 is 2.69.
+#: Maximum absolute value of a standardized input. Soft clipping maps 1 to 0.99 and 3 to
+#: 2.69.
 BOUND = 5.0
 
-#: With this scale, and 0 as the center, 0 stays 0 and 1 stays 1 in spite of the bound.
+#: With this scale and a center of 0, soft clipping maps 0 to 0 and 1 to 1.
 UNIT_SCALE = 1.0 / (BOUND * math.atanh(1.0 / BOUND))
 
 
-class AsIs:
-    """Inputs as they come, in the dtype of the network."""
+class IdentityTransform:
+    """Transform that only converts inputs to the dtype of the network."""
 
+    #: Whether the transform subtracts a center, which makes sparse rows dense.
     centers = False
 
-    def settled(self, given, dtype):
-        """Return the same for inputs given in one dtype and wanted in another."""
+    def with_dtype(self, input_dtype, dtype):
+        """Return the transform for the dtypes of the inputs and of the network.
+
+        Parameters
+        ----------
+        input_dtype : dtype
+            Dtype of the raw inputs.
+        dtype : dtype
+            Dtype of the network.
+
+        Returns
+        -------
+        IdentityTransform
+            The instance itself.
+        """
         return self
 
     def dense(self, raw, out):
-        """Make dense rows ready.
+        """Transform dense rows.
 
         Parameters
         ----------
         raw : ndarray of shape (n_rows, n_inputs)
-            Rows of numbers; not written to, unless they are `out`.
+            Raw inputs; not modified unless `raw` is `out`.
         out : ndarray of the same shape, float32 or float64
-            Where they may go.
+            Buffer for the result.
 
         Returns
         -------
         ndarray
-            `out`, or `raw` where nothing had to be done.
+            `out`, or `raw` if no conversion is necessary.
         """
         if raw.dtype == out.dtype:
             return raw
@@ -48,52 +62,53 @@ class AsIs:
         return out
 
     def sparse(self, raw, dtype):
-        """Make sparse rows ready, in this dtype; return them."""
+        """Return transformed sparse rows of the given dtype."""
         return raw.astype(dtype, copy=False)
 
-    def slopes(self, x):
-        """Return the derivative of each ready input in `x` by its raw one."""
+    def derivative(self, x):
+        """Return the derivative of the transform at the transformed inputs `x`."""
         return np.ones_like(x)
 
 
 class Standardized:
-    """``x = B tanh((raw - center) / (B scale))``, with the bound ``B = 5``.
+    """Standardization with soft clipping: ``x = B tanh((raw - center) / (B scale))``.
 
-    Near the center this is the usual ``(raw - center) / scale``. Far from it,
-    where an outlier or a nearly constant column would drown all else, it
-    stays within the bound.
+    The bound is ``B = 5``. Near the center, the result is close to the usual
+    ``(raw - center) / scale``. Outliers and nearly constant columns stay within the
+    bound, so that they do not dominate the other inputs.
 
     Parameters
     ----------
     center : ndarray of shape (n_inputs,), float64, or None
-        What is subtracted; None leaves zeros zero, for sparse inputs.
+        Values to subtract. If None, zeros stay zero, so that sparse inputs stay sparse.
     scale : ndarray of shape (n_inputs,), float64
-        What is divided by, above zero.
+        Positive values to divide by.
     """
 
     def __init__(self, center, scale):
         self.center = center
+        #: Whether the transform subtracts a center, which makes sparse rows dense.
+        self.centers = center is not None
         self.factor = 1.0 / (BOUND * scale)
 
-    @property
-    def centers(self):
-        """Whether a zero may become another number, so that sparse rows fill up."""
-        return self.center is not None
+    def with_dtype(self, input_dtype, dtype):
+        """Return a copy for the dtypes of the inputs and of the network.
 
-    def settled(self, given, dtype):
-        """Return the same for inputs given in one dtype and wanted in another."""
-        settled = copy.copy(self)
-        # Tiny deviations have factors beyond float32.
+        See `IdentityTransform.with_dtype` for the parameters.
+        """
+        converted = copy.copy(self)
+        # The factor of a tiny standard deviation can exceed the range of float32.
         if self.factor.max() <= np.finfo(dtype).max:
-            settled.factor = self.factor.astype(dtype)
+            converted.factor = self.factor.astype(dtype)
         if self.centers:
-            # The difference of large numbers, as dates are, is exact in theirs.
-            settled.center = self.center.astype(np.result_type(given, dtype))
-        return settled
+            # Large values, such as dates, must be subtracted in their own precision.
+            converted.center = self.center.astype(np.result_type(input_dtype, dtype))
+        return converted
 
     def dense(self, raw, out):
-        """Make dense rows ready in `out`, and return it; see `AsIs.dense`."""
-        with np.errstate(over="ignore"):  # what overflows is at the bound
+        """Transform dense rows; see `IdentityTransform.dense`."""
+        # Overflow is harmless because tanh(inf) is 1.
+        with np.errstate(over="ignore"):
             if self.centers:
                 np.subtract(raw, self.center, out=out, casting="same_kind")
                 raw = out
@@ -103,7 +118,7 @@ class Standardized:
         return out
 
     def sparse(self, raw, dtype):
-        """Make sparse rows ready, without changing their zeros; return them."""
+        """Return transformed sparse rows of the given dtype; zeros stay zero."""
         with np.errstate(over="ignore"):
             entries = raw.data * self.factor[raw.indices]
         np.tanh(entries, out=entries)
@@ -111,27 +126,28 @@ class Standardized:
         entries = entries.astype(dtype, copy=False)
         return csr_array((entries, raw.indices, raw.indptr), raw.shape)
 
-    def slopes(self, x):
-        """Return the derivative of each ready input in `x` by its raw one."""
+    def derivative(self, x):
+        """Return the derivative of the transform at the transformed inputs `x`."""
         return (1.0 - np.square(x / BOUND)) * (BOUND * self.factor)
 
 
-def ready(raw, out, inputs):
-    """Make rows ready, dense or sparse as they are wanted.
+def transform_batch(raw, out, inputs):
+    """Transform a batch of dense or sparse rows.
 
     Parameters
     ----------
     raw : {ndarray, sparse array} of shape (n_rows, n_inputs)
-        Rows of numbers.
+        Raw inputs.
     out : ndarray of the same shape
-        Where dense rows may go.
-    inputs : AsIs or Standardized
-        What is to be done with them, settled for these dtypes.
+        Buffer for dense rows.
+    inputs : IdentityTransform or Standardized
+        Transform for the dtypes of `raw` and `out`; see `with_dtype`.
 
     Returns
     -------
     {ndarray, sparse array} of the same shape and the dtype of `out`
-        Sparse rows stay sparse unless they are centred.
+        Transformed inputs. Sparse rows stay sparse unless the transform subtracts a
+        center.
     """
     if issparse(raw):
         if not inputs.centers:

@@ -1,4 +1,4 @@
-"""Descent over all samples at once: L-BFGS in the place of mini-batches."""
+"""Full-batch training with L-BFGS."""
 
 import math
 from itertools import accumulate, count, pairwise
@@ -6,84 +6,89 @@ from itertools import accumulate, count, pairwise
 import numpy as np
 from scipy.optimize import minimize
 
-from .network import BLOCK_ROWS, blocks_of, norms_of
-from .training import Outcome
+from .layout import BLOCK_ROWS, norms, row_blocks
+from .training import StopReason
 
 
 def lbfgs(training, loss_term=None):
-    """Minimise over all samples at once, by SciPy's L-BFGS-B.
+    """Minimize the cost over all samples with the L-BFGS-B solver of SciPy.
 
-    Byrd, Lu, Nocedal and Zhu (SIAM J. Sci. Comput. 1995). SciPy computes in
-    float64; parameters and gradients keep the dtype of the network.
+    Byrd, Lu, Nocedal and Zhu (SIAM J. Sci. Comput. 1995). SciPy computes in float64;
+    the network keeps its own dtype.
 
     Parameters
     ----------
     training : Training
-        See `Training.run`.
+        Training to run; see `Training.run`.
     loss_term : callable, default=None
-        Returns the loss term of C and its gradient, like `LossTerm`; None for samples
-        that lie here.
+        Function that returns the loss term of C and its gradient, with the signature of
+        `FullBatchLoss`. If None, the samples of `training` are used.
 
     Returns
     -------
-    Outcome
+    StopReason
+        Reason why training stopped.
     """
-    recipe, network = training.recipe, training.state.network
-    full = FullGradient(training, loss_term)
-    accepted = network.params.astype(np.float64)
+    config, network = training.config, training.state.network
+    full_gradient = FullGradient(training, loss_term)
+    accepted_params = network.params.astype(np.float64)
     evaluations = count()
 
     def evaluate(params):
-        # What is evaluated at the start is not yet part of an iteration.
+        # The first evaluation, at the initial parameters, precedes all iterations.
         if next(evaluations):
             training.begin_epoch()
-        return full(params)
+        return full_gradient(params)
 
     def end_iteration(intermediate_result):
-        accepted[...] = network.params[...] = intermediate_result.x
-        loss = full.reported(intermediate_result.fun)
+        accepted_params[...] = network.params[...] = intermediate_result.x
+        loss = full_gradient.display_loss(intermediate_result.fun)
         try:
-            training.end_epoch(loss, math.nan, full.gradient_norms)
-        except StopIteration as error:  # which would have a meaning for SciPy
-            raise RuntimeError("An observer raised StopIteration.") from error
-        if training.stopped_early or training.stopped:
+            training.end_epoch(loss, math.nan, full_gradient.gradient_norms)
+        except StopIteration as error:
+            # SciPy interprets StopIteration as a request to stop.
+            raise RuntimeError(
+                "A callback or scorer raised StopIteration during solver='lbfgs'. To "
+                "stop training, return True from an EpochEndCallback function."
+            ) from error
+        if training.stops_early or training.stopped:
             raise StopIteration
 
     try:
         result = minimize(
             evaluate,
-            accepted.copy(),
+            accepted_params.copy(),
             jac=True,
             method="L-BFGS-B",
             callback=end_iteration,
             options={
-                "maxiter": recipe.max_iter,
-                "maxfun": recipe.max_fun,
-                "gtol": recipe.tol,
+                "maxiter": config.max_iter,
+                "maxfun": config.max_fun,
+                "gtol": config.tol,
             },
         )
     except KeyboardInterrupt:
-        network.params[...] = accepted
+        network.params[...] = accepted_params
         raise
     network.params[...] = result.x
-    training.state.loss = full.reported(result.fun)
-    if result.status == 0 or training.stopped_early:
-        return Outcome("converged")
+    training.state.loss = full_gradient.display_loss(result.fun)
+    if result.status == 0 or training.stops_early:
+        return StopReason("converged")
     if training.stopped:
-        return Outcome("stopped")
+        return StopReason("stopped")
     reason = "max_iter" if result.status == 1 else "failed"
-    return Outcome(reason, f"(status={result.status}):\n{result.message}\n")
+    return StopReason(reason, f"(status={result.status}):\n{result.message}\n")
 
 
-class LossTerm:
+class FullBatchLoss:
     """The loss term of C and its gradient, summed over blocks of samples.
 
     Parameters
     ----------
     objective : Objective
-        Of the network, at whose present parameters they are.
+        Cost function, evaluated at the current parameters of its network.
     samples : Samples
-        All of them, or those that lie here.
+        All training samples, or the samples of one worker.
     """
 
     def __init__(self, objective, samples):
@@ -91,23 +96,25 @@ class LossTerm:
         self.work = objective.workspace(samples, min(len(samples), BLOCK_ROWS))
 
     def __call__(self, n):
-        """Return what these samples contribute to C, and to its gradient.
+        """Return the contribution of the samples to C and to its gradient.
 
         Parameters
         ----------
         n : int
-            The n of C.
+            Total number of samples, the n in the definition of C.
 
         Returns
         -------
         loss : float
+            Contribution to the loss term of C.
         gradient : ndarray of shape (n_params,), float64
+            Contribution to the gradient of the loss term.
         """
         loss, gradient = 0.0, np.zeros(self.work.grad.size)
-        for rows in blocks_of(len(self.samples), self.work.n_rows):
-            block = self.work.leading(rows.stop - rows.start)
+        for rows in row_blocks(len(self.samples), self.work.n_rows):
+            block = self.work.head(rows.stop - rows.start)
             self.samples.slice(rows, block)
-            loss += self.objective.descend(block, n)
+            loss += self.objective.loss_and_gradient(block, n)
             gradient += block.grad
         return loss, gradient
 
@@ -115,28 +122,38 @@ class LossTerm:
 class FullGradient:
     """Cost and gradient over all samples.
 
-    Its `gradient_norms` are those of the weights of each layer in the last
-    evaluation, without the penalty.
+    Parameters
+    ----------
+    training : Training
+        Training that provides the objective and the samples.
+    loss_term : callable, default=None
+        Function that returns the loss term of C and its gradient; see `lbfgs`.
+
+    Attributes
+    ----------
+    gradient_norms : tuple of float
+        Norm of the gradient of the weights of each layer in the last evaluation,
+        without the penalty.
     """
 
     def __init__(self, training, loss_term=None):
         self.objective, self.samples = training.objective, training.samples
-        self.loss_term = loss_term or LossTerm(self.objective, self.samples)
+        self.loss_term = loss_term or FullBatchLoss(self.objective, self.samples)
         self.network = training.state.network
-        ends = accumulate((W.size for W in self.network.weights), initial=0)
-        self.layers = [slice(*bounds) for bounds in pairwise(ends)]
+        bounds = accumulate((W.size for W in self.network.weights), initial=0)
+        self.layer_slices = [slice(*pair) for pair in pairwise(bounds)]
 
-    def reported(self, cost):
-        """Return a cost at the present parameters as it is reported."""
+    def display_loss(self, cost):
+        """Return the reported loss for a cost at the current parameters."""
         penalty = self.objective.penalty(len(self.samples))
-        return self.objective.reported(cost - penalty, penalty)
+        return self.objective.display_loss(cost - penalty, penalty)
 
     def __call__(self, params):
-        """Return C and its gradient, an array of float64, at these parameters."""
+        """Return the cost C and its float64 gradient at `params`."""
         self.network.params[...] = params
         n = len(self.samples)
         loss, total = self.loss_term(n)
-        self.gradient_norms = norms_of([total[layer] for layer in self.layers])
+        self.gradient_norms = norms([total[layer] for layer in self.layer_slices])
         n_weights = self.network.n_weights
         weights = self.network.params[:n_weights]
         scratch = np.empty_like(total[:n_weights])

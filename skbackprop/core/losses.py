@@ -1,8 +1,8 @@
-"""Losses: how wrong the outputs are, and which way they should move.
+"""Loss functions and their derivatives.
 
-Each class holds the loss of every sample and output beside its derivative
-dC/da. Sums over outputs, means over samples and sample weights are taken
-elsewhere, once for all of them.
+In each class, `value` computes the loss of each sample and output, and `gradient`
+computes its derivative dC/da. `Objective` applies sample weights, sums over outputs
+and averages over samples, in the same way for all losses.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import huber, xlogy
 
-from .activations import Exp, Identity, Increasing, Sigmoid, Softmax
+from .activations import CumulativeSoftplus, Exp, Identity, Sigmoid, Softmax
 
-#: The smallest normal numbers of either precision.
+#: Smallest positive normal number of each dtype.
 _TINY = {char: np.finfo(char).tiny for char in "fd"}
 
 
@@ -23,18 +23,33 @@ def _weighted_sum(losses, weight):
 
 
 class Loss:
-    """Base of every loss; derive from it to add your own.
+    """Base class for loss functions.
+
+    To add a loss, derive a class that defines `value` and `gradient`. Override the
+    class attributes and the other methods if their defaults do not apply. Pass an
+    instance as `loss`. Instead of a class, you can pass a function of `y` and `a` that
+    returns the loss and its derivative with respect to `a`.
+
+    Both methods process one mini-batch: each row is a sample and each column is an
+    output. They write their result in place and return None. Sample weights, sums and
+    means are applied elsewhere. The estimators copy the instance, so changes to the
+    original have no effect on a fitted network.
 
     Attributes
     ----------
     canonical : type or None, default=None
-        The output activation for which dC/dz is simply ``a - y``, so that the
-        slope of the activation cancels.
+        Output activation for which dC/dz equals ``a - y``, because the derivatives of
+        loss and activation cancel. With this activation, `gradient` is not called. A
+        subclass with a different gradient must set `canonical` to None.
     output_activation : str or None, default=None
-        Name of the output activation taken with ``output_activation="auto"``;
-        None for "identity" in a regressor and "logistic" in a classifier.
-    tasks : tuple of {"classification", "regression"}
-        The estimators that offer the loss by name.
+        Name of the activation that ``output_activation="auto"`` selects. If None,
+        regressors use "identity" and classifiers use "logistic".
+    tasks : tuple of {"classification", "regression"}, default=()
+        Estimators that accept the loss by name. Instances are not restricted.
+
+    See Also
+    --------
+    skbackprop.check_gradients : Compare back-propagated and numerical gradients.
 
     Examples
     --------
@@ -64,7 +79,9 @@ class Loss:
         return f"{type(self).__name__}({settings})"
 
     def accepts(self, activation):
-        """Say whether outputs of this activation can serve this loss.
+        """Return whether the loss supports an output activation.
+
+        The base class supports all activations.
 
         Parameters
         ----------
@@ -74,16 +91,24 @@ class Loss:
         Returns
         -------
         bool
+            True if the combination is supported.
         """
         return True
 
     def check_targets(self, y):
-        """Raise ValueError where the loss is not defined for these targets.
+        """Raise a ValueError if the loss is not defined for the targets.
+
+        The base class accepts all targets.
 
         Parameters
         ----------
         y : ndarray of shape (n_samples, n_outputs)
-            The targets.
+            Targets of all samples. Do not modify `y`.
+
+        Raises
+        ------
+        ValueError
+            If the loss is not defined for `y`.
         """
 
     def value(self, y, a, z, out):
@@ -92,48 +117,60 @@ class Loss:
         Parameters
         ----------
         y : ndarray of shape (n_rows, n_outputs), float32 or float64
-            The targets.
+            Targets. Do not modify `y`.
         a : ndarray of the same shape and dtype
-            The outputs of the network.
+            Outputs of the network. Do not modify `a`.
         z : ndarray of the same shape and dtype
-            Their weighted inputs.
+            Weighted inputs of the output layer. `z` may be overwritten only if all
+            supported output activations have ``needs_z=False``.
         out : ndarray of the same shape and dtype
-            Where the losses go.
+            Array that receives the losses.
         """
         raise NotImplementedError(f"{type(self).__name__} must define value")
 
     def total(self, y, a, z, scratch, weight):
-        """Return the weighted sum of all losses; override it where that is had faster.
+        """Return the weighted sum of the losses of all samples and outputs.
+
+        The base class sums the result of `value`. Override this method if the sum can
+        be computed faster.
 
         Parameters
         ----------
         y, a, z : ndarray of shape (n_rows, n_outputs), float32 or float64
-            As in `value`.
+            Targets, outputs and weighted inputs; see `value`.
         scratch : ndarray of the same shape and dtype
-            Overwritten.
+            Buffer for temporary values, with undefined initial content.
         weight : ndarray of shape (n_rows,) and the same dtype, or None
-            What each row counts; 1 where None.
+            Weight of each row. If None, all rows have weight 1. Do not modify `weight`.
 
         Returns
         -------
         float
+            Weighted sum of the losses.
         """
         self.value(y, a, z, scratch)
         return _weighted_sum(scratch, weight)
 
     def gradient(self, y, a, out):
-        """Write the derivative dC/da of each loss into `out`.
+        """Write the derivative of each loss with respect to `a` into `out`.
 
         Parameters
         ----------
-        y, a, out : ndarray of shape (n_rows, n_outputs), float32 or float64
-            As in `value`.
+        y : ndarray of shape (n_rows, n_outputs), float32 or float64
+            Targets. Do not modify `y`.
+        a : ndarray of the same shape and dtype
+            Outputs of the network. Do not modify `a`.
+        out : ndarray of the same shape and dtype
+            Array that receives the derivatives.
         """
         raise NotImplementedError(f"{type(self).__name__} must define gradient")
 
 
 class SquaredError(Loss):
-    """The quadratic cost ``(a - y)**2 / 2``; Nielsen (2015), chapter 1, equation 6."""
+    """Squared error, or quadratic cost: ``(a - y)**2 / 2``.
+
+    Nielsen (2015), chapter 1, equation 6.
+    """
 
     canonical = Identity
     tasks = ("classification", "regression")
@@ -155,7 +192,10 @@ class SquaredError(Loss):
 
 
 class LogLoss(Loss):
-    """``-y log(a)`` over exclusive classes, the outputs a softmax."""
+    """Log loss (cross-entropy) of softmax outputs: ``-y log(a)``.
+
+    The classes are mutually exclusive, and each sample has a target of 1 for its class.
+    """
 
     canonical = Softmax
     output_activation = "softmax"
@@ -180,28 +220,29 @@ class LogLoss(Loss):
         return -float(np.dot(y.ravel(order="F"), scratch.ravel(order="F")))
 
     def _log(self, a, out):
-        # A probability that underflowed to 0 counts as the smallest number.
+        # The smallest normal number replaces probabilities that underflowed to 0.
         np.maximum(a, _TINY[a.dtype.char], out=out)
         np.log(out, out=out)
 
 
 class BinaryLogLoss(Loss):
-    """``-y log(a) - (1 - y) log(1 - a)``, each output a sigmoid of its own.
+    """Binary log loss of sigmoid outputs: ``-y log(a) - (1 - y) log(1 - a)``.
 
-    It is computed from `z`, as ``log(1 + exp(z)) - y z``, which stays exact
-    where `a` has rounded to 0 or 1.
+    The loss is computed from `z` as ``log(1 + exp(z)) - y z``. This formula stays exact
+    if `a` is rounded to 0 or 1.
     """
 
     canonical = Sigmoid
     output_activation = "logistic"
 
     def accepts(self, activation):
-        # Not one derived from it: the loss is computed from z of this one.
+        # Subclasses of Sigmoid are rejected because the formula in `value` requires
+        # the logistic function.
         return type(activation) is Sigmoid
 
     def value(self, y, a, z, out):
-        # max(z, 0) - y z + log(1 + exp(-|z|)), with `z` as the second buffer:
-        # nothing reads it after the loss.
+        # This computes max(z, 0) - y z + log(1 + exp(-|z|)). `z` is used as a second
+        # buffer because it is not read after the loss.
         np.logaddexp(z, 0.0, out=out)
         z *= y
         out -= z
@@ -213,7 +254,11 @@ class BinaryLogLoss(Loss):
 
 
 class AbsoluteError(Loss):
-    """``|a - y|``, whose best constant is the median; its slope at 0 is taken as 0."""
+    """Absolute error: ``|a - y|``.
+
+    The best constant prediction is the median. The derivative at ``a = y`` is defined
+    as 0.
+    """
 
     tasks = ("regression",)
 
@@ -228,12 +273,16 @@ class AbsoluteError(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """``r**2 / 2`` for residuals within `delta`, linear beyond; Huber (1964).
+    """Huber loss; Huber (1964).
+
+    With the residual ``r = a - y``, the loss is ``r**2 / 2`` if ``|r| <= delta`` and
+    linear in ``|r|`` otherwise.
 
     Parameters
     ----------
     delta : float, default=1.0
-        Where the parabola goes over into the line, in units of y.
+        Absolute residual at which the loss changes from quadratic to linear, in units
+        of `y`.
     """
 
     delta: float = 1.0
@@ -250,13 +299,15 @@ class Huber(Loss):
 
 @dataclass(frozen=True)
 class Quantile(Loss):
-    """The pinball loss, whose best constant is a quantile; Koenker and Bassett (1978).
+    """Quantile (pinball) loss; Koenker and Bassett (1978).
+
+    The best constant prediction is a quantile of the targets.
 
     Parameters
     ----------
     quantile : float or tuple of float, default=0.5
-        Which quantile, between 0 and 1; 0.5 is half the absolute error. Or one for
-        each output.
+        Quantile to predict, between 0 and 1. With 0.5, the loss is half the absolute
+        error. A tuple contains one quantile for each output.
     """
 
     quantile: float | tuple = 0.5
@@ -264,46 +315,49 @@ class Quantile(Loss):
 
     @property
     def output_activation(self):
-        """Several quantiles must not cross."""
-        return None if self._is_single else "increasing"
+        """Default output activation; several quantiles must not cross."""
+        return None if self._is_scalar else "increasing"
 
     @property
-    def _is_single(self):
+    def _is_scalar(self):
         return isinstance(self.quantile, float)
 
     def accepts(self, activation):
-        return self._is_single or isinstance(activation, Increasing)
+        return self._is_scalar or isinstance(activation, CumulativeSoftplus)
 
     def value(self, y, a, z, out):
-        # (1 - q) r above the target, -q r below it: their maximum.
+        # The loss is (1 - q) r above the target and -q r below, the maximum of both.
         np.subtract(a, y, out=out)
-        for q, r in self._columns(out):
+        for q, r in self._quantile_columns(out):
             np.maximum((1.0 - q) * r, -q * r, out=r)
 
     def gradient(self, y, a, out):
         np.subtract(a, y, out=out)
         np.sign(out, out=out)
-        for q, sign in self._columns(out):
+        for q, sign in self._quantile_columns(out):
             np.clip(sign, -q, 1.0 - q, out=sign)
 
     def total(self, y, a, z, scratch, weight):
-        # max((1 - q) r, -q r) is |r| / 2 + (1/2 - q) r.
+        # max((1 - q) r, -q r) equals |r| / 2 + (1/2 - q) r.
         np.subtract(a, y, out=scratch)
-        tilt = 0.0
-        for q, r in self._columns(scratch):
-            tilt += (0.5 - q) * _weighted_sum(r, weight)
+        linear_term = 0.0
+        for q, r in self._quantile_columns(scratch):
+            linear_term += (0.5 - q) * _weighted_sum(r, weight)
         np.abs(scratch, out=scratch)
-        return 0.5 * _weighted_sum(scratch, weight) + tilt
+        return 0.5 * _weighted_sum(scratch, weight) + linear_term
 
-    def _columns(self, outputs):
-        """Pair quantiles with the outputs that are to become them."""
-        if self._is_single:
+    def _quantile_columns(self, outputs):
+        """Pair each quantile with the outputs that predict it."""
+        if self._is_scalar:
             return [(self.quantile, outputs)]
         return zip(self.quantile, outputs.T)
 
 
 class Poisson(Loss):
-    """Half the Poisson deviance, ``y log(y / a) - y + a``, of counts or rates."""
+    """Poisson loss for counts or rates: ``y log(y / a) - y + a``.
+
+    The loss is half the Poisson deviance.
+    """
 
     canonical = Exp
     output_activation = "exp"
@@ -315,8 +369,8 @@ class Poisson(Loss):
     def check_targets(self, y):
         if y.min() < 0:
             raise ValueError(
-                "loss='poisson' needs targets y >= 0, got a smallest value of "
-                f"{y.min():g}. Use loss='squared_error' for targets below zero."
+                "loss='poisson' requires non-negative y (y >= 0), got a minimum of "
+                f"{y.min():g}. Use loss='squared_error' for negative targets."
             )
 
     def value(self, y, a, z, out):
@@ -330,19 +384,20 @@ class Poisson(Loss):
         np.subtract(1.0, out, out=out)
 
     def _ratio(self, y, a, out):
-        # A mean that underflowed to 0 counts as the smallest number: 0/0 is 0.
+        # The smallest normal number replaces means that underflowed to 0, so that
+        # 0 / 0 becomes 0.
         np.maximum(a, _TINY[a.dtype.char], out=out)
         np.divide(y, out, out=out)
 
 
 class LossFromFunction(Loss):
-    """What a user's function of targets and outputs returns: value and gradient.
+    """Loss computed by a user-defined function.
 
     Parameters
     ----------
     function : callable
         ``function(y, a)`` returns the loss of each sample and output, and its
-        derivative by `a`, two arrays shaped as `y` and `a`.
+        derivative with respect to `a`: two arrays of the shape of `y` and `a`.
     """
 
     tasks = ("classification", "regression")
@@ -357,7 +412,7 @@ class LossFromFunction(Loss):
         out[...] = self.function(y, a)[1]
 
 
-#: Losses by name. `binary_log_loss` is what "log_loss" becomes on sigmoid outputs.
+#: Losses by name. With sigmoid outputs, "log_loss" selects "binary_log_loss".
 LOSSES = {
     "squared_error": SquaredError,
     "log_loss": LogLoss,
@@ -370,12 +425,12 @@ LOSSES = {
 
 
 def losses_for(task):
-    """Return the names of the losses that an estimator offers.
+    """Return the names of the losses that an estimator accepts.
 
     Parameters
     ----------
     task : {"classification", "regression"}
-        What the estimator does.
+        Task of the estimator.
 
     Returns
     -------

@@ -1,36 +1,36 @@
-"""The cost of a network on its samples, and its gradient.
+"""Cost function of a network and its gradient.
 
-With w_i the weight of sample i and w its mean over all of them::
+With the weight w_i of sample i and the mean weight w of all samples, the cost is::
 
     C = 1/(n w) sum_i w_i loss(y_i, a_i)
         + alpha/(2 n w) sum_l ||W[l]||^2 + l1_alpha/(n w) sum_l ||W[l]||_1
 
-where n counts the samples of the whole set, or of one mini-batch. A batch is
-divided by its number of rows, not by its own sum of weights, so that a batch
-of heavy samples weighs more than a batch of light ones.
+Here n is the number of samples in the training set or in one mini-batch. The sum over a
+batch is divided by the number of rows, not by the sum of their weights. Therefore a
+batch with large sample weights has more influence than a batch with small weights.
 """
 
 import numpy as np
 
 from .blas import asum, axpy, dot
-from .network import blocks_of
+from .layout import row_blocks
 
 
 class Objective:
-    """What is minimised: a loss on the outputs, and a penalty on the weights.
+    """Cost function C: a loss on the outputs and a penalty on the weights.
 
     Parameters
     ----------
     network : Network
-        Whose parameters are sought.
+        Network to train.
     loss : Loss
-        The loss of one output.
+        Loss of each sample and output.
     alpha : float
         Strength of the L2 penalty.
     mean_weight : float
-        Mean of the sample weights over the whole training set.
+        Mean sample weight of the training set.
     n_averaged : int, default=1
-        The loss term is divided by this where it is reported, and only there.
+        Divisor of the reported loss term. It has no effect on the gradient.
     l1_alpha : float, default=0.0
         Strength of the L1 penalty.
     """
@@ -41,9 +41,9 @@ class Objective:
         self.alpha, self.l1_alpha = alpha, l1_alpha
         self.mean_weight = mean_weight
         self.n_averaged = n_averaged
-        # The slope of the activation and the slope of the loss may cancel.
-        cancels = loss.canonical is type(network.activations[-1])
-        self._output_error = self._simple_error if cancels else self._error
+        # For a canonical pair, the derivatives of loss and activation cancel.
+        is_canonical = loss.canonical is type(network.activations[-1])
+        self._output_error = self._canonical_error if is_canonical else self._error
 
     def _error(self, work, a, z, delta):
         """Write delta = dC/da * f'(z), equation (BP1)."""
@@ -51,40 +51,43 @@ class Objective:
         f = self.network.activations[-1]
         f.backward(delta, a, z, work.scratch[-1])
 
-    def _simple_error(self, work, a, z, delta):
-        """Write delta = a - y, which (BP1) comes to for a canonical pair."""
+    def _canonical_error(self, work, a, z, delta):
+        """Write delta = a - y, equation (BP1) for a canonical pair."""
         np.subtract(a, work.y, out=delta)
 
     def workspace(self, samples, n_rows, activations=None):
-        """Make the buffers to evaluate batches of at most `n_rows` samples."""
+        """Allocate the buffers for batches of at most `n_rows` samples."""
         return samples.workspace(self.network, n_rows, activations)
 
     def _loss_sum(self, work, a):
         """Return the weighted sum of the losses of all rows and outputs."""
-        scratch = work.delta[-1]  # free until the error is written
+        scratch = work.delta[-1]  # unused until the error is written
         return self.loss.total(work.y, a, work.z[-1], scratch, work.weight)
 
-    def descend(self, work, n_rows):
-        """Evaluate the loss term of C for the batch in hand, and its gradient.
+    def loss_and_gradient(self, work, n_rows):
+        """Compute the loss term of C and its gradient for one batch.
 
         Parameters
         ----------
         work : Workspace
-            With the batch fetched; the gradient is written to its `grad`.
+            Workspace that contains the batch. The gradient is written to ``work.grad``.
         n_rows : int
-            The n of C.
+            Number of samples, the n in the definition of C.
 
         Returns
         -------
         float
-            The loss term of C.
+            Loss term of C.
         """
-        cost = self.propagate(work, n_rows)
-        self.network.input_gradient(work)
+        cost = self.hidden_gradients(work, n_rows)
+        self.network.first_layer_gradient(work)
         return cost
 
-    def propagate(self, work, n_rows):
-        """Do as `descend` does, but leave the gradient of the first weights."""
+    def hidden_gradients(self, work, n_rows):
+        """Compute the loss term of C and all gradients except ``work.dW[0]``.
+
+        See `loss_and_gradient` for the parameters and the return value.
+        """
         scale = 1.0 / (n_rows * self.mean_weight)
         a = self.network.forward(work.x, work)
         cost = scale * self._loss_sum(work, a)
@@ -99,46 +102,46 @@ class Objective:
         return cost
 
     def penalize(self, weights, grad, n_rows, scratch):
-        """Evaluate the penalty term of C, and add its gradient to `grad`.
+        """Compute the penalty term of C and add its gradient to `grad`.
 
         Parameters
         ----------
         weights : ndarray of shape (n,)
-            Some of the weights, or all.
+            All weights or a part of the weights.
         grad : ndarray of shape (n,)
-            Their gradient; added to.
+            Gradient of the loss term for these weights; modified in place.
         n_rows : int
-            The n of C.
+            Number of samples, the n in the definition of C.
         scratch : ndarray of shape (n,)
-            Overwritten where there is an L1 penalty.
+            Buffer, overwritten if there is an L1 penalty.
 
         Returns
         -------
         float
-            What these weights contribute to the penalty term of C.
+            Contribution of these weights to the penalty term of C.
         """
         if self.alpha:
             axpy(self.strength(n_rows), weights, grad)
         if self.l1_alpha:
             np.sign(weights, out=scratch)
             axpy(self.l1_alpha / (n_rows * self.mean_weight), scratch, grad)
-        return self._penalty_of(weights, n_rows)
+        return self._compute_penalty(weights, n_rows)
 
     @property
     def has_penalty(self):
-        """Whether there is a penalty term at all."""
+        """Whether C has a penalty term."""
         return bool(self.alpha or self.l1_alpha)
 
     def strength(self, n_rows):
-        """Return the factor of the weights in the gradient of C for `n_rows` rows."""
+        """Return the factor of the weights in the gradient of the L2 penalty."""
         return self.alpha / (n_rows * self.mean_weight)
 
     def penalty(self, n_rows):
         """Return the penalty term of C for `n_rows` rows."""
         W = self.network.params[: self.network.n_weights]
-        return self._penalty_of(W, n_rows)
+        return self._compute_penalty(W, n_rows)
 
-    def _penalty_of(self, W, n_rows):
+    def _compute_penalty(self, W, n_rows):
         penalty = 0.0
         if self.alpha:
             penalty += 0.5 * self.alpha * dot(W, W)
@@ -146,28 +149,28 @@ class Objective:
             penalty += self.l1_alpha * asum(W)
         return penalty / (n_rows * self.mean_weight)
 
-    def reported(self, loss_term, penalty_term):
-        """Return C as it is shown to the user and watched for improvement."""
+    def display_loss(self, loss_term, penalty_term):
+        """Return the cost that is reported and monitored for convergence."""
         return loss_term / self.n_averaged + penalty_term
 
     def mean_loss(self, samples, work):
-        """Evaluate the weighted mean loss of samples, without the penalty.
+        """Compute the weighted mean loss of samples, without the penalty.
 
         Parameters
         ----------
         samples : Samples
-            Divided by the sum of their own weights.
+            Samples to evaluate. The loss is divided by the sum of their own weights.
         work : Workspace
-            Of these samples.
+            Workspace for these samples.
 
         Returns
         -------
         float
-            The mean over samples, as it is reported.
+            Weighted mean loss, as reported.
         """
         total = 0.0
-        for rows in blocks_of(len(samples), work.n_rows):
-            block = work.leading(rows.stop - rows.start)
+        for rows in row_blocks(len(samples), work.n_rows):
+            block = work.head(rows.stop - rows.start)
             samples.slice(rows, block)
             total += self._loss_sum(block, self.network.forward(block.x, block))
-        return self.reported(total / (len(samples) * samples.mean_weight), 0.0)
+        return self.display_loss(total / (len(samples) * samples.mean_weight), 0.0)

@@ -1,9 +1,8 @@
-"""Optimisers: how far, and which way, a gradient moves the parameters.
+"""Optimizers: update rules for the parameters.
 
-An optimiser is a rule without memory. What it remembers between steps (a
-velocity, moments) stands in an array of `slots` rows, one for each quantity,
-that its caller keeps. Every step works in place on flat vectors, and spends the
-gradient: its content means nothing afterwards.
+Optimizers are stateless. The caller stores the optimizer state (velocity or moment
+estimates) in an array with `slots` rows, one for each quantity. Each step updates flat
+vectors in place and overwrites the gradient with temporary values.
 """
 
 import math
@@ -17,46 +16,47 @@ from .blas import axpy, scal
 
 @dataclass(frozen=True)
 class SGD:
-    """Stochastic gradient descent, plain, with momentum, or Nesterov's.
+    """Stochastic gradient descent with optional momentum.
 
-    ``v <- momentum v - rate g``, then ``w <- w + v``, or with Nesterov's
-    momentum ``w <- w + momentum v - rate g``; Sutskever et al. (ICML 2013),
-    equations 1 to 4.
+    Each step computes ``v <- momentum v - rate g`` and then ``w <- w + v``. Nesterov
+    momentum uses ``w <- w + momentum v - rate g`` instead. Sutskever et al. (ICML
+    2013), equations 1 to 4.
 
     Parameters
     ----------
     momentum : float, default=0.9
-        Share of the last step kept in the next, in [0, 1]; 0 is plain descent.
+        Momentum coefficient, in [0, 1]. Set to 0 for plain gradient descent.
     nesterovs_momentum : bool, default=True
-        Whether to look ahead along the velocity.
+        Whether to use Nesterov momentum. Only used if `momentum` is not 0.
     """
 
     momentum: float = 0.9
     nesterovs_momentum: bool = True
+    #: Whether the caller applies weight decay instead of an L2 penalty.
     decays_weights: ClassVar[bool] = False
 
     @property
     def slots(self):
-        """Rows of memory: the velocity."""
+        """Number of state rows: 1 for the velocity, or 0 without momentum."""
         return 1 if self.momentum else 0
 
     def step(self, params, grad, slots, scratch, rate, t):
-        """Move the parameters by one step.
+        """Update the parameters in place.
 
         Parameters
         ----------
         params : ndarray of shape (n_params,)
-            Changed in place.
+            Parameters to update.
         grad : ndarray of shape (n_params,)
-            Their gradient; overwritten.
-        slots : ndarray of shape (slots, n_params)
-            The memory; zeros before the first step.
+            Gradient of the cost; overwritten.
+        slots : sequence of ndarray of shape (n_params,)
+            Optimizer state, updated in place; zeros before the first step.
         scratch : ndarray of shape (n_params,)
-            Overwritten.
+            Buffer for temporary values.
         rate : float
-            The learning rate.
+            Learning rate.
         t : int
-            Number of this step, from 1.
+            Step number, starting at 1.
         """
         if not self.momentum:
             axpy(-rate, grad, params)
@@ -73,16 +73,16 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adaptive moments; Kingma and Ba (ICLR 2015), algorithm 1.
+    """Adam (adaptive moment estimation); Kingma and Ba (ICLR 2015), algorithm 1.
 
     Parameters
     ----------
     beta_1 : float, default=0.9
-        Decay of the mean of the gradients, in [0, 1).
+        Decay rate of the first moment (the mean of the gradients), in [0, 1).
     beta_2 : float, default=0.999
-        Decay of the mean of their squares, in [0, 1).
+        Decay rate of the second moment (the mean of the squared gradients), in [0, 1).
     epsilon : float, default=1e-8
-        Keeps the division from overflowing.
+        Term added to the denominator to prevent overflow.
     """
 
     beta_1: float = 0.9
@@ -92,9 +92,9 @@ class Adam:
     decays_weights: ClassVar[bool] = False
 
     def step(self, params, grad, slots, scratch, rate, t):
-        """Move the parameters by one step; see `SGD.step`."""
-        # The slots hold m / (1 - beta_1) and v / (1 - beta_2), which saves a
-        # pass over memory each; `rate` and `epsilon` make up for it.
+        """Update the parameters in place; see `SGD.step`."""
+        # The slots store m / (1 - beta_1) and v / (1 - beta_2), which saves one pass
+        # over memory for each. `rate` and `epsilon` are rescaled to compensate.
         m, v = slots
         root = math.sqrt(1.0 - self.beta_2)
         rate *= math.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
@@ -103,7 +103,8 @@ class Adam:
         np.multiply(grad, grad, out=grad)
         scal(self.beta_2, v)
         axpy(1.0, grad, v)
-        # From here on `grad` is scratch: a fifth vector would crowd the cache.
+        # `grad` serves as scratch memory below, because a fifth vector would occupy
+        # more of the CPU cache.
         np.sqrt(v, out=grad)
         grad += self.epsilon / root
         np.divide(m, grad, out=grad)
@@ -112,11 +113,11 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with the weights decayed apart from the gradient.
+    """Adam with decoupled weight decay.
 
-    ``w <- w - rate (alpha w + Adam's step)``; Loshchilov and Hutter (ICLR
-    2019), algorithm 2. Its caller does the decay, for it knows which
-    parameters are weights.
+    ``w <- w - rate (alpha w + s)``, with the search direction s of Adam; Loshchilov and
+    Hutter (ICLR 2019), algorithm 2. The caller applies the decay, because the optimizer
+    does not distinguish weights from biases.
     """
 
     decays_weights: ClassVar[bool] = True
@@ -124,17 +125,18 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class RMSProp:
-    """Gradients divided by the root of their mean square; Hinton (2012), lecture 6e.
+    """RMSProp; Hinton (2012), lecture 6e.
 
-    The mean square starts at zero and is not corrected for it, so that early
-    steps are longer than `rate`: by ``1 / sqrt(1 - beta_2)`` the first.
+    Gradients are divided by the root of their mean square. The mean square starts at
+    zero and has no bias correction, so that early steps are longer than `rate`. The
+    first step is longer by a factor of ``1 / sqrt(1 - beta_2)``.
 
     Parameters
     ----------
     beta_2 : float, default=0.999
-        Decay of the mean square, in [0, 1).
+        Decay rate of the mean square, in [0, 1).
     epsilon : float, default=1e-8
-        Keeps the division from overflowing.
+        Term added to the denominator to prevent overflow.
     """
 
     beta_2: float = 0.999
@@ -143,7 +145,7 @@ class RMSProp:
     decays_weights: ClassVar[bool] = False
 
     def step(self, params, grad, slots, scratch, rate, t):
-        """Move the parameters by one step; see `SGD.step`."""
+        """Update the parameters in place; see `SGD.step`."""
         (v,) = slots
         np.multiply(grad, grad, out=scratch)
         scal(self.beta_2, v)
@@ -154,7 +156,7 @@ class RMSProp:
         axpy(-rate, grad, params)
 
 
-#: Optimisers of mini-batches, by the names that estimators take.
+#: Mini-batch optimizers by the names that the estimators accept.
 OPTIMIZERS = {
     "sgd": SGD,
     "adam": Adam,

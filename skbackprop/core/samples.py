@@ -1,156 +1,132 @@
-"""Training samples, and how the rows of a mini-batch are fetched from them."""
+"""Training samples, and how the rows of a mini-batch are gathered from them."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+import copy
 
 import numpy as np
 from scipy.sparse import issparse
 
-from .inputs import ready
-from .network import Workspace, blocks_of
+from .inputs import transform_batch
+from .layout import row_blocks
+from .workspace import Workspace
 
 
-def _aligned(array):
-    """Return an array, or None, as it is if its numbers lie where NumPy wants them.
-
-    Those that came in a message, or lie in the middle of a file, may not. It would copy
-    all of them whenever it fetches some: once and for all is better.
-    """
-    return array if array is None else np.require(array, requirements=["ALIGNED"])
-
-
-@dataclass
 class Samples:
-    """Inputs, targets and weights to learn from; never written to.
+    """Inputs, targets and sample weights; the arrays are never written to.
 
     Parameters
     ----------
     X : {ndarray, sparse array} of shape (n_samples, n_inputs)
-        Inputs, dense in C order or sparse by rows (CSR).
+        Inputs: a C-contiguous array, or a sparse array in CSR format.
     targets : ndarray of shape (n_samples, n_outputs) or (n_codes, n_outputs)
-        The desired outputs of each sample, or of each code.
+        Target values of each sample, or of each code.
     codes : ndarray of int of shape (n_samples,), default=None
-        The target of sample i is ``targets[codes[i]]``: a classifier keeps a
-        whole number a sample instead of a one-hot row.
+        The targets of sample i are ``targets[codes[i]]``. A classifier stores one
+        integer per sample instead of a one-hot row.
     weight : ndarray of shape (n_samples,), default=None
         Sample weights.
     rows : ndarray of int of shape (n_rows,), default=None
-        Learn from these samples alone, in this order; from all where None.
+        Restricts the samples to these rows of `X`, in this order. None uses all rows.
     """
 
-    X: Any
-    targets: np.ndarray
-    codes: np.ndarray | None = None
-    weight: np.ndarray | None = None
-    rows: np.ndarray | None = None
-
-    def __post_init__(self):
-        self.is_sparse = issparse(self.X)
-        if not self.is_sparse:
-            self.X = _aligned(self.X)
-        self.codes, self.weight = _aligned(self.codes), _aligned(self.weight)
-        # The few columns of a batch are fetched faster than its many rows.
-        self.targets = np.asfortranarray(_aligned(self.targets))
+    def __init__(self, X, targets, codes=None, weight=None, rows=None):
+        self.is_sparse = issparse(X)
+        # NumPy copies an unaligned array, such as one that arrived in a message or is
+        # part of a memory-mapped file, each time it gathers rows. One copy is cheaper.
+        self.X = X if self.is_sparse else np.require(X, requirements="A")
+        # Column order: gathering the few columns is faster than the many rows.
+        self.targets = np.asfortranarray(np.require(targets, requirements="A"))
+        self.codes = None if codes is None else np.require(codes, requirements="A")
+        self.weight = None if weight is None else np.require(weight, requirements="A")
+        self.rows = rows
+        self.n_inputs = X.shape[1]
 
     def __len__(self):
         return self.X.shape[0] if self.rows is None else len(self.rows)
 
     @property
-    def n_inputs(self):
-        """Inputs of the network."""
-        return self.X.shape[1]
-
-    def measured(self, function, *args):
-        """Return what a function finds of these samples.
-
-        Samples may also lie elsewhere, in parts: what is asked for all of them, or done
-        to all of them, goes there as a function, and what is found is added up.
-
-        Parameters
-        ----------
-        function : callable
-            ``function(samples, *args)`` returns what can be added up over parts.
-        *args : object
-            Passed on.
-
-        Returns
-        -------
-        object
-        """
-        return function(self, *args)
-
-    def changed(self, function, *args):
-        """Return the samples that a function makes of these; see `measured`."""
-        return function(self, *args)
-
-    @property
     def mean_weight(self):
-        """Mean of the sample weights, 1 where there are none."""
+        """Mean of the sample weights, 1.0 without weights."""
         if self.weight is None:
             return 1.0
-        return float(self.picked(self.weight).mean(dtype=np.float64))
+        return float(self.take(self.weight).mean(dtype=np.float64))
 
     def subset(self, rows):
-        """Return the samples with these row numbers, without copying them."""
-        return replace(self, rows=rows)
+        """Return the samples with these row numbers, without a copy."""
+        replaced = copy.copy(self)
+        replaced.rows = rows
+        return replaced
+
+    def with_weight(self, weight):
+        """Return the same samples with other sample weights."""
+        replaced = copy.copy(self)
+        replaced.weight = weight
+        return replaced
+
+    def with_targets(self, targets):
+        """Return the same samples with other target values."""
+        replaced = copy.copy(self)
+        replaced.targets = np.asfortranarray(targets)
+        return replaced
 
     def raw_blocks(self, n_rows):
-        """Yield inputs as they come, and weights, at most `n_rows` rows at a time.
+        """Iterate over untransformed inputs and sample weights in blocks of rows.
 
         Parameters
         ----------
         n_rows : int
-            Rows of a block.
+            Maximum number of rows per block.
 
         Yields
         ------
         X : {ndarray, sparse array} of shape (n_block, n_inputs)
-            Rows of `X`, a view where they are consecutive.
+            Rows of `X`; a view if the rows are consecutive.
         weight : ndarray of shape (n_block,) or None
-            Their weights.
+            Sample weights of these rows.
         """
-        for block in blocks_of(len(self), n_rows):
-            rows = block if self.rows is None else self.rows[block]
-            yield self.X[rows], None if self.weight is None else self.weight[rows]
+        blocks = row_blocks(len(self), n_rows)
+        if self.rows is not None:
+            blocks = (self.rows[block] for block in blocks)
+        X, weight = self.X, self.weight
+        return ((X[rows], None if weight is None else weight[rows]) for rows in blocks)
 
-    def picked(self, array):
+    def take(self, array):
         """Return the rows of an array, or of None, that belong to these samples."""
         return array if array is None or self.rows is None else array[self.rows]
 
-    def copied(self):
-        """Return a copy of these samples alone, where they are a subset."""
+    def materialize(self):
+        """Return these samples with arrays of their own if they are a subset."""
         if self.rows is None:
             return self
-        return Samples(
+        return type(self)(
             self.X[self.rows],
-            self.targets if self.codes is not None else self.picked(self.targets),
-            self.picked(self.codes),
-            self.picked(self.weight),
+            self.targets if self.codes is not None else self.take(self.targets),
+            self.take(self.codes),
+            self.take(self.weight),
         )
 
     def workspace(self, network, n_rows, activations=None):
-        """Make the buffers for batches of at most `n_rows`; see `Workspace`."""
+        """Allocate the buffers for batches of at most `n_rows`; see `Workspace`."""
         return Workspace(network, n_rows, self.is_sparse, self.X.dtype, activations)
 
-    def located(self, order):
-        """Return the numbers that these samples have in `X`, in this order."""
+    def to_row_indices(self, order):
+        """Map positions among these samples to row numbers of `X`."""
         return order if self.rows is None else self.rows.take(order)
 
     def gather(self, rows, work):
-        """Fetch samples into the workspace.
+        """Copy samples into the workspace.
 
         Parameters
         ----------
         rows : ndarray of int of shape (n_rows,)
-            Their numbers in `X`, see `located`.
+            Row numbers of `X`; see `to_row_indices`.
         work : Workspace
             Its `x`, `y` and `weight` are set.
         """
-        raw, x, y, weight, codes = work.fetched
+        raw, x, y, weight, codes = work.buffers
         if self.is_sparse:
-            work.x = ready(self.X[rows], x, work.inputs)
+            work.x = transform_batch(self.X[rows], x, work.inputs)
         else:
-            # mode="clip" spares NumPy a buffer that mode="raise" needs.
+            # mode="clip" avoids the extra buffer of mode="raise".
             self.X.take(rows, axis=0, out=raw, mode="clip")
             work.x = work.inputs.dense(raw, x)
         if self.weight is not None:
@@ -161,20 +137,20 @@ class Samples:
         work.y = y
 
     def slice(self, rows, work):
-        """Fetch consecutive samples, without copying the inputs where that can be.
+        """Read consecutive samples into the workspace, as views if possible.
 
         Parameters
         ----------
         rows : slice
-            Which samples.
+            Positions of the samples.
         work : Workspace
             Its `x`, `y` and `weight` are set.
         """
         if self.rows is not None:
             self.gather(self.rows[rows], work)
             return
-        _, x, y, _, _ = work.fetched
-        work.x = ready(self.X[rows], x, work.inputs)
+        _, x, y, _, _ = work.buffers
+        work.x = transform_batch(self.X[rows], x, work.inputs)
         if self.codes is not None:
             self.targets.T.take(self.codes[rows], axis=1, out=y.T, mode="clip")
             work.y = y

@@ -1,7 +1,7 @@
-"""Learning-rate schedules: how large a step is as training goes on.
+"""Learning-rate schedules.
 
-A schedule is a rule without memory: the rate of each step of an epoch follows
-from where training stands as the epoch begins.
+Schedules are stateless. They compute the learning rate of each step of an epoch from
+the `ScheduleState` at the start of the epoch.
 """
 
 import math
@@ -12,23 +12,23 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 
-class Course(NamedTuple):
-    """Where training stands as an epoch begins.
+class ScheduleState(NamedTuple):
+    """Progress of training at the start of an epoch.
 
     Parameters
     ----------
     epoch : int
-        Epochs so far, of this fit and the partial fits since.
+        Number of completed epochs, in this fit and in later calls to `partial_fit`.
     step : int
-        Steps so far, counted as the epochs are.
+        Number of completed steps, in this fit and in later calls to `partial_fit`.
     n_steps : int
-        Steps of the coming epoch.
+        Number of steps in the coming epoch.
     n_seen : int
-        Samples seen so far, counted anew in every epoch.
+        Number of processed samples. Each epoch counts all samples again.
     n_plateaus : int
-        How often so far the loss or score stopped improving.
+        Number of times that the loss or score stopped improving.
     max_iter : int
-        Epochs that are planned.
+        Number of planned epochs.
     """
 
     epoch: int
@@ -40,9 +40,9 @@ class Course(NamedTuple):
 
     @property
     def progress(self):
-        """The share of the planned epochs behind each coming step, in [0, 1).
+        """Completed fraction of the planned epochs before each step, in [0, 1).
 
-        Partial fits beyond the plan begin it once more.
+        The fraction restarts at 0 if training continues beyond the planned epochs.
         """
         epochs = self.epoch % self.max_iter + np.arange(self.n_steps) / self.n_steps
         return epochs / self.max_iter
@@ -50,178 +50,189 @@ class Course(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """Base of every schedule.
+    """Base class for learning-rate schedules.
 
     Parameters
     ----------
     learning_rate_init : float
-        The rate that all others are measured by.
+        Initial learning rate, which scales all other rates.
     """
 
     learning_rate_init: float
-    #: Whether the plan is for `max_iter` epochs, all of which are to be gone through.
-    is_planned: ClassVar[bool] = False
+    #: Whether the schedule is planned for `max_iter` epochs and does not stop at
+    #: plateaus.
+    has_fixed_length: ClassVar[bool] = False
 
-    def rates(self, course):
+    def rates(self, state):
         """Return the learning rates of the coming epoch.
 
         Parameters
         ----------
-        course : Course
-            Where training stands.
+        state : ScheduleState
+            Progress of training.
 
         Returns
         -------
         float or ndarray of shape (n_steps,)
-            One for all steps, or one for each.
+            Learning rate of all steps, or of each step.
         """
         raise NotImplementedError
 
-    def ends(self, n_plateaus):
-        """Say whether the last plateau ends the training.
+    def should_stop(self, n_plateaus):
+        """Return whether training should stop at the latest plateau.
 
         Parameters
         ----------
         n_plateaus : int
-            Plateaus met so far, at least 1.
+            Number of plateaus so far, including the latest; 1 or more.
 
         Returns
         -------
         bool
+            True if training should stop.
         """
         return True
 
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The initial rate throughout."""
+    """Constant learning rate: ``rate = learning_rate_init``."""
 
-    def rates(self, course):
+    def rates(self, state):
         return self.learning_rate_init
 
 
 @dataclass(frozen=True)
 class InvScaling(Schedule):
-    """``rate = learning_rate_init / (n_seen + 1)**power_t``.
+    """Inverse scaling: ``rate = learning_rate_init / (n_seen + 1)**power_t``.
 
     Parameters
     ----------
     learning_rate_init : float
-        The rate of the first epoch.
+        Learning rate of the first epoch.
     power_t : float
-        How fast the rate falls; 0 keeps it constant.
+        Exponent of the decay. With 0, the rate is constant.
     """
 
     power_t: float
 
-    def rates(self, course):
-        return self.learning_rate_init / (course.n_seen + 1) ** self.power_t
+    def rates(self, state):
+        return self.learning_rate_init / (state.n_seen + 1) ** self.power_t
 
 
 @dataclass(frozen=True)
 class Adaptive(Schedule):
-    """The initial rate, divided by 5 at every plateau until it is at most 1e-6.
+    """Initial rate, divided by 5 at each plateau until the rate is at most 1e-6.
 
-    What counts as a plateau is measured against the best loss ever met, so
-    one lucky low loss early can bring the rate down too soon; scikit-learn
-    does the same, and the numbers here follow it.
+    A plateau is measured against the best loss so far. Therefore a single low loss
+    early in training can reduce the rate too soon. scikit-learn has the same behavior,
+    and the results agree with scikit-learn.
     """
 
-    smallest: ClassVar[float] = 1e-6
+    #: Training stops at a plateau if the rate is not larger than this value.
+    min_rate: ClassVar[float] = 1e-6
 
-    def rates(self, course):
-        return self._after(course.n_plateaus)
+    def rates(self, state):
+        return self._rate_after(state.n_plateaus)
 
-    def _after(self, n_plateaus):
+    def _rate_after(self, n_plateaus):
         rate = self.learning_rate_init
         for _ in range(n_plateaus):
-            if rate <= self.smallest:
+            if rate <= self.min_rate:
                 break
             rate /= 5.0
         return rate
 
-    def ends(self, n_plateaus):
-        return self._after(n_plateaus - 1) <= self.smallest
+    def should_stop(self, n_plateaus):
+        return self._rate_after(n_plateaus - 1) <= self.min_rate
 
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """``rate = learning_rate_init decay_rate**epoch``, a little less every step.
+    """Exponential decay: ``rate = learning_rate_init * decay_rate**epoch``.
+
+    The rate decreases at each step, because `epoch` includes the completed fraction of
+    the current epoch.
 
     Parameters
     ----------
     learning_rate_init : float
-        The rate of the first step.
+        Learning rate of the first step.
     decay_rate : float
-        What an epoch leaves of the rate, in (0, 1].
+        Decay factor per epoch, in (0, 1].
     """
 
     decay_rate: float
 
-    def rates(self, course):
-        epochs = course.epoch + np.arange(course.n_steps) / course.n_steps
+    def rates(self, state):
+        epochs = state.epoch + np.arange(state.n_steps) / state.n_steps
         return self.learning_rate_init * self.decay_rate**epochs
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Half a cosine from the initial rate down to zero, over `max_iter` epochs.
+    """Cosine annealing from the initial rate to zero over `max_iter` epochs.
 
-    Loshchilov and Hutter, "SGDR" (ICLR 2017), equation 5, with a restart where
-    training goes on beyond `max_iter`.
+    Loshchilov and Hutter, "SGDR" (ICLR 2017), equation 5. The schedule restarts if
+    training continues beyond `max_iter` epochs.
     """
 
-    is_planned: ClassVar[bool] = True
+    has_fixed_length: ClassVar[bool] = True
 
-    def rates(self, course):
-        return self.learning_rate_init * _half_cosine(course.progress)
+    def rates(self, state):
+        return self.learning_rate_init * _half_cosine(state.progress)
 
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """From 1/25 of the initial rate up to it, then down to nearly zero.
+    """One-cycle schedule; Smith and Topin, "Super-convergence" (2018).
 
-    Smith and Topin, "Super-convergence" (2018): the rate rises over the first
-    30 % of `max_iter` epochs, here along half a cosine, and falls along
-    another over the rest.
+    During the first 30 % of `max_iter` epochs, the rate rises from 1/25 of
+    `learning_rate_init` to `learning_rate_init`. Then it falls to nearly zero. Both
+    phases follow half a cosine.
     """
 
-    is_planned: ClassVar[bool] = True
-    rise: ClassVar[float] = 0.3
-    first: ClassVar[float] = 1 / 25
-    last: ClassVar[float] = 1e-4 / 25
+    has_fixed_length: ClassVar[bool] = True
+    warmup_fraction: ClassVar[float] = 0.3
+    initial_factor: ClassVar[float] = 1 / 25
+    final_factor: ClassVar[float] = 1e-4 / 25
 
-    def rates(self, course):
-        progress = course.progress
-        up = 1.0 - (1.0 - self.first) * _half_cosine(progress / self.rise)
-        down = (progress - self.rise) / (1.0 - self.rise)
-        down = self.last + (1.0 - self.last) * _half_cosine(down)
-        return self.learning_rate_init * np.where(progress < self.rise, up, down)
+    def rates(self, state):
+        progress = state.progress
+        up = 1.0 - (1.0 - self.initial_factor) * _half_cosine(
+            progress / self.warmup_fraction
+        )
+        down = (progress - self.warmup_fraction) / (1.0 - self.warmup_fraction)
+        down = self.final_factor + (1.0 - self.final_factor) * _half_cosine(down)
+        return self.learning_rate_init * np.where(
+            progress < self.warmup_fraction, up, down
+        )
 
 
-def _half_cosine(share):
-    """Return 1 at a share of 0, and 0 at a share of 1."""
-    return 0.5 * (1.0 + np.cos(math.pi * share))
+def _half_cosine(fraction):
+    """Return half a cosine wave from 1 at a fraction of 0 to 0 at a fraction of 1."""
+    return 0.5 * (1.0 + np.cos(math.pi * fraction))
 
 
 @dataclass(frozen=True)
 class FromFunction(Schedule):
-    """The rates that a user's function of the epoch and the step returns.
+    """Learning rates computed by a user-defined function.
 
     Parameters
     ----------
     learning_rate_init : float
         Not used.
     function : callable
-        ``function(epoch, step)`` with the epochs and the steps of this fit so
-        far, both from 0, returns the rate of the coming step.
+        ``function(epoch, step)`` returns the learning rate of the coming step. The
+        arguments are the number of completed epochs and steps of this fit, both
+        starting at 0.
     """
 
     function: Callable
 
-    def rates(self, course):
-        steps = range(course.step, course.step + course.n_steps)
-        rates = [self._rate(course.epoch, step) for step in steps]
+    def rates(self, state):
+        steps = range(state.step, state.step + state.n_steps)
+        rates = [self._rate(state.epoch, step) for step in steps]
         return np.array(rates)
 
     def _rate(self, epoch, step):
@@ -229,49 +240,51 @@ class FromFunction(Schedule):
             rate = float(self.function(epoch, step))
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"learning_rate={self.function!r} must be a name, or a function "
-                f"learning_rate(epoch, step) that returns a number: {error}."
+                f"learning_rate={self.function!r} must be the name of a schedule or a "
+                "function learning_rate(epoch, step) that returns a number. The call "
+                f"with epoch={epoch} and step={step} failed: {error}."
             ) from error
         if not 0.0 <= rate < math.inf:
             raise ValueError(
-                f"learning_rate(epoch={epoch}, step={step}) returned {rate}; allowed "
-                "are finite rates of zero or more."
+                f"learning_rate(epoch={epoch}, step={step}) returned {rate}. Learning "
+                "rates must be finite and zero or more."
             )
         return rate
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Any schedule, with rates that rise in a line to its own in the first steps.
+    """Schedule with linear warmup during the first steps.
 
     Parameters
     ----------
     schedule : Schedule
-        What comes afterwards.
+        Schedule whose rates are reduced during the warmup.
     warmup_steps : int
-        The first step whose rate is not lowered any more.
+        Number of warmup steps. Step ``t <= warmup_steps``, counted from 1, uses
+        ``t / warmup_steps`` of the scheduled rate.
     """
 
     schedule: Schedule
     warmup_steps: int
 
     @property
-    def is_planned(self):
-        """Whether the schedule is planned for `max_iter` epochs."""
-        return self.schedule.is_planned
+    def has_fixed_length(self):
+        """Whether the wrapped schedule is planned for `max_iter` epochs."""
+        return self.schedule.has_fixed_length
 
-    def rates(self, course):
+    def rates(self, state):
         """Return the learning rates of the coming epoch; see `Schedule.rates`."""
-        steps = course.step + 1 + np.arange(course.n_steps)
-        share = np.minimum(steps / self.warmup_steps, 1.0)
-        return self.schedule.rates(course) * share
+        steps = state.step + 1 + np.arange(state.n_steps)
+        factor = np.minimum(steps / self.warmup_steps, 1.0)
+        return self.schedule.rates(state) * factor
 
-    def ends(self, n_plateaus):
-        """Say whether the last plateau ends the training; see `Schedule.ends`."""
-        return self.schedule.ends(n_plateaus)
+    def should_stop(self, n_plateaus):
+        """Return whether training should stop; see `Schedule.should_stop`."""
+        return self.schedule.should_stop(n_plateaus)
 
 
-#: Schedules by the names that estimators take.
+#: Schedules by the names that the estimators accept.
 SCHEDULES = {
     "constant": Constant,
     "invscaling": InvScaling,

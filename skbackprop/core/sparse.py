@@ -1,49 +1,54 @@
-"""Sparse inputs: a batch of them touches few rows of the first layer's weights."""
+"""Products and parameter updates for sparse inputs.
+
+A sparse batch has nonzero values in few columns. Only the corresponding rows of the
+first-layer weights have a nonzero gradient.
+"""
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from .blas import dot, norm, scal
 
-#: A smaller scale is multiplied out, so that dividing by it stays exact enough.
-SMALLEST_SCALE = 1e-3
+#: Minimum scale. Smaller scales are multiplied into V, so that division by the scale
+#: stays accurate.
+MIN_SCALE = 1e-3
 
 
 def sparse_dot(x, W, out):
-    """``np.dot(x, W, out=out)`` where `x` is a SciPy sparse array."""
+    """Compute ``np.dot(x, W, out=out)`` for a SciPy sparse array `x`."""
     out[...] = x @ W
 
 
-def touched_rows(x, delta):
-    """Compute the rows of ``x.T @ delta`` that are not zero.
+def nonzero_gradient_rows(x, delta):
+    """Compute the nonzero rows of ``x.T @ delta``.
 
     Parameters
     ----------
     x : sparse array of shape (n_rows, n_inputs)
-        A batch, by rows (CSR).
+        Batch of inputs in CSR format.
     delta : ndarray of shape (n_rows, n_units)
-        The errors of the first layer.
+        Errors of the first layer.
 
     Returns
     -------
-    touched : ndarray of int of shape (n_touched,)
-        Which inputs the batch has at all, in increasing order.
-    rows : ndarray of shape (n_touched, n_units)
-        Their rows of the product.
+    columns : ndarray of int of shape (n_columns,)
+        Columns of `x` with stored values, in increasing order.
+    rows : ndarray of shape (n_columns, n_units)
+        Corresponding rows of the product.
     """
-    touched, columns = np.unique(x.indices, return_inverse=True)
-    compact = csr_array((x.data, columns, x.indptr), (x.shape[0], touched.size))
-    return touched, compact.T @ delta
+    columns, indices = np.unique(x.indices, return_inverse=True)
+    compact = csr_array((x.data, indices, x.indptr), (x.shape[0], columns.size))
+    return columns, compact.T @ delta
 
 
 def sparse_gradient(x, delta, out):
-    """``np.dot(x.T, delta, out=out)`` where `x` is a SciPy sparse array."""
+    """Compute ``np.dot(x.T, delta, out=out)`` for a SciPy sparse array `x`."""
     if x.shape[1] < x.nnz:
         out[...] = x.T @ delta
         return
-    touched, rows = touched_rows(x, delta)
+    columns, rows = nonzero_gradient_rows(x, delta)
     out.fill(0.0)
-    out[touched] = rows
+    out[columns] = rows
 
 
 def _sum_of_squares(matrix):
@@ -51,71 +56,72 @@ def _sum_of_squares(matrix):
     return dot(flat, flat) if flat.size else 0.0
 
 
-class TouchedRows:
-    """Plain gradient descent on the first weights, at the cost of the touched rows.
+class LazySparseSGD:
+    """Plain SGD on the first-layer weights, with lazy L2 shrinkage.
 
-    An L2 penalty shrinks all of W in every step. So W is kept as ``scale V``:
-    shrinking is one multiplication, and only the touched rows of V move.
-    Bottou (2012), "Stochastic gradient descent tricks", section 5.1.
+    An L2 penalty shrinks all weights in each step. Therefore W is stored as
+    ``scale * V``: the shrinkage multiplies `scale`, and a step updates only the rows of
+    V whose inputs are nonzero in the batch. Bottou (2012), "Stochastic gradient descent
+    tricks", section 5.1.
 
     Parameters
     ----------
     W : ndarray of shape (n_inputs, n_units)
-        The weights, in C order. Their memory holds V until `settle`.
+        Weights in C order. Their memory stores V until `materialize` is called.
 
     Attributes
     ----------
     scale : float
-        What V is to be multiplied with.
-    squares : float
+        Factor of V, with ``W = scale * V``.
+    sum_of_squares : float
         Sum of the squares of V.
-    notes_gradient : bool
-        Whether the norm of the gradient of the steps to come is wanted.
+    records_gradient_norm : bool
+        Whether `step` computes `gradient_norm`.
     gradient_norm : float
-        That norm, without the penalty.
+        Norm of the gradient in the last recorded step, without the penalty.
     """
 
     def __init__(self, W):
         self.V = W
-        self.notes_gradient = False
-        self.settle(1.0)
+        self.records_gradient_norm = False
+        self.materialize(1.0)
 
-    def settle(self, scale):
-        """Multiply V by this scale, and hold W itself."""
+    def materialize(self, scale):
+        """Multiply V by `scale`, so that the array stores W itself."""
         if scale != 1.0:
             scal(scale, self.V.reshape(-1))
         self.scale = 1.0
-        self.squares = _sum_of_squares(self.V)
+        self.sum_of_squares = _sum_of_squares(self.V)
 
     @property
     def squared_norm(self):
         """Sum of the squares of W."""
-        return self.scale**2 * self.squares
+        return self.scale**2 * self.sum_of_squares
 
     def step(self, x, delta, rate, shrinkage):
-        """``W <- shrinkage W - rate x.T @ delta``.
+        """Update the weights: ``W <- shrinkage W - rate x.T @ delta``.
 
         Parameters
         ----------
         x : sparse array of shape (n_rows, n_inputs)
-            A batch, multiplied with `scale` as it is at the moment.
+            Batch of inputs in CSR format, multiplied by the current `scale`.
         delta : ndarray of shape (n_rows, n_units)
-            The errors of the first layer.
+            Errors of the first layer.
         rate : float
-            The learning rate.
+            Learning rate.
         shrinkage : float
-            What the penalty leaves of the weights.
+            Factor by which the L2 penalty shrinks the weights.
         """
-        touched, rows = touched_rows(x, delta)
-        if self.notes_gradient:
+        columns, rows = nonzero_gradient_rows(x, delta)
+        if self.records_gradient_norm:
             flat = rows.reshape(-1)
             self.gradient_norm = norm(flat) / self.scale if flat.size else 0.0
         rows *= rate / self.scale
         self.scale *= shrinkage
-        if self.scale < SMALLEST_SCALE:
-            self.settle(self.scale)
-        moved = self.V[touched]
-        self.squares -= _sum_of_squares(moved)
-        moved -= rows / self.scale
-        self.squares += _sum_of_squares(moved)
-        self.V[touched] = moved
+        if self.scale < MIN_SCALE:
+            self.materialize(self.scale)
+        updated_rows = self.V[columns]
+        self.sum_of_squares -= _sum_of_squares(updated_rows)
+        updated_rows -= rows / self.scale
+        self.sum_of_squares += _sum_of_squares(updated_rows)
+        self.V[columns] = updated_rows

@@ -1,4 +1,4 @@
-"""Callbacks: what they are told of a fit, epoch by epoch, and what they may do."""
+"""Tests of callbacks: tasks, data, fitted estimators, stopping and logging."""
 
 import copy
 import csv
@@ -41,46 +41,47 @@ pytest.importorskip("sklearn.callback")
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.callback._callback_context import CallbackContext, get_context_path
 
-from skbackprop import AfterEpoch, BackpropClassifier, HistoryLogger
+from skbackprop import BackpropClassifier, EpochEndCallback, HistoryLogger
+from skbackprop._estimators.fitting import prepare_training
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.training import Observer, mini_batches
 
 SPARSE = csr_matrix(np.where(X > 0.3, X, 0.0))
 SOLVERS = ["lbfgs", *OPTIMIZERS]
 solvers = pytest.mark.parametrize("solver", SOLVERS)
-EITHER = pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+LBFGS_OR_ADAM = pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 SETUP, BEGIN, END = "setup", "on_fit_task_begin", "on_fit_task_end"
 TEARDOWN = "teardown"
 FIT = ("fit", 0)
 
 
 class Callback:
-    """Logs what it is told, and calls an action that may say something itself."""
+    """Callback that logs all hook calls and runs an optional action in each hook."""
 
     def __init__(self, action=None):
         self.log, self.action = [], action
 
     def setup(self, estimator, context):
-        return self.told(SETUP, estimator, context)
+        return self.record(SETUP, estimator, context)
 
     def teardown(self, estimator, context):
-        return self.told(TEARDOWN, estimator, context)
+        return self.record(TEARDOWN, estimator, context)
 
     def on_fit_task_begin(self, estimator, context):
-        return self.told(BEGIN, estimator, context)
+        return self.record(BEGIN, estimator, context)
 
     def on_fit_task_end(self, estimator, context):
-        return self.told(END, estimator, context)
+        return self.record(END, estimator, context)
 
-    def told(self, hook, estimator, context):
+    def record(self, hook, estimator, context):
         self.log.append((hook, context.task_name, context.task_id))
         if self.action is not None:
             return self.action(hook, estimator, context)
         return None
 
 
-def log_of(n_epochs):
-    """Return what a callback is to be told of a fit of so many epochs."""
+def expected_log(n_epochs):
+    """Return the hook calls that a fit with `n_epochs` epochs must produce."""
     log = [(SETUP, *FIT), (BEGIN, *FIT)]
     for i in range(n_epochs):
         log += [(BEGIN, "epoch", i), (END, "epoch", i)]
@@ -88,7 +89,7 @@ def log_of(n_epochs):
 
 
 class Snapshots:
-    """Keeps the estimators that it is given, and what they predict at once."""
+    """Callback that stores each fitted estimator and its current predictions."""
 
     def __init__(self, X):
         self.X, self.fitted, self.outputs = X, [], []
@@ -104,14 +105,14 @@ class Snapshots:
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator):
         self.fitted.append(fitted_estimator)
-        self.outputs.append(outputs_of(fitted_estimator, self.X))
+        self.outputs.append(predict_outputs(fitted_estimator, self.X))
 
 
 class Data:
-    """Keeps the data that it is given."""
+    """Callback that stores the data passed to the hooks."""
 
     def __init__(self):
-        self.seen = []
+        self.calls = []
 
     def setup(self, estimator, context):
         pass
@@ -120,49 +121,49 @@ class Data:
         pass
 
     def on_fit_task_begin(self, estimator, context, *, X, y, metadata):
-        self.seen.append((BEGIN, context.task_name, X, y, metadata))
+        self.calls.append((BEGIN, context.task_name, X, y, metadata))
 
     def on_fit_task_end(self, estimator, context, *, X, y, metadata):
-        self.seen.append((END, context.task_name, X, y, metadata))
+        self.calls.append((END, context.task_name, X, y, metadata))
 
 
-def outputs_of(fitted, X):
-    proba = getattr(fitted, "predict_proba", fitted.predict)
-    return np.array(proba(X))
+def predict_outputs(fitted, X):
+    predict = getattr(fitted, "predict_proba", fitted.predict)
+    return np.array(predict(X))
 
 
-def after(n_epochs, action):
-    """Return a callback that acts once, after so many epochs."""
+def call_after(n_epochs, action):
+    """Return a callback that calls `action` once, after epoch `n_epochs`."""
 
-    done = []
+    called = []
 
     def act(estimator, epoch):
-        if done or estimator.n_iter_ != n_epochs:
+        if called or estimator.n_iter_ != n_epochs:
             return None
-        done.append(True)
+        called.append(True)
         return action(estimator)
 
-    return AfterEpoch(act)
+    return EpochEndCallback(act)
 
 
 def fail(*_, **__):
-    raise ZeroDivisionError("on purpose")
+    raise ZeroDivisionError("intended")
 
 
-# ------------------------------------------------------------ tasks, in order
+# ---------------------------------------------------------- order of the tasks
 
 
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
 @solvers
 @ESTIMATORS
-def test_every_epoch_is_one_task_within_that_of_the_fit(make, y, solver, data):
-    # Several batches an epoch, of which nobody is told.
+def test_each_epoch_is_a_subtask_of_the_fit_task(make, y, solver, data):
+    # An epoch has several batches, but callbacks run only once per epoch.
     params = {} if solver == "lbfgs" else {"batch_size": 20}
     callback = Callback()
     estimator = small(make, solver=solver, **params).set_callbacks(callback)
     estimator.fit(data, y)
     assert estimator.n_iter_ >= 4
-    assert callback.log == log_of(estimator.n_iter_)
+    assert callback.log == expected_log(estimator.n_iter_)
 
 
 @pytest.mark.parametrize(
@@ -178,11 +179,11 @@ def test_every_epoch_is_one_task_within_that_of_the_fit(make, y, solver, data):
     ids=str,
 )
 @cut_short
-def test_it_is_so_however_training_goes(params):
+def test_each_epoch_is_a_subtask_with_any_parameters(params):
     callback = Callback()
     net = small(BackpropClassifier, **params).set_callbacks(callback)
     net.fit(SPARSE, CODES)
-    assert callback.log == log_of(net.n_iter_)
+    assert callback.log == expected_log(net.n_iter_)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_it_is_so_however_training_goes(params):
 )
 @cut_short
 @ESTIMATORS
-def test_an_iteration_of_lbfgs_that_begins_ends_even_if_it_fails(make, y, params):
+def test_each_lbfgs_iteration_that_begins_also_ends(make, y, params):
     callback = Callback()
     small(make, solver="lbfgs", **params).set_callbacks(callback).fit(X, y)
     begun = [task for hook, *task in callback.log if hook == BEGIN]
@@ -199,11 +200,12 @@ def test_an_iteration_of_lbfgs_that_begins_ends_even_if_it_fails(make, y, params
     assert callback.log[-2:] == [(END, *FIT), (TEARDOWN, *FIT)]
 
 
-def test_the_task_of_the_fit_knows_how_many_epochs_there_may_be():
-    seen = []
-    callback = Callback(lambda hook, net, context: seen.append(context) or False)
+def test_fit_task_has_max_iter_subtasks():
+    contexts = []
+    callback = Callback(lambda hook, net, context: contexts.append(context) or False)
     classifier(max_iter=77).set_callbacks(callback).fit(X, CODES)
-    root, epochs = seen[0], [task for task in seen if task.task_name == "epoch"]
+    root = contexts[0]
+    epochs = [task for task in contexts if task.task_name == "epoch"]
     assert root.max_subtasks == 77
     assert root.sequential_subtasks
     assert root.estimator_name == "BackpropClassifier"
@@ -211,16 +213,16 @@ def test_the_task_of_the_fit_knows_how_many_epochs_there_may_be():
     assert {task.parent for task in epochs} == {root}
 
 
-def test_a_second_fit_is_told_anew_a_warm_start_too():
+def test_warm_start_calls_callbacks_again():
     callback = Callback()
     net = classifier(warm_start=True).set_callbacks(callback).fit(X, CODES)
     n_epochs = net.n_iter_
     net.fit(X, CODES)
-    assert callback.log == log_of(n_epochs) + log_of(net.n_iter_)
+    assert callback.log == expected_log(n_epochs) + expected_log(net.n_iter_)
 
 
 @ESTIMATORS
-def test_partial_fit_tells_nothing(make, y):
+def test_partial_fit_does_not_call_callbacks(make, y):
     callback = Callback()
     estimator = small(make).set_callbacks(callback)
     classes = {"classes": range(3)} if make is BackpropClassifier else {}
@@ -228,31 +230,31 @@ def test_partial_fit_tells_nothing(make, y):
     assert callback.log == []
 
 
-@EITHER
+@LBFGS_OR_ADAM
 @ESTIMATORS
-def test_without_callbacks_no_task_of_an_epoch_is_made(make, y, solver, monkeypatch):
+def test_without_callbacks_no_epoch_task_is_created(make, y, solver, monkeypatch):
     monkeypatch.setattr(CallbackContext, "subcontext", fail)
     assert small(make, solver=solver).fit(X, y).n_iter_ > 3
     with pytest.raises(ZeroDivisionError):
         small(make, solver=solver).set_callbacks(Callback()).fit(X, y)
 
 
-@EITHER
+@LBFGS_OR_ADAM
 @ESTIMATORS
-def test_nothing_of_a_fit_is_left_on_the_estimator(make, y, solver):
-    without = vars(small(make, solver=solver).fit(X, y)).keys()
-    told = small(make, solver=solver).set_callbacks(Callback()).fit(X, y)
-    assert vars(told).keys() - without == {"_skl_callbacks"}
+def test_fit_leaves_no_callback_context_on_estimator(make, y, solver):
+    attributes = vars(small(make, solver=solver).fit(X, y)).keys()
+    estimator = small(make, solver=solver).set_callbacks(Callback()).fit(X, y)
+    assert vars(estimator).keys() - attributes == {"_skl_callbacks"}
 
 
-def test_a_fit_in_a_pipeline_is_a_task_of_it():
+def test_fit_in_pipeline_is_a_subtask_of_the_pipeline():
     paths = []
 
-    def take(hook, net, context):
+    def record_path(hook, net, context):
         names = [(t.estimator_name, t.task_name) for t in get_context_path(context)]
         paths.append(names)
 
-    net = classifier().set_callbacks(Callback(take))
+    net = classifier().set_callbacks(Callback(record_path))
     make_pipeline(StandardScaler(), net).fit(X, CODES)
     assert paths[2] == [
         ("Pipeline", "fit"),
@@ -273,16 +275,16 @@ def test_a_fit_in_a_pipeline_is_a_task_of_it():
         (SPARSE, CODES),
         (X, LABELS),
     ],
-    ids=["arrays", "lists", "frames", "sparse", "several labels"],
+    ids=["arrays", "lists", "dataframes", "sparse", "multilabel"],
 )
 @pytest.mark.parametrize("weight", [None, WEIGHT, WEIGHT.tolist()])
-def test_data_are_passed_to_every_hook_as_they_were_given(data, y, weight):
+def test_hooks_receive_the_data_passed_to_fit(data, y, weight):
     callback = Data()
     net = classifier().set_callbacks(callback).fit(data, y, weight)
-    assert len(callback.seen) == 2 * net.n_iter_ + 2
-    for _, _, seen_X, seen_y, metadata in callback.seen:
-        assert seen_X is data
-        assert seen_y is y
+    assert len(callback.calls) == 2 * net.n_iter_ + 2
+    for _, _, passed_X, passed_y, metadata in callback.calls:
+        assert passed_X is data
+        assert passed_y is y
         if weight is None:
             assert metadata is None
         else:
@@ -296,7 +298,7 @@ def test_data_are_passed_to_every_hook_as_they_were_given(data, y, weight):
 @pytest.mark.parametrize(
     ("data", "y"),
     [(X, NAMES), (SPARSE, CODES), (frame(), LABELS)],
-    ids=["dense", "sparse", "frame"],
+    ids=["dense", "sparse", "dataframe"],
 )
 @pytest.mark.parametrize(
     "params",
@@ -304,26 +306,26 @@ def test_data_are_passed_to_every_hook_as_they_were_given(data, y, weight):
     ids=str,
 )
 @cut_short
-def test_the_fitted_estimator_is_what_so_many_epochs_make(params, data, y):
+def test_fitted_estimator_equals_fit_with_fewer_epochs(params, data, y):
     params = {"max_iter": 6, "tol": 1e-9, **params}
     callback = Snapshots(data)
     net = small(BackpropClassifier, **params).set_callbacks(callback).fit(data, y)
-    assert len(callback.fitted) == 7  # one is that of the end
+    assert len(callback.fitted) == 7  # six epochs and the end of `fit`
     for n_epochs in (1, 2, 5, 6):
         fitted = callback.fitted[n_epochs - 1]
         short = clone(net).set_callbacks().set_params(max_iter=n_epochs).fit(data, y)
-        expected = outputs_of(short, data)
+        expected = predict_outputs(short, data)
         np.testing.assert_array_equal(callback.outputs[n_epochs - 1], expected)
-        # It has not moved since.
-        np.testing.assert_array_equal(outputs_of(fitted, data), expected)
+        # Further epochs have not changed the snapshot.
+        np.testing.assert_array_equal(predict_outputs(fitted, data), expected)
         np.testing.assert_array_equal(fitted.predict(data), short.predict(data))
         assert fitted.loss_curve_ == short.loss_curve_
         assert (fitted.n_iter_, fitted.t_) == (short.n_iter_, short.t_)
-    np.testing.assert_array_equal(callback.outputs[-1], outputs_of(net, data))
+    np.testing.assert_array_equal(callback.outputs[-1], predict_outputs(net, data))
 
 
 @cut_short
-def test_the_fitted_regressor_predicts_in_the_units_of_the_targets():
+def test_fitted_regressor_predicts_unscaled_targets():
     y = 1e4 + 300.0 * NUMBERS
     callback = Snapshots(X)
     regressor(max_iter=4, tol=1e-9).set_callbacks(callback).fit(X, y)
@@ -344,20 +346,22 @@ def test_the_fitted_regressor_predicts_in_the_units_of_the_targets():
     ids=str,
 )
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
-def test_looking_at_a_training_does_not_change_it(data, params):
-    def look(net, epoch):
+def test_callbacks_that_predict_do_not_change_training(data, params):
+    def use_estimator(net, epoch):
         net.predict(data), net.score(data, CODES), net.history_
 
     net = small(BackpropClassifier, **params)
-    looked = clone(net).set_callbacks(Snapshots(data), AfterEpoch(look), Callback())
-    looked.fit(data, CODES)
-    assert_same_network(looked, net.fit(data, CODES))
-    assert looked.loss_curve_ == net.loss_curve_
-    assert looked.validation_scores_ == net.validation_scores_
-    assert (looked.n_iter_, looked.t_) == (net.n_iter_, net.t_)
+    observed = clone(net).set_callbacks(
+        Snapshots(data), EpochEndCallback(use_estimator), Callback()
+    )
+    observed.fit(data, CODES)
+    assert_same_network(observed, net.fit(data, CODES))
+    assert observed.loss_curve_ == net.loss_curve_
+    assert observed.validation_scores_ == net.validation_scores_
+    assert (observed.n_iter_, observed.t_) == (net.n_iter_, net.t_)
 
 
-def test_a_fitted_estimator_can_be_trained_on_by_itself():
+def test_fitted_estimator_can_be_trained_independently():
     callback = Snapshots(X)
     net = classifier(max_iter=6, learning_rate="cosine").set_callbacks(callback)
     net.fit(X, CODES)
@@ -369,23 +373,23 @@ def test_a_fitted_estimator_can_be_trained_on_by_itself():
     np.testing.assert_array_equal(net.coefs_[0], coefs)
 
 
-@pytest.mark.parametrize("copied", [False, True], ids=["given", "deep copy"])
+@pytest.mark.parametrize("copied", [False, True], ids=["fitted_estimator", "deep copy"])
 @cut_short
-def test_a_copy_from_the_midst_of_early_stopping_learns_what_it_is_taught(copied):
-    # And does not fall back to the weights that were best at that time.
+def test_copy_during_early_stopping_can_be_trained_with_partial_fit(copied):
+    # partial_fit does not restore the best weights of the unfinished fit.
     callback, copies = Snapshots(X), []
     net = classifier(early_stopping=True, max_iter=20)
-    keep = after(5, lambda net: copies.append(copy.deepcopy(net)))
-    net.set_callbacks(callback, keep).fit(X, CODES)
-    kept = copies[0] if copied else callback.fitted[4]
-    kept.set_params(early_stopping=False)
-    before = kept.coefs_[0].copy()
-    kept.partial_fit(X, CODES)
-    assert (kept.coefs_[0] != before).any()
-    assert kept.n_iter_ == 6
+    store = call_after(5, lambda net: copies.append(copy.deepcopy(net)))
+    net.set_callbacks(callback, store).fit(X, CODES)
+    stored = copies[0] if copied else callback.fitted[4]
+    stored.set_params(early_stopping=False)
+    before = stored.coefs_[0].copy()
+    stored.partial_fit(X, CODES)
+    assert (stored.coefs_[0] != before).any()
+    assert stored.n_iter_ == 6
 
 
-def with_pickle(estimator):
+def pickle_copy(estimator):
     return pickle.loads(pickle.dumps(estimator))
 
 
@@ -395,43 +399,45 @@ def with_pickle(estimator):
 @pytest.mark.parametrize("n_epochs", [1, 4])
 @solvers
 @ESTIMATORS
-def test_a_hook_that_returns_true_ends_training(make, y, solver, n_epochs):
-    # In peace: a ConvergenceWarning would be an error here.
+def test_hook_that_returns_true_stops_training(make, y, solver, n_epochs):
+    # No ConvergenceWarning is issued: a warning would be an error in this test.
     callback = Callback(
         lambda hook, net, task: hook == END and task.task_id == n_epochs - 1
     )
     estimator = small(make, solver=solver).set_callbacks(callback, Callback())
     estimator.fit(X, y)
     assert estimator.n_iter_ == n_epochs
-    assert callback.log == log_of(n_epochs)
-    assert estimator._skl_callbacks[1].log == log_of(n_epochs)
+    assert callback.log == expected_log(n_epochs)
+    assert estimator._skl_callbacks[1].log == expected_log(n_epochs)
 
 
-@EITHER
+@LBFGS_OR_ADAM
 @cut_short
 @ESTIMATORS
-def test_a_stopped_training_has_the_weights_of_its_last_epoch(make, y, solver):
+def test_stopped_fit_has_weights_of_last_epoch(make, y, solver):
     params = {"solver": solver, "tol": 1e-9}
-    stopped = small(make, **params).set_callbacks(after(4, lambda net: True)).fit(X, y)
+    stopped = (
+        small(make, **params).set_callbacks(call_after(4, lambda net: True)).fit(X, y)
+    )
     short = small(make, **params).set_params(max_iter=4).fit(X, y)
     assert_same_network(stopped, short)
     assert stopped.loss_ == short.loss_
 
 
-@EITHER
-def test_stopping_in_early_stopping_puts_the_best_weights_back(solver):
+@LBFGS_OR_ADAM
+def test_stopping_during_early_stopping_restores_best_weights(solver):
     weights = []
 
-    def keep(net, epoch):
+    def store_weights(net, epoch):
         weights.append([W.copy() for W in net.coefs_])
         return len(weights) == 12
 
     params = {} if solver == "lbfgs" else {"learning_rate_init": 0.3, "batch_size": 9}
     params |= {"solver": solver, "loss": "log_loss", "tol": 1e-9}
     net = small(BackpropClassifier, early_stopping=True, **params)
-    # Nothing can be learned here that the held-out samples agree with.
+    # The targets are random, so the validation score does not improve for long.
     noise = np.random.default_rng(0).permutation(CODES)
-    net.set_callbacks(AfterEpoch(keep)).fit(X, noise)
+    net.set_callbacks(EpochEndCallback(store_weights)).fit(X, noise)
     best = int(np.argmax(net.validation_scores_))
     assert net.n_iter_ == 12
     assert best < 11
@@ -440,35 +446,37 @@ def test_stopping_in_early_stopping_puts_the_best_weights_back(solver):
     assert net.best_validation_score_ == net.validation_scores_[best]
 
 
-def test_stopping_is_said_where_verbose(capsys):
+def test_stopping_by_callback_is_printed_if_verbose(capsys):
     for verbose in (False, True):
-        net = classifier(verbose=verbose).set_callbacks(after(3, lambda net: True))
+        net = classifier(verbose=verbose).set_callbacks(call_after(3, lambda net: True))
         net.fit(X, CODES)
         last = capsys.readouterr().out.splitlines()[-1:]
-        said = "A callback asked to stop after 3 epochs. Stopping."
-        assert last == ([said] if verbose else [])
+        message = "A callback stopped training after 3 epochs."
+        assert last == ([message] if verbose else [])
 
 
-class Saying(Observer):
-    def __init__(self, word):
-        self.word, self.n_told = word, 0
+class ConstantObserver(Observer):
+    """Observer that always returns the same value and counts its calls."""
+
+    def __init__(self, value):
+        self.value, self.n_calls = value, 0
 
     def end_epoch(self, n_epochs, record):
-        self.n_told += 1
-        return self.word
+        self.n_calls += 1
+        return self.value
 
 
-@pytest.mark.parametrize("words", [(True, False), (False, True), (True, True)])
-def test_observers_are_all_told_even_if_one_has_said_it_is_enough(words):
-    training = classifier()._prepare(X, CODES, None)
-    training.observers = tuple(map(Saying, words))
-    assert training.run(mini_batches).reason == "stopped"
-    assert [observer.n_told for observer in training.observers] == [1, 1]
+@pytest.mark.parametrize("values", [(True, False), (False, True), (True, True)])
+def test_all_observers_are_called_even_if_one_stops_training(values):
+    training = prepare_training(classifier(), X, CODES, None)
+    training.observers = tuple(map(ConstantObserver, values))
+    assert training.run(mini_batches).kind == "stopped"
+    assert [observer.n_calls for observer in training.observers] == [1, 1]
 
 
-@EITHER
+@LBFGS_OR_ADAM
 @ESTIMATORS
-def test_what_is_returned_at_a_begin_does_not_stop(make, y, solver):
+def test_return_value_of_setup_and_begin_hooks_is_ignored(make, y, solver):
     callback = Callback(lambda hook, estimator, task: hook in (BEGIN, SETUP))
     estimator = small(make, solver=solver).set_callbacks(callback).fit(X, y)
     assert estimator.n_iter_ == small(make, solver=solver).fit(X, y).n_iter_ > 3
@@ -488,14 +496,13 @@ def test_what_is_returned_at_a_begin_does_not_stop(make, y, solver):
     ],
 )
 @pytest.mark.parametrize("fitted_before", [False, True])
-@EITHER
+@LBFGS_OR_ADAM
 @ESTIMATORS
-def test_a_hook_that_raises_leaves_the_estimator_as_it_was(
+def test_hook_that_raises_leaves_estimator_unchanged(
     make, y, solver, fitted_before, hook, task
 ):
-    def act(*told):
-        now, _, context = told
-        if (now, (context.task_name, context.task_id)) == (hook, task):
+    def act(current_hook, _, context):
+        if (current_hook, (context.task_name, context.task_id)) == (hook, task):
             fail()
 
     estimator = small(make, solver=solver)
@@ -504,39 +511,37 @@ def test_a_hook_that_raises_leaves_the_estimator_as_it_was(
     first, failing, last = Callback(), Callback(act), Callback()
     estimator.set_callbacks(first, failing, last)
     before = vars(estimator).copy()
-    outputs = outputs_of(estimator, X) if fitted_before else None
-    with pytest.raises(ZeroDivisionError, match="on purpose"):
+    outputs = predict_outputs(estimator, X) if fitted_before else None
+    with pytest.raises(ZeroDivisionError, match="intended"):
         estimator.fit(X, y)
     assert vars(estimator) == before
     if fitted_before:
-        np.testing.assert_array_equal(outputs_of(estimator, X), outputs)
+        np.testing.assert_array_equal(predict_outputs(estimator, X), outputs)
     else:
         with pytest.raises(NotFittedError):
             check_is_fitted(estimator)
     assert first.log[-1] == failing.log[-1] == (TEARDOWN, *FIT)
     assert (TEARDOWN, *FIT) in last.log or hook == SETUP
-    # And nothing stands in the way of another fit.
+    # The failure does not prevent another fit.
     estimator.set_callbacks(first).fit(X, y)
     assert first.log[-1] == (TEARDOWN, *FIT)
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
 @ESTIMATORS
-def test_a_warm_start_that_a_hook_ends_with_an_error_has_not_moved_the_weights(
-    make, y, warm_start
-):
+def test_error_in_hook_during_warm_start_keeps_weights(make, y, warm_start):
     estimator = small(make, warm_start=warm_start).fit(X, y)
     same = copy.deepcopy(estimator)
-    estimator.set_callbacks(after(3, fail))
+    estimator.set_callbacks(call_after(3, fail))
     with pytest.raises(ZeroDivisionError):
         estimator.fit(X, y)
     assert_same_network(estimator, same)
-    # It would go on as if that had not been, to the order of the samples.
+    # Further training is not affected, including the order of the samples.
     assert_same_network(estimator.partial_fit(X, y), same.partial_fit(X, y))
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "make_invalid",
     [
         lambda X, y: (np.full_like(X, np.nan), y),
         lambda X, y: (X, y[:3]),
@@ -546,12 +551,12 @@ def test_a_warm_start_that_a_hook_ends_with_an_error_has_not_moved_the_weights(
     ids=["nan", "lengths", "no samples", "diverges"],
 )
 @ESTIMATORS
-def test_teardown_follows_invalid_data(make, y, spoil):
+def test_teardown_is_called_after_invalid_data(make, y, make_invalid):
     callback = Callback()
     params = dict(standardize=False, activation="identity", learning_rate_init=1e9)
     estimator = small(make, **params).set_callbacks(callback)
     with pytest.raises(ValueError, match=r"NaN|inconsistent|0 sample|non-finite"):
-        estimator.fit(*spoil(X, y))
+        estimator.fit(*make_invalid(X, y))
     assert callback.log[:2] == [(SETUP, *FIT), (BEGIN, *FIT)]
     assert callback.log[-1] == (TEARDOWN, *FIT)
     assert (END, *FIT) not in callback.log
@@ -562,50 +567,50 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
-@EITHER
+@LBFGS_OR_ADAM
 @cut_short
 @ESTIMATORS
-def test_interrupting_in_a_hook_keeps_the_epochs_so_far(make, y, solver):
+def test_keyboard_interrupt_in_hook_keeps_finished_epochs(make, y, solver):
     params = {"solver": solver, "tol": 1e-9, "max_iter": 20}
     last = Callback()
-    estimator = small(make, **params).set_callbacks(after(3, interrupt), last)
+    estimator = small(make, **params).set_callbacks(call_after(3, interrupt), last)
     with pytest.warns(UserWarning, match="interrupted by user.* after 3 whole epochs"):
         estimator.fit(X, y)
     assert estimator.n_iter_ == len(estimator.loss_curve_) == 3
     assert_same_network(estimator, small(make, **{**params, "max_iter": 3}).fit(X, y))
-    # The fit has not come to its end, and nobody is told that it has.
+    # The fit was not finished, so the end hook of the fit task is not called.
     assert (END, *FIT) not in last.log
     assert last.log[-1] == (TEARDOWN, *FIT)
 
 
-# --------------------------------------------------------------- AfterEpoch
+# -------------------------------------------------------- EpochEndCallback
 
 
 @pytest.mark.parametrize("validates", [False, True])
 @solvers
 @cut_short
 @ESTIMATORS
-def test_after_each_epoch_a_function_sees_the_estimator_of_the_moment(
+def test_epoch_end_callback_receives_current_estimator_and_epoch(
     make, y, solver, validates
 ):
     params = {"solver": solver, "max_iter": 5, "tol": 1e-9}
-    passed = {"X_val": X[:30], "y_val": y[:30]} if validates else {}
-    seen, epochs = [], []
+    validation = {"X_val": X[:30], "y_val": y[:30]} if validates else {}
+    snapshots, epochs = [], []
 
-    def look(estimator, epoch):
-        outputs = outputs_of(estimator, X)
-        seen.append((estimator.n_iter_, list(estimator.loss_curve_), outputs))
-        seen[-1] += (estimator.loss_, estimator.t_, estimator.gradient_norms_[-1])
+    def record(estimator, epoch):
+        outputs = predict_outputs(estimator, X)
+        snapshots.append((estimator.n_iter_, list(estimator.loss_curve_), outputs))
+        snapshots[-1] += (estimator.loss_, estimator.t_, estimator.gradient_norms_[-1])
         epochs.append(epoch)
 
-    estimator = small(make, **params).set_callbacks(AfterEpoch(look))
-    estimator.fit(X, y, **passed)
-    assert [n_iter for n_iter, *_ in seen] == [1, 2, 3, 4, 5]
-    for n_epochs, losses, outputs, loss, t, norms in seen:
+    estimator = small(make, **params).set_callbacks(EpochEndCallback(record))
+    estimator.fit(X, y, **validation)
+    assert [n_iter for n_iter, *_ in snapshots] == [1, 2, 3, 4, 5]
+    for n_epochs, losses, outputs, loss, t, norms in snapshots:
         short = small(make, **{**params, "max_iter": n_epochs}).fit(X, y)
         assert losses == short.loss_curve_
         assert (loss, t) == (short.loss_curve_[-1], short.t_)
-        np.testing.assert_array_equal(outputs, outputs_of(short, X))
+        np.testing.assert_array_equal(outputs, predict_outputs(short, X))
         np.testing.assert_array_equal(norms, short.gradient_norms_[-1])
     *columns, norms = epochs[0]._fields
     assert columns == list(estimator.history_.columns)
@@ -620,9 +625,9 @@ def test_after_each_epoch_a_function_sees_the_estimator_of_the_moment(
 
 
 @pytest.mark.parametrize("function", [3, None, "loss"])
-def test_after_each_epoch_something_must_be_callable(function):
+def test_epoch_end_callback_requires_a_callable(function):
     error_of(
-        lambda: AfterEpoch(function),
+        lambda: EpochEndCallback(function),
         "function",
         "callable",
         repr(function),
@@ -630,18 +635,20 @@ def test_after_each_epoch_something_must_be_callable(function):
     )
 
 
-def test_after_each_epoch_not_at_the_end_of_a_fit_or_of_other_tasks():
+def test_epoch_end_callback_is_called_only_for_epochs():
     calls = []
-    net = classifier().set_callbacks(AfterEpoch(lambda net, epoch: calls.append(net)))
+    net = classifier().set_callbacks(
+        EpochEndCallback(lambda net, epoch: calls.append(net))
+    )
     net.fit(X, CODES)
     assert len(calls) == net.n_iter_
-    assert {id(told) for told in calls} == {id(net)}
+    assert {id(passed_net) for passed_net in calls} == {id(net)}
 
 
 # -------------------------------------------------- callbacks of scikit-learn
 
 
-@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["alike", "weighted"])
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["unweighted", "weighted"])
 @pytest.mark.parametrize(
     ("make", "y", "scoring", "score"),
     [
@@ -650,7 +657,7 @@ def test_after_each_epoch_not_at_the_end_of_a_fit_or_of_other_tasks():
     ],
 )
 @cut_short
-def test_the_scores_of_a_monitor_are_those_of_partial_fits(
+def test_scoring_monitor_scores_equal_scores_of_partial_fit(
     make, y, scoring, score, weight
 ):
     monitor = ScoringMonitor(scoring=scoring)
@@ -666,7 +673,7 @@ def test_the_scores_of_a_monitor_are_those_of_partial_fits(
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_a_progress_bar_is_that_of_the_estimator(capsys):
+def test_progress_bar_shows_estimator(capsys):
     net = classifier(max_iter=200).set_callbacks(ProgressBar())
     net.fit(X, CODES)
     out = capsys.readouterr().out
@@ -675,8 +682,8 @@ def test_a_progress_bar_is_that_of_the_estimator(capsys):
     assert threading.active_count() < 10
 
 
-class Counting:
-    """Goes down to the epochs, and makes a file for each, in whatever process."""
+class FileCounter:
+    """Callback that creates one file per epoch, in any process."""
 
     max_propagation_depth = None
 
@@ -699,22 +706,24 @@ class Counting:
             (self.folder / name).touch(exist_ok=False)
 
 
-def searched(net, **params):
-    """Return a search over two tolerances for standing still, twice validated."""
+def make_search(net, **params):
+    """Return a search over two values of n_iter_no_change with 2-fold validation."""
     pipeline = Pipeline([("scale", StandardScaler()), ("net", net)])
     grid = {"net__n_iter_no_change": [2, 5]}
     return GridSearchCV(pipeline, grid, cv=2, n_jobs=2, **params)
 
 
-#: Epochs of the fits that it makes, but the last one.
+#: Number of epochs of the search fits with each value, without the final refit.
 N_EPOCHS = [
     classifier(n_iter_no_change=n).fit(X[:45], CODES[:45]).n_iter_ for n in (2, 5)
 ]
 
 
 @pytest.mark.slow
-def test_callbacks_of_a_search_in_several_processes_reach_every_epoch(tmp_path):
-    search = searched(classifier()).set_callbacks(Counting(tmp_path)).fit(X, CODES)
+def test_callbacks_of_search_with_processes_run_after_each_epoch(tmp_path):
+    search = (
+        make_search(classifier()).set_callbacks(FileCounter(tmp_path)).fit(X, CODES)
+    )
     last = search.best_estimator_[-1].n_iter_
     files = [path.name.split(".") for path in tmp_path.iterdir()]
     counts = Counter(fit for fit, _ in files)
@@ -725,8 +734,8 @@ def test_callbacks_of_a_search_in_several_processes_reach_every_epoch(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_progress_bar_of_a_search_shows_every_fit(capsys):
-    search = searched(classifier())
+def test_progress_bar_of_search_shows_each_fit(capsys):
+    search = make_search(classifier())
     search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, CODES)
     out = capsys.readouterr().out
     assert out.count("BackpropClassifier - fit") == 5
@@ -734,37 +743,37 @@ def test_a_progress_bar_of_a_search_shows_every_fit(capsys):
     assert all("100%" in line for line in bars)
 
 
-# --------------------------------------------------------------- copies of it
+# --------------------------------------------------------------------- copies
 
 
-def test_a_clone_has_the_same_callbacks():
+def test_clone_has_the_same_callbacks():
     callback = Callback()
     net = clone(classifier().set_callbacks(callback))
     net.fit(X, CODES)
-    assert callback.log == log_of(net.n_iter_)
+    assert callback.log == expected_log(net.n_iter_)
 
 
-@pytest.mark.parametrize("way", [with_pickle, copy.deepcopy, copy.copy])
+@pytest.mark.parametrize("copier", [pickle_copy, copy.deepcopy, copy.copy])
 @pytest.mark.parametrize("make", [Callback, "logger"])
-def test_a_fitted_estimator_with_callbacks_can_be_copied(way, make, tmp_path):
+def test_fitted_estimator_with_callbacks_can_be_copied(copier, make, tmp_path):
     callback = Callback() if make is Callback else HistoryLogger(tmp_path / "log.csv")
     net = classifier().set_callbacks(callback).fit(X, CODES)
-    copied = way(net)
+    copied = copier(net)
     assert_same_network(copied, net)
-    assert [type(told) for told in copied._skl_callbacks] == [type(callback)]
+    assert [type(c) for c in copied._skl_callbacks] == [type(callback)]
     assert_same_network(copied.fit(X, CODES), net)
 
 
-@pytest.mark.parametrize("wrong", [3, print, AfterEpoch])
-def test_what_is_no_callback_can_not_be_set(wrong):
-    error_of(lambda: classifier().set_callbacks(wrong), "callbacks", error=TypeError)
+@pytest.mark.parametrize("value", [3, print, EpochEndCallback])
+def test_set_callbacks_rejects_objects_that_are_not_callbacks(value):
+    error_of(lambda: classifier().set_callbacks(value), "callbacks", error=TypeError)
 
 
 # ------------------------------------------------------------- HistoryLogger
 
 
-def logged_in(path):
-    """Return the rows of a log, without the rounding of pandas."""
+def read_log(path):
+    """Return the rows of a log with exact floats, which pandas might round."""
     rows = list(csv.DictReader(StringIO(path.read_text(encoding="utf-8"))))
     for row in rows:
         row["epoch"] = int(row["epoch"])
@@ -776,23 +785,21 @@ COLUMNS = ["loss", "validation_loss", "validation_score", "learning_rate", "seco
 
 
 @pytest.mark.parametrize("validates", [False, True])
-@EITHER
+@LBFGS_OR_ADAM
 @ESTIMATORS
-def test_rows_of_the_file_are_those_of_the_history(
-    make, y, solver, validates, tmp_path
-):
+def test_history_logger_rows_equal_history(make, y, solver, validates, tmp_path):
     path = tmp_path / "history.csv"
     estimator = small(make, solver=solver).set_callbacks(HistoryLogger(path))
-    passed = {"X_val": X[:30], "y_val": y[:30]} if validates else {}
-    history = estimator.fit(X, y, **passed).history_
-    logged = logged_in(path)
+    validation = {"X_val": X[:30], "y_val": y[:30]} if validates else {}
+    history = estimator.fit(X, y, **validation).history_
+    logged = read_log(path)
     assert list(logged.columns) == ["fit", "epoch", *COLUMNS]
     assert logged["epoch"].tolist() == history.index.tolist()
     assert logged["fit"].nunique() == 1
     np.testing.assert_array_equal(logged[COLUMNS].to_numpy(), history.to_numpy())
 
 
-def test_cells_of_what_there_is_not_are_empty(tmp_path):
+def test_history_logger_leaves_missing_values_empty(tmp_path):
     path = tmp_path / "history.csv"
     small(BackpropClassifier, solver="lbfgs").set_callbacks(
         HistoryLogger(str(path))
@@ -802,7 +809,7 @@ def test_cells_of_what_there_is_not_are_empty(tmp_path):
         assert empty == ["validation_loss", "validation_score", "learning_rate"]
 
 
-def test_the_file_is_whole_after_every_epoch(tmp_path):
+def test_history_logger_file_is_complete_after_each_epoch(tmp_path):
     path, n_rows = tmp_path / "history.csv", []
 
     def read(net, epoch):
@@ -811,29 +818,29 @@ def test_the_file_is_whole_after_every_epoch(tmp_path):
         assert float(rows[-1]["loss"]) == epoch.loss
         assert int(rows[-1]["epoch"]) == net.n_iter_
 
-    net = classifier().set_callbacks(HistoryLogger(path), AfterEpoch(read))
+    net = classifier().set_callbacks(HistoryLogger(path), EpochEndCallback(read))
     net.fit(X, CODES)
     assert n_rows == list(range(1, net.n_iter_ + 1))
 
 
-def test_a_second_fit_is_appended_and_has_another_name(tmp_path):
+def test_history_logger_appends_second_fit_with_another_identifier(tmp_path):
     path = tmp_path / "history.csv"
     net = classifier(warm_start=True).set_callbacks(HistoryLogger(path))
     first = net.fit(X, CODES).history_
     both = net.fit(X, CODES).history_
-    logged = logged_in(path)
+    logged = read_log(path)
     assert logged["loss"].tolist() == both["loss"].tolist()
     assert logged["fit"].nunique() == 2
     assert logged["fit"][: len(first)].nunique() == 1
-    # Epochs are counted as n_iter_ counts them, by the fit.
+    # Like n_iter_, the epoch number starts at 1 in each fit.
     assert logged["epoch"][len(first)] == 1
 
 
-def test_fits_of_a_search_in_several_processes_can_be_told_apart(tmp_path):
+def test_history_logger_distinguishes_fits_of_search_with_processes(tmp_path):
     path = tmp_path / "history.csv"
-    search = searched(classifier().set_callbacks(HistoryLogger(path)))
+    search = make_search(classifier().set_callbacks(HistoryLogger(path)))
     search.fit(X, CODES)
-    fits = logged_in(path).groupby("fit")["epoch"]
+    fits = read_log(path).groupby("fit")["epoch"]
     last = search.best_estimator_[-1].n_iter_
     assert sorted(fits.size()) == sorted([*N_EPOCHS, *N_EPOCHS, last])
     for _, epochs in fits:
@@ -842,7 +849,7 @@ def test_fits_of_a_search_in_several_processes_can_be_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["a,b\n1,2\n", "text", "fit,epoch,loss\n"])
-def test_a_file_that_holds_something_else_is_left_alone(content, tmp_path):
+def test_history_logger_does_not_change_other_files(content, tmp_path):
     path = tmp_path / "history.csv"
     path.write_text(content)
     net = classifier().fit(X, CODES)
@@ -855,19 +862,19 @@ def test_a_file_that_holds_something_else_is_left_alone(content, tmp_path):
     assert_same_network(net, same)
 
 
-def test_a_folder_that_is_not_there_is_not_made(tmp_path):
-    path = tmp_path / "nowhere" / "history.csv"
+def test_history_logger_does_not_create_directories(tmp_path):
+    path = tmp_path / "missing" / "history.csv"
     net = classifier().set_callbacks(HistoryLogger(path))
     with pytest.raises(FileNotFoundError):
         net.fit(X, CODES)
     assert not path.parent.exists()
 
 
-# ----------------------------------------------- what partial_fit does afterwards
+# ------------------------------------------------------ partial_fit after fit
 
 
 @pytest.mark.parametrize(
-    ("first", "then"),
+    ("first", "second"),
     [
         (
             {"learning_rate": "cosine", "max_iter": 30, "n_iter_no_change": 2},
@@ -878,10 +885,10 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path):
     ids=["cosine", "patience"],
 )
 @cut_short
-def test_partial_fit_trains_an_epoch_whatever_has_stalled_before(first, then):
-    # With a step far too long nothing improves.
+def test_partial_fit_trains_one_epoch_after_fit_has_converged(first, second):
+    # The learning rate is so high that the loss does not improve.
     params = {"learning_rate_init": 1.0, "tol": 1.0, **first}
-    net = classifier(**params).fit(X, CODES).set_params(**then)
+    net = classifier(**params).fit(X, CODES).set_params(**second)
     n_epochs = len(net.loss_curve_)
     for more in (1, 2, 3):
         before = net.coefs_[0].copy()
@@ -890,44 +897,46 @@ def test_partial_fit_trains_an_epoch_whatever_has_stalled_before(first, then):
         assert not np.array_equal(net.coefs_[0], before)
 
 
-def test_a_copy_from_the_midst_of_early_stopping_watches_a_loss():
+def test_copy_during_early_stopping_monitors_the_loss():
     copies = []
-    keep = AfterEpoch(lambda net, epoch: copies.append(copy.deepcopy(net)))
-    net = classifier(early_stopping=True, scoring="accuracy").set_callbacks(keep)
+    store = EpochEndCallback(lambda net, epoch: copies.append(copy.deepcopy(net)))
+    net = classifier(early_stopping=True, scoring="accuracy").set_callbacks(store)
     net.fit(X, CODES)
-    kept = copies[3].set_params(early_stopping=False).partial_fit(X, CODES)
-    assert kept.best_loss_ == kept.loss_
+    stored = copies[3].set_params(early_stopping=False).partial_fit(X, CODES)
+    assert stored.best_loss_ == stored.loss_
 
 
-# ------------------------------------------------------------- what is refused
+# ---------------------------------------------------------------------- errors
 
 
-@pytest.mark.parametrize("answer", ["text", 1, 3.0, np.zeros(2)], ids=str)
-def test_a_function_that_answers_neither_yes_nor_no_is_refused(answer):
-    net = classifier().set_callbacks(AfterEpoch(lambda net, epoch: answer))
+@pytest.mark.parametrize("value", ["text", 1, 3.0, np.zeros(2)], ids=str)
+def test_epoch_end_callback_rejects_other_return_values(value):
+    net = classifier().set_callbacks(EpochEndCallback(lambda net, epoch: value))
     with pytest.raises(TypeError, match="function must return True, False or None"):
         net.fit(X, CODES)
 
 
-@pytest.mark.parametrize("answer", [None, False, np.False_], ids=repr)
-def test_a_function_that_says_no_has_no_effect(answer):
-    net = classifier().set_callbacks(AfterEpoch(lambda net, epoch: answer))
+@pytest.mark.parametrize("value", [None, False, np.False_], ids=repr)
+def test_epoch_end_callback_that_returns_none_or_false_has_no_effect(value):
+    net = classifier().set_callbacks(EpochEndCallback(lambda net, epoch: value))
     assert_same_network(net.fit(X, CODES), classifier().fit(X, CODES))
 
 
 @pytest.mark.parametrize("kind", ["function", "logger"])
-def test_a_pipeline_is_refused_which_has_no_epochs(kind, tmp_path):
+def test_epoch_callbacks_on_pipeline_raise_type_error(kind, tmp_path):
     callback = (
-        AfterEpoch(lambda net, epoch: None)
+        EpochEndCallback(lambda net, epoch: None)
         if kind == "function"
         else HistoryLogger(tmp_path / "history.csv")
     )
     pipeline = make_pipeline(StandardScaler(), classifier()).set_callbacks(callback)
-    with pytest.raises(TypeError, match=r"got Pipeline: set it on the network inside"):
+    with pytest.raises(
+        TypeError, match=r"got Pipeline\. Call set_callbacks on the network"
+    ):
         pipeline.fit(X, CODES)
 
 
-def test_an_empty_file_gets_names_of_columns(tmp_path):
+def test_history_logger_writes_columns_to_empty_file(tmp_path):
     path = tmp_path / "history.csv"
     path.touch()
     net = classifier(max_iter=3, tol=0.0).set_callbacks(HistoryLogger(path))
@@ -936,9 +945,9 @@ def test_an_empty_file_gets_names_of_columns(tmp_path):
     assert pd.read_csv(path)["epoch"].tolist() == [1, 2, 3]
 
 
-@EITHER
-def test_an_error_that_means_something_to_scipy_is_an_error(solver):
-    callback = AfterEpoch(lambda net, epoch: next(iter(())))
+@LBFGS_OR_ADAM
+def test_stop_iteration_in_callback_raises_an_error(solver):
+    callback = EpochEndCallback(lambda net, epoch: next(iter(())))
     net = classifier(solver=solver, tol=1e-9).set_callbacks(callback)
     with pytest.raises((StopIteration, RuntimeError), match=r"StopIteration|^$"):
         net.fit(X, CODES)

@@ -1,4 +1,4 @@
-"""Checkpoint: a training that was killed goes on as if it had not been."""
+"""Tests of Checkpoint: a resumed fit is identical to an uninterrupted fit."""
 
 import copy
 import os
@@ -39,8 +39,8 @@ from small_networks import (
 pytest.importorskip("sklearn.callback")
 
 import skbackprop
-from skbackprop import AfterEpoch, BackpropClassifier, Checkpoint
-from skbackprop._checkpoint import FORMAT, HASH_SIZE
+from skbackprop import BackpropClassifier, Checkpoint, EpochEndCallback
+from skbackprop._callbacks.checkpoint import FORMAT, HASH_SIZE
 from skbackprop.core.optimizers import OPTIMIZERS
 
 PACKAGE = Path(skbackprop.__file__).parent
@@ -59,25 +59,25 @@ class KilledError(Exception):
     pass
 
 
-def killing(at):
-    """Return a callback that ends a fit after so many epochs, with an error."""
+def kill_after(n_epochs):
+    """Return a callback that ends `fit` with an error after `n_epochs` epochs."""
 
     def kill(net, epoch):
-        if net.n_iter_ == at:
+        if net.n_iter_ == n_epochs:
             raise KilledError
 
-    return AfterEpoch(kill)
+    return EpochEndCallback(kill)
 
 
-def interrupted(estimator, path, at, *data, every=1, **kwargs):
-    """Fit until so many epochs have gone by, with checkpoints."""
-    estimator.set_callbacks(Checkpoint(path, every), killing(at))
+def fit_and_interrupt(estimator, path, n_epochs, *data, every=1, **kwargs):
+    """Fit with checkpoints, and interrupt `fit` after `n_epochs` epochs."""
+    estimator.set_callbacks(Checkpoint(path, every), kill_after(n_epochs))
     with pytest.raises(KilledError):
         estimator.fit(*data, **kwargs)
 
 
 def assert_same_training(one, other, data):
-    """Compare all that was learned, and that they would learn the same from here."""
+    """Compare the fitted attributes of two estimators, and their further training."""
     assert_same_network(one, other)
     for name in (
         "loss_curve_",
@@ -103,12 +103,13 @@ def assert_same_training(one, other, data):
     assert_same_network(*further)
 
 
-# -------------------------------------------------------------- going on
+# -------------------------------------------------------------- resuming
 
-HASTY = dict(learning_rate_init=0.3, batch_size=20)
-STOPPING = dict(early_stopping=True, **HASTY)
+FAST = dict(learning_rate_init=0.3, batch_size=20)
+STOPPING = dict(early_stopping=True, **FAST)
 WEIGHTED = {"sample_weight": WEIGHT}
 VALIDATED = {"X_val": X[VAL], "y_val": CODES[VAL]}
+# Maps names of test cases to estimator, parameters and data.
 CASES = {
     **{solver: (classifier, {"solver": solver}, {}) for solver in OPTIMIZERS},
     "dropout": (classifier, {"dropout": 0.3}, {}),
@@ -138,29 +139,30 @@ CASES = {
     "invscaling": (classifier, {"learning_rate": "invscaling", "solver": "sgd"}, {}),
     "sample weights": (classifier, {}, WEIGHTED),
     "class weights": (classifier, {"class_weight": "balanced"}, WEIGHTED),
-    "single precision": (classifier, {"dtype": "float32"}, {}),
+    "float32": (classifier, {"dtype": "float32"}, {}),
     "sparse": (classifier, {}, {"X": SPARSE}),
-    "touched rows": (
+    "sparse sgd": (
         classifier,
         {"solver": "sgd", "momentum": 0.0, "alpha": 0.5},
         {"X": SPARSE},
     ),
-    "frame": (classifier, {}, {"X": frame(), "y": pd.Series(NAMES)}),
+    "dataframe": (classifier, {}, {"X": frame(), "y": pd.Series(NAMES)}),
     "categories": (classifier, {}, {"X": MIXED, "y": NAMES}),
-    "categories, held out": (classifier, STOPPING, {"X": MIXED, "y": NAMES}),
+    "categories with early stopping": (classifier, STOPPING, {"X": MIXED, "y": NAMES}),
     "lists": (classifier, {}, {"X": X.tolist(), "y": NAMES.tolist()}),
-    "several labels": (classifier, {}, {"y": LABELS}),
+    "multilabel": (classifier, {}, {"y": LABELS}),
     "regressor": (regressor, {}, {"y": 1e4 + 300.0 * NUMBERS}),
-    "several targets": (regressor, {}, {"y": X[:, :2] @ [[1.0, 2.0], [3.0, -50.0]]}),
+    "multioutput": (regressor, {}, {"y": X[:, :2] @ [[1.0, 2.0], [3.0, -50.0]]}),
     "not shuffled": (classifier, {"shuffle": False, "batch_size": 20}, {}),
     "clipped": (classifier, {"clip_norm": 0.1, "max_norm": 1.0, "l1_alpha": 0.1}, {}),
     "momentum": (classifier, {"solver": "sgd", "nesterovs_momentum": False}, {}),
 }
 
 
-def case_of(name):
-    make, params, also = CASES[name]
-    data = {"X": X, "y": CODES, **also}
+def make_case(name):
+    """Return the estimator and the `fit` arguments of a test case."""
+    make, params, kwargs = CASES[name]
+    data = {"X": X, "y": CODES, **kwargs}
     if "X_val" in data:
         data["X"], data["y"] = X[TRAIN], CODES[TRAIN]
     if "X_val" in data and "sample_weight" in data:
@@ -171,24 +173,22 @@ def case_of(name):
 @pytest.mark.parametrize("every", [1, 5])
 @pytest.mark.parametrize("name", CASES)
 @cut_short
-def test_a_resumed_training_ends_as_one_that_was_never_interrupted(
-    name, every, tmp_path
-):
+def test_resumed_fit_equals_uninterrupted_fit(name, every, tmp_path):
     path = tmp_path / "checkpoint"
-    estimator, data = case_of(name)
-    unbroken = copy.deepcopy(estimator).fit(**data)
-    assert unbroken.n_iter_ > 13
-    interrupted(estimator, path, 13, every=every, **data)
+    estimator, data = make_case(name)
+    uninterrupted = copy.deepcopy(estimator).fit(**data)
+    assert uninterrupted.n_iter_ > 13
+    fit_and_interrupt(estimator, path, 13, every=every, **data)
     resumed = Checkpoint.resume(path, **data)
-    assert type(resumed) is type(unbroken)
-    assert_same_training(resumed, unbroken, (data["X"], data["y"]))
+    assert type(resumed) is type(uninterrupted)
+    assert_same_training(resumed, uninterrupted, (data["X"], data["y"]))
     assert "_callback_fit_ctx" not in vars(resumed)
 
 
 @cut_short
-def test_the_adaptive_rate_has_been_lowered_before_and_is_after(tmp_path):
-    # Else the case above would not be one.
-    net, data = case_of("adaptive")
+def test_adaptive_case_lowers_rate_before_and_after_epoch_13(tmp_path):
+    # Otherwise the "adaptive" case of the test above would not test this schedule.
+    net, data = make_case("adaptive")
     rates = net.fit(**data).history_["learning_rate"]
     assert rates[13] < rates[1]
     assert rates.iloc[-1] < rates[13]
@@ -197,79 +197,83 @@ def test_the_adaptive_rate_has_been_lowered_before_and_is_after(tmp_path):
 @pytest.mark.parametrize(
     "random_state",
     [lambda: None, lambda: 5, lambda: np.random.RandomState(5)],
-    ids=["None", "number", "generator"],
+    ids=["None", "int", "RandomState"],
 )
 @pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"dropout": 0.3}])
 @cut_short
 @ESTIMATORS
-def test_random_numbers_go_on_where_they_were(make, y, random_state, params, tmp_path):
+def test_random_state_is_restored(make, y, random_state, params, tmp_path):
     path = tmp_path / "checkpoint"
-    made = []
+    estimators = []
     for _ in range(2):
         np.random.seed(3)  # noqa: NPY002
-        made.append(small(make, **params).set_params(random_state=random_state()))
-        if len(made) == 1:
-            made[0].fit(X, y)
+        estimator = small(make, **params).set_params(random_state=random_state())
+        estimators.append(estimator)
+        if len(estimators) == 1:
+            estimator.fit(X, y)
     np.random.seed(3)  # noqa: NPY002
-    interrupted(made[1], path, 7, X, y)
+    fit_and_interrupt(estimators[1], path, 7, X, y)
     np.random.seed(8)  # noqa: NPY002
-    assert_same_training(Checkpoint.resume(path, X, y), made[0], (X, y))
+    assert_same_training(Checkpoint.resume(path, X, y), estimators[0], (X, y))
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @cut_short
 @ESTIMATORS
-def test_a_warm_start_can_be_resumed(make, y, early_stopping, tmp_path):
+def test_warm_start_can_be_resumed(make, y, early_stopping, tmp_path):
     path = tmp_path / "checkpoint"
     estimator = small(make, warm_start=True, early_stopping=early_stopping).fit(X, y)
     before = copy.deepcopy(estimator)
-    unbroken = copy.deepcopy(estimator).fit(X, y, WEIGHT)
-    interrupted(estimator, path, 4, X, y, WEIGHT)
+    uninterrupted = copy.deepcopy(estimator).fit(X, y, WEIGHT)
+    fit_and_interrupt(estimator, path, 4, X, y, WEIGHT)
     assert_same_network(estimator, before)
     resumed = Checkpoint.resume(path, X, y, WEIGHT)
-    assert_same_training(resumed, unbroken, (X, y))
+    assert_same_training(resumed, uninterrupted, (X, y))
     assert len(resumed.loss_curve_) > resumed.n_iter_ > 4
 
 
-def test_starting_weights_are_not_set_again(tmp_path):
+def test_initial_weights_are_not_set_again(tmp_path):
     path = tmp_path / "checkpoint"
-    start = {"coefs_init": [np.eye(4, 8), np.eye(8, 3)]}
+    initial = {"coefs_init": [np.eye(4, 8), np.eye(8, 3)]}
     net = classifier()
-    unbroken = copy.deepcopy(net).fit(X, CODES, **start)
-    interrupted(net, path, 4, X, CODES, **start)
-    assert_same_training(Checkpoint.resume(path, X, CODES), unbroken, (X, CODES))
+    uninterrupted = copy.deepcopy(net).fit(X, CODES, **initial)
+    fit_and_interrupt(net, path, 4, X, CODES, **initial)
+    assert_same_training(Checkpoint.resume(path, X, CODES), uninterrupted, (X, CODES))
 
 
 @pytest.mark.parametrize("every", [1, 4])
-def test_a_training_can_be_resumed_twice(every, tmp_path):
+def test_fit_can_be_resumed_twice(every, tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier(dropout=0.2)
-    unbroken = copy.deepcopy(net).fit(X, CODES)
-    interrupted(net, path, 6, X, CODES, every=every)
+    uninterrupted = copy.deepcopy(net).fit(X, CODES)
+    fit_and_interrupt(net, path, 6, X, CODES, every=every)
     with pytest.raises(KilledError):
-        Checkpoint.resume(path, X, CODES, callbacks=[killing(15)])
-    assert read(path)["attributes"]["n_iter_"] == 15 - 15 % every
+        Checkpoint.resume(path, X, CODES, callbacks=[kill_after(15)])
+    assert read_checkpoint(path)["attributes"]["_state"].n_epochs == 15 - 15 % every
     resumed = Checkpoint.resume(path, X, CODES)
-    assert_same_training(resumed, unbroken, (X, CODES))
-    # Resuming writes on, at the same epochs, to the end.
-    assert read(path)["attributes"]["n_iter_"] == unbroken.n_iter_
-    assert read(path)["finished"]
+    assert_same_training(resumed, uninterrupted, (X, CODES))
+    # The resumed fit continues to write checkpoints until the end.
+    assert (
+        read_checkpoint(path)["attributes"]["_state"].n_epochs == uninterrupted.n_iter_
+    )
+    assert read_checkpoint(path)["finished"]
 
 
-def read(path):
+def read_checkpoint(path):
     return pickle.loads(path.read_bytes()[len(FORMAT) + HASH_SIZE :])
 
 
-def logger():
+def make_epoch_log():
+    """Return a list, and a callback that appends each epoch number to the list."""
     log = []
-    return log, AfterEpoch(lambda net, epoch: log.append(net.n_iter_) and None)
+    return log, EpochEndCallback(lambda net, epoch: log.append(net.n_iter_) and None)
 
 
-def test_a_finished_training_is_returned_as_it_was(tmp_path):
+def test_finished_fit_is_returned_unchanged(tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier().set_callbacks(Checkpoint(path, every=1000)).fit(X, CODES)
     content = path.read_bytes()
-    log, callback = logger()
+    log, callback = make_epoch_log()
     resumed = Checkpoint.resume(path, X, CODES, callbacks=[callback])
     assert log == []
     assert path.read_bytes() == content
@@ -278,60 +282,60 @@ def test_a_finished_training_is_returned_as_it_was(tmp_path):
 
 @pytest.mark.parametrize("name", ["adam", "early stopping", "adaptive", "cosine"])
 @cut_short
-def test_a_training_that_was_at_its_end_does_not_go_on(name, tmp_path):
-    # Killed after the last epoch was written, before the end of the fit was.
+def test_fit_killed_after_last_epoch_trains_no_further_epoch(name, tmp_path):
+    # The fit is killed between the checkpoint of the last epoch and the final one.
     path = tmp_path / "checkpoint"
-    estimator, data = case_of(name)
-    unbroken = copy.deepcopy(estimator).fit(**data)
-    interrupted(estimator, path, unbroken.n_iter_, **data)
-    assert not read(path)["finished"]
-    log, callback = logger()
+    estimator, data = make_case(name)
+    uninterrupted = copy.deepcopy(estimator).fit(**data)
+    fit_and_interrupt(estimator, path, uninterrupted.n_iter_, **data)
+    assert not read_checkpoint(path)["finished"]
+    log, callback = make_epoch_log()
     resumed = Checkpoint.resume(path, **data, callbacks=[callback])
     assert log == []
-    assert_same_training(resumed, unbroken, (data["X"], data["y"]))
-    assert read(path)["finished"]
+    assert_same_training(resumed, uninterrupted, (data["X"], data["y"]))
+    assert read_checkpoint(path)["finished"]
 
 
-def test_a_training_that_ran_out_of_epochs_says_so_again(tmp_path):
+def test_resumed_fit_that_reached_max_iter_warns(tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier(max_iter=6)
-    interrupted(net, path, 6, X, CODES)
+    fit_and_interrupt(net, path, 6, X, CODES)
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(6\)"):
         resumed = Checkpoint.resume(path, X, CODES)
     assert resumed.n_iter_ == 6
 
 
-def test_other_callbacks_are_those_that_are_passed(tmp_path):
+def test_resume_sets_the_passed_callbacks(tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier()
     n_epochs = copy.deepcopy(net).fit(X, CODES).n_iter_
-    interrupted(net, path, 6, X, CODES)
-    log, callback = logger()
+    fit_and_interrupt(net, path, 6, X, CODES)
+    log, callback = make_epoch_log()
     resumed = Checkpoint.resume(path, X, CODES, callbacks=(callback,))
     assert log == list(range(7, n_epochs + 1))
-    own, other = resumed._skl_callbacks
-    assert type(own) is Checkpoint
-    assert (own.path, own.every) == (path, 1)
-    assert other is callback
-    log, callback = logger()
+    checkpoint, added = resumed._skl_callbacks
+    assert type(checkpoint) is Checkpoint
+    assert (checkpoint.path, checkpoint.every) == (path, 1)
+    assert added is callback
+    log, callback = make_epoch_log()
     assert len(Checkpoint.resume(path, X, CODES)._skl_callbacks) == 1
 
 
-def test_resuming_with_a_callback_that_stops_stops(tmp_path):
+def test_callback_can_stop_resumed_fit(tmp_path):
     path = tmp_path / "checkpoint"
-    interrupted(classifier(), path, 6, X, CODES)
-    stop = AfterEpoch(lambda net, epoch: net.n_iter_ == 9)
+    fit_and_interrupt(classifier(), path, 6, X, CODES)
+    stop = EpochEndCallback(lambda net, epoch: net.n_iter_ == 9)
     assert Checkpoint.resume(path, X, CODES, callbacks=[stop]).n_iter_ == 9
 
 
-# ----------------------------------------------------------------- kill -9
+# ------------------------------------------------------- killed processes
 
 SCRIPT = """
 import os, signal, sys, time
 sys.path.insert(0, {folder!r})
 import numpy as np
-from skbackprop import AfterEpoch, BackpropClassifier, Checkpoint
-from skbackprop._checkpoint import FORMAT, HASH_SIZE
+from skbackprop import EpochEndCallback, BackpropClassifier, Checkpoint
+from skbackprop._callbacks.checkpoint import FORMAT, HASH_SIZE
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(90, 4)), rng.integers(0, 3, 90)
@@ -340,154 +344,168 @@ net = BackpropClassifier(
 )
 
 def pause(net, epoch):
-    if net.n_iter_ == {at}:
+    if net.n_iter_ == {killed_at}:
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep({seconds})
 
-callbacks = Checkpoint({path!r}, every={every}), AfterEpoch(pause)
+callbacks = Checkpoint({path!r}, every={every}), EpochEndCallback(pause)
 """
 
 
 @pytest.mark.parametrize(
-    ("at", "seconds", "every"),
+    ("killed_at", "seconds", "every"),
     [
-        pytest.param(17, 0.0, 5, id="from inside"),
-        pytest.param(None, 0.02, 1, id="from outside", marks=pytest.mark.slow),
+        pytest.param(17, 0.0, 5, id="by the callback"),
+        pytest.param(None, 0.02, 1, id="by the parent process", marks=pytest.mark.slow),
     ],
 )
-def test_a_fit_that_is_killed_leaves_a_training_to_resume(at, seconds, every, tmp_path):
+def test_killed_process_can_be_resumed(killed_at, seconds, every, tmp_path):
     path = tmp_path / "checkpoint"
     script = SCRIPT.format(
-        folder=str(PACKAGE.parent), path=str(path), at=at, seconds=seconds, every=every
+        folder=str(PACKAGE.parent),
+        path=str(path),
+        killed_at=killed_at,
+        seconds=seconds,
+        every=every,
     )
     fit = "net.set_callbacks(*callbacks).fit(X, y)"
     with subprocess.Popen([sys.executable, "-c", script + fit]) as process:
-        while at is None and process.poll() is None:
+        while killed_at is None and process.poll() is None:
             if path.exists():
                 process.kill()
             time.sleep(0.01)
         assert process.wait() == -signal.SIGKILL
-    assert not read(path)["finished"]
-    here = {}
-    exec(script, here)
-    n_epochs = read(path)["attributes"]["n_iter_"]
-    assert n_epochs == 15 if at else 1 <= n_epochs < 100
-    unbroken = here["net"].fit(here["X"], here["y"])
-    log, callback = logger()
-    data = here["X"], here["y"]
+    assert not read_checkpoint(path)["finished"]
+    names = {}
+    exec(script, names)
+    n_epochs = read_checkpoint(path)["attributes"]["_state"].n_epochs
+    assert n_epochs == 15 if killed_at else 1 <= n_epochs < 100
+    uninterrupted = names["net"].fit(names["X"], names["y"])
+    log, callback = make_epoch_log()
+    data = names["X"], names["y"]
     resumed = Checkpoint.resume(path, *data, callbacks=[callback])
     assert log == list(range(n_epochs + 1, 121))
-    assert_same_training(resumed, unbroken, data)
+    assert_same_training(resumed, uninterrupted, data)
 
 
-# ------------------------------------------------------------------ the file
+# ------------------------------------------------------------ checkpoint file
 
 
 @pytest.mark.parametrize("every", [1, 3, np.int64(4), 100])
-def test_it_is_written_every_so_many_epochs_and_at_the_end(every, tmp_path):
+def test_checkpoint_is_written_every_n_epochs_and_at_the_end(every, tmp_path):
     path, written = tmp_path / "checkpoint", []
 
-    def look(net, epoch):
-        here = path.exists()
-        written.append(read(path)["attributes"]["n_iter_"] if here else 0)
+    def check_file(net, epoch):
+        exists = path.exists()
+        written.append(
+            read_checkpoint(path)["attributes"]["_state"].n_epochs if exists else 0
+        )
 
-    net = classifier().set_callbacks(Checkpoint(str(path), every), AfterEpoch(look))
+    net = classifier().set_callbacks(
+        Checkpoint(str(path), every), EpochEndCallback(check_file)
+    )
     n_epochs = net.fit(X, CODES).n_iter_
     assert written == [n - n % every for n in range(1, n_epochs + 1)]
-    assert read(path)["attributes"]["n_iter_"] == n_epochs
+    assert read_checkpoint(path)["attributes"]["_state"].n_epochs == n_epochs
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("fails", ["fsync", "replace"])
-def test_a_file_that_can_not_be_written_leaves_the_one_before_whole(
-    fails, tmp_path, monkeypatch
-):
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_failed_write_keeps_previous_checkpoint(failing, tmp_path, monkeypatch):
     path = tmp_path / "checkpoint"
     net = classifier().fit(X, CODES)
     same, contents = copy.deepcopy(net), []
 
-    def full(*_):
+    def raise_disk_full(*_):
         raise OSError(28, "No space left on device")
 
     def fill_disk(net, epoch):
         if net.n_iter_ == 6:
             contents.append(path.read_bytes())
-            where, name = (os, "fsync") if fails == "fsync" else (Path, "replace")
-            monkeypatch.setattr(where, name, full)
+            owner = os if failing == "fsync" else Path
+            monkeypatch.setattr(owner, failing, raise_disk_full)
 
-    net.set_callbacks(Checkpoint(path), AfterEpoch(fill_disk))
+    net.set_callbacks(Checkpoint(path), EpochEndCallback(fill_disk))
     with pytest.raises(OSError, match="No space left"):
         net.fit(X, CODES)
     monkeypatch.undo()
     assert [path.read_bytes()] == contents
     assert_same_network(net, same)
     assert_same_network(Checkpoint.resume(path, X, CODES), same)
-    # What is left of the failure is not in the way.
-    interrupted(classifier(), path, 8, X, CODES)
-    assert read(path)["attributes"]["n_iter_"] == 8
+    # The failed write does not prevent further checkpoints.
+    fit_and_interrupt(classifier(), path, 8, X, CODES)
+    assert read_checkpoint(path)["attributes"]["_state"].n_epochs == 8
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_it_is_on_the_disk_before_it_takes_the_place_of_the_one_before(
-    tmp_path, monkeypatch
-):
-    path, order = tmp_path / "checkpoint", []
+def test_new_file_is_synced_before_it_replaces_the_previous_file(tmp_path, monkeypatch):
+    path, calls = tmp_path / "checkpoint", []
     replace, sync = Path.replace, os.fsync
 
-    def spying_replace(self, target):
-        order.append("replace")
+    def recording_replace(self, target):
+        calls.append("replace")
         assert len(self.read_bytes()) > 1000
-        read(self)
+        read_checkpoint(self)
         assert Path(target) == path
         return replace(self, target)
 
-    def spying_sync(number):
-        order.append("fsync")
-        assert os.fstat(number).st_size > 1000
-        return sync(number)
+    def recording_sync(fd):
+        calls.append("fsync")
+        assert os.fstat(fd).st_size > 1000
+        return sync(fd)
 
-    monkeypatch.setattr(Path, "replace", spying_replace)
-    monkeypatch.setattr(os, "fsync", spying_sync)
-    interrupted(classifier(), path, 3, X, CODES)
-    assert order == ["fsync", "replace"] * 3
+    monkeypatch.setattr(Path, "replace", recording_replace)
+    monkeypatch.setattr(os, "fsync", recording_sync)
+    fit_and_interrupt(classifier(), path, 3, X, CODES)
+    assert calls == ["fsync", "replace"] * 3
 
 
-def test_it_holds_neither_the_data_nor_other_callbacks(tmp_path):
+def test_checkpoint_contains_no_data_and_no_callbacks(tmp_path):
     path = tmp_path / "checkpoint"
     big = np.random.default_rng(0).normal(size=(4000, 4))
-    interrupted(classifier(), path, 3, big, big[:, 0] > 0)
+    fit_and_interrupt(classifier(), path, 3, big, big[:, 0] > 0)
     assert path.stat().st_size < big.nbytes
-    assert not [name for name in read(path)["attributes"] if "callback" in name]
+    assert not [
+        name for name in read_checkpoint(path)["attributes"] if "callback" in name
+    ]
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_resume_from_missing_file_raises_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        Checkpoint.resume(tmp_path / "none", X, CODES)
+        Checkpoint.resume(tmp_path / "missing", X, CODES)
 
 
-def test_a_folder_that_is_not_there(tmp_path):
-    net = classifier().set_callbacks(Checkpoint(tmp_path / "none" / "checkpoint"))
+def test_fit_with_missing_directory_raises_file_not_found_error(tmp_path):
+    net = classifier().set_callbacks(Checkpoint(tmp_path / "missing" / "checkpoint"))
     with pytest.raises(FileNotFoundError):
         net.fit(X, CODES)
 
 
-def test_a_truncated_file_is_refused_whatever_its_length(tmp_path):
+def test_truncated_file_raises_value_error(tmp_path):
     path = tmp_path / "checkpoint"
-    interrupted(classifier(), path, 3, X, CODES)
-    whole = path.read_bytes()
-    for length in {*range(200), *range(200, len(whole), 61), len(whole) - 1}:
-        path.write_bytes(whole[:length])
-        error_of(lambda: Checkpoint.resume(path, X, CODES), repr(str(path)), "damaged")
+    fit_and_interrupt(classifier(), path, 3, X, CODES)
+    content = path.read_bytes()
+    n_bytes = len(content)
+    for length in {*range(200), *range(200, n_bytes, 61), n_bytes - 1}:
+        path.write_bytes(content[:length])
+        error_of(
+            lambda: Checkpoint.resume(path, X, CODES),
+            f"Cannot read checkpoint {str(path)!r}",
+        )
 
 
-def test_a_file_with_a_bit_that_has_turned_is_refused(tmp_path):
+def test_flipped_bit_raises_value_error(tmp_path):
     path = tmp_path / "checkpoint"
-    interrupted(classifier(), path, 3, X, CODES)
-    whole = bytearray(path.read_bytes())
-    weights = read(path)["attributes"]["_state"].network.params.tobytes()
-    whole[whole.index(weights) + 4] ^= 1
-    path.write_bytes(whole)
-    error_of(lambda: Checkpoint.resume(path, X, CODES), repr(str(path)), "damaged")
+    fit_and_interrupt(classifier(), path, 3, X, CODES)
+    content = bytearray(path.read_bytes())
+    weights = read_checkpoint(path)["attributes"]["_state"].network.params.tobytes()
+    content[content.index(weights) + 4] ^= 1
+    path.write_bytes(content)
+    error_of(
+        lambda: Checkpoint.resume(path, X, CODES),
+        f"Cannot read checkpoint {str(path)!r}",
+        "checksum does not match",
+    )
 
 
 @pytest.mark.parametrize(
@@ -515,32 +533,41 @@ def test_a_file_with_a_bit_that_has_turned_is_refused(tmp_path):
         "module",
     ],
 )
-def test_a_file_of_another_kind_is_refused(content, tmp_path):
+def test_file_of_another_type_raises_value_error(content, tmp_path):
     path = tmp_path / "checkpoint"
     path.write_bytes(content)
-    error_of(lambda: Checkpoint.resume(path, X, CODES), repr(str(path)), "checkpoint")
+    error_of(
+        lambda: Checkpoint.resume(path, X, CODES),
+        repr(str(path)),
+        "is not a checkpoint",
+    )
     assert path.read_bytes() == content
 
 
-def test_a_file_of_joblib_is_refused(tmp_path):
+def test_joblib_file_raises_value_error(tmp_path):
     path = tmp_path / "checkpoint"
     joblib.dump(classifier().fit(X, CODES), path)
-    error_of(lambda: Checkpoint.resume(path, X, CODES), repr(str(path)), "checkpoint")
+    error_of(
+        lambda: Checkpoint.resume(path, X, CODES),
+        repr(str(path)),
+        "is not a checkpoint",
+    )
 
 
-# -------------------------------------------------------------- other data
+# ---------------------------------------------------------- different data
 
 
-def moved(array, by=1e-9):
+def perturb(array, amount=1e-9):
+    """Return a copy of an array with one changed element."""
     array = np.array(array, float)
-    array.flat[5] += by
+    array.flat[5] += amount
     return array
 
 
 @pytest.mark.parametrize(
     ("data", "weight"),
     [
-        ((moved(X), CODES), WEIGHT),
+        ((perturb(X), CODES), WEIGHT),
         ((X[::-1], CODES), WEIGHT),
         ((X, CODES[::-1]), WEIGHT),
         ((X, np.where(CODES == 1, 2, CODES)), WEIGHT),
@@ -548,62 +575,66 @@ def moved(array, by=1e-9):
         ((X[:, :3], CODES), WEIGHT),
         ((X, NAMES), WEIGHT),
         ((X, CODES), None),
-        ((X, CODES), moved(WEIGHT)),
+        ((X, CODES), perturb(WEIGHT)),
         ((X, CODES), WEIGHT[::-1]),
         ((np.where(X > 9, X, np.nan), CODES), WEIGHT),
     ],
 )
-def test_other_data_are_refused(data, weight, tmp_path):
+def test_different_data_raise_value_error(data, weight, tmp_path):
     path = tmp_path / "checkpoint"
-    interrupted(classifier(), path, 3, X, CODES, WEIGHT)
+    fit_and_interrupt(classifier(), path, 3, X, CODES, WEIGHT)
     content = path.read_bytes()
     error_of(lambda: Checkpoint.resume(path, *data, weight))
     assert path.read_bytes() == content
     assert Checkpoint.resume(path, X, CODES, WEIGHT).n_iter_ > 3
 
 
-def test_weights_that_were_not_there_are_refused(tmp_path):
+def test_added_sample_weight_raises_value_error(tmp_path):
     path = tmp_path / "checkpoint"
-    interrupted(classifier(), path, 3, X, CODES)
+    fit_and_interrupt(classifier(), path, 3, X, CODES)
     error_of(lambda: Checkpoint.resume(path, X, CODES, WEIGHT), "sample_weight")
 
 
-def test_other_data_are_refused_for_a_finished_training_too(tmp_path):
+def test_different_data_raise_value_error_for_finished_fit(tmp_path):
     path = tmp_path / "checkpoint"
     classifier().set_callbacks(Checkpoint(path)).fit(X, CODES)
-    error_of(lambda: Checkpoint.resume(path, moved(X), CODES), "differ")
+    error_of(lambda: Checkpoint.resume(path, perturb(X), CODES), "differ")
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize(
-    "other",
+    "validation",
     [
         {},
         {"X_val": X[VAL], "y_val": CODES[VAL]},
-        {"X_val": moved(X[VAL], 0.1), "y_val": CODES[VAL]},
+        {"X_val": perturb(X[VAL], 0.1), "y_val": CODES[VAL]},
         {"X_val": X[VAL], "y_val": CODES[VAL][::-1]},
         {"X_val": X[TRAIN], "y_val": CODES[TRAIN]},
     ],
-    ids=["forgotten", "weights forgotten", "X_val", "y_val", "rows"],
+    ids=["missing", "missing weights", "X_val", "y_val", "n_samples"],
 )
 @ESTIMATORS
-def test_other_validation_data_are_refused(make, y, other, early_stopping, tmp_path):
+def test_different_validation_data_raise_value_error(
+    make, y, validation, early_stopping, tmp_path
+):
     path = tmp_path / "checkpoint"
-    if "y_val" in other and make is not BackpropClassifier:
-        other = {**other, "y_val": NUMBERS[: len(other["X_val"])]}
-    passed = {"X_val": X[VAL], "y_val": y[VAL], "sample_weight_val": WEIGHT[VAL]}
+    if "y_val" in validation and make is not BackpropClassifier:
+        validation = {**validation, "y_val": NUMBERS[: len(validation["X_val"])]}
+    original = {"X_val": X[VAL], "y_val": y[VAL], "sample_weight_val": WEIGHT[VAL]}
     estimator = small(make, early_stopping=early_stopping)
-    interrupted(estimator, path, 3, X[TRAIN], y[TRAIN], **passed)
+    fit_and_interrupt(estimator, path, 3, X[TRAIN], y[TRAIN], **original)
     content = path.read_bytes()
     error_of(
-        lambda: Checkpoint.resume(path, X[TRAIN], y[TRAIN], **other), "X_val", "differ"
+        lambda: Checkpoint.resume(path, X[TRAIN], y[TRAIN], **validation),
+        "X_val",
+        "differ",
     )
     assert path.read_bytes() == content
 
 
-def test_validation_data_that_were_not_there_are_refused(tmp_path):
+def test_added_validation_data_raise_value_error(tmp_path):
     path = tmp_path / "checkpoint"
-    interrupted(classifier(), path, 3, X[TRAIN], CODES[TRAIN])
+    fit_and_interrupt(classifier(), path, 3, X[TRAIN], CODES[TRAIN])
     data = X[TRAIN], CODES[TRAIN]
     error_of(
         lambda: Checkpoint.resume(path, *data, X_val=X[VAL], y_val=CODES[VAL]), "X_val"
@@ -624,50 +655,52 @@ def test_validation_data_that_were_not_there_are_refused(tmp_path):
         ((SPARSE, CODES), (csc_array(SPARSE), CODES)),
     ],
     ids=[
-        "order",
+        "Fortran order",
         "lists",
-        "column",
-        "series",
+        "strided column",
+        "Series",
         "int32",
-        "frame",
-        "csc",
-        "array",
-        "both",
+        "DataFrame",
+        "CSC matrix",
+        "CSR array",
+        "CSC array",
     ],
 )
-def test_the_same_data_are_the_same_however_they_are_kept(data, same, tmp_path):
+def test_same_data_in_another_container_are_accepted(data, same, tmp_path):
     path = tmp_path / "checkpoint"
     make = regressor if data[1].dtype.kind == "f" else classifier
-    unbroken = make().fit(*data)
-    interrupted(make(), path, 3, *data)
-    assert_same_network(Checkpoint.resume(path, *same), unbroken)
+    uninterrupted = make().fit(*data)
+    fit_and_interrupt(make(), path, 3, *data)
+    assert_same_network(Checkpoint.resume(path, *same), uninterrupted)
 
 
-def test_a_fit_that_is_interrupted_by_hand_can_be_resumed_as_well(tmp_path):
+def test_fit_after_keyboard_interrupt_can_be_resumed(tmp_path):
     path = tmp_path / "checkpoint"
 
     def interrupt(net, epoch):
         if net.n_iter_ == 5:
             raise KeyboardInterrupt
 
-    net = classifier().set_callbacks(Checkpoint(path, every=2), AfterEpoch(interrupt))
+    net = classifier().set_callbacks(
+        Checkpoint(path, every=2), EpochEndCallback(interrupt)
+    )
     with pytest.warns(UserWarning, match="interrupted by user"):
         net.fit(X, CODES)
     assert net.n_iter_ == 5
-    unbroken = classifier().fit(X, CODES)
-    assert unbroken.n_iter_ > 5
-    assert_same_training(Checkpoint.resume(path, X, CODES), unbroken, (X, CODES))
+    uninterrupted = classifier().fit(X, CODES)
+    assert uninterrupted.n_iter_ > 5
+    assert_same_training(Checkpoint.resume(path, X, CODES), uninterrupted, (X, CODES))
 
 
-def test_an_earlier_file_is_not_taken_for_that_of_a_fit_without_one(tmp_path):
+def test_earlier_checkpoint_is_deleted_when_training_begins(tmp_path):
     path = tmp_path / "checkpoint"
     classifier().set_callbacks(Checkpoint(path)).fit(X, CODES)
-    interrupted(classifier(), path, 6, X, CODES, every=10)
+    fit_and_interrupt(classifier(), path, 6, X, CODES, every=10)
     with pytest.raises(FileNotFoundError):
         Checkpoint.resume(path, X, CODES)
 
 
-def test_an_earlier_file_outlives_a_fit_that_does_not_begin(tmp_path):
+def test_earlier_checkpoint_is_kept_if_training_does_not_begin(tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier().set_callbacks(Checkpoint(path)).fit(X, CODES)
     content = path.read_bytes()
@@ -676,28 +709,28 @@ def test_an_earlier_file_outlives_a_fit_that_does_not_begin(tmp_path):
     assert path.read_bytes() == content
 
 
-def test_a_file_is_there_all_the_time_while_a_training_resumes(tmp_path):
-    path, there = tmp_path / "checkpoint", []
-    interrupted(classifier(), path, 4, X, CODES, every=3)
-    look = AfterEpoch(lambda net, epoch: there.append(path.exists()))
-    Checkpoint.resume(path, X, CODES, callbacks=[look])
-    assert len(there) > 3
-    assert all(there)
+def test_checkpoint_exists_throughout_resumed_fit(tmp_path):
+    path, exists = tmp_path / "checkpoint", []
+    fit_and_interrupt(classifier(), path, 4, X, CODES, every=3)
+    check_file = EpochEndCallback(lambda net, epoch: exists.append(path.exists()))
+    Checkpoint.resume(path, X, CODES, callbacks=[check_file])
+    assert len(exists) > 3
+    assert all(exists)
 
 
-def test_a_scorer_is_not_asked_more_often_than_without_interruption(tmp_path):
+def test_resuming_does_not_add_scorer_calls(tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier(early_stopping=True, scoring=CountingScorer())
-    unbroken = classifier(early_stopping=True, scoring=CountingScorer())
-    unbroken.fit(X, CODES)
-    interrupted(net, path, 4, X, CODES)
+    uninterrupted = classifier(early_stopping=True, scoring=CountingScorer())
+    uninterrupted.fit(X, CODES)
+    fit_and_interrupt(net, path, 4, X, CODES)
     resumed = Checkpoint.resume(path, X, CODES)
-    assert resumed.n_iter_ == unbroken.n_iter_
-    assert resumed.validation_scores_ == unbroken.validation_scores_
+    assert resumed.n_iter_ == uninterrupted.n_iter_
+    assert resumed.validation_scores_ == uninterrupted.validation_scores_
 
 
 class CountingScorer:
-    """Gives scores by how often it has been asked."""
+    """Scorer that returns a score based on the number of calls."""
 
     def __init__(self):
         self.n_calls = 0
@@ -707,26 +740,30 @@ class CountingScorer:
         return float(self.n_calls % 5)
 
 
-def test_a_random_state_is_shared_after_resuming_as_before(tmp_path):
+def test_random_state_instance_is_used_after_resuming(tmp_path):
     path = tmp_path / "checkpoint"
-    interrupted(classifier(random_state=np.random.RandomState(1)), path, 4, X, CODES)
+    fit_and_interrupt(
+        classifier(random_state=np.random.RandomState(1)), path, 4, X, CODES
+    )
     resumed = Checkpoint.resume(path, X, CODES).set_callbacks()
-    unbroken = classifier(random_state=np.random.RandomState(1)).fit(X, CODES)
-    assert_same_network(resumed, unbroken)
-    assert_same_network(resumed.fit(X, CODES), unbroken.fit(X, CODES))
+    uninterrupted = classifier(random_state=np.random.RandomState(1)).fit(X, CODES)
+    assert_same_network(resumed, uninterrupted)
+    assert_same_network(resumed.fit(X, CODES), uninterrupted.fit(X, CODES))
 
 
-def test_what_could_not_be_written_is_refused_before_the_first_epoch(tmp_path):
-    epochs = AfterEpoch(lambda net, epoch: pytest.fail("an epoch has been trained"))
+def test_errors_are_raised_before_the_first_epoch(tmp_path):
+    fail = EpochEndCallback(lambda net, epoch: pytest.fail("An epoch was trained."))
     net = classifier(learning_rate=lambda epoch, step: 0.01)
-    net.set_callbacks(Checkpoint(tmp_path / "checkpoint", every=50), epochs)
+    net.set_callbacks(Checkpoint(tmp_path / "checkpoint", every=50), fail)
     error_of(lambda: net.fit(X, CODES), "checkpoint", "module")
-    net = classifier().set_callbacks(Checkpoint(tmp_path / "no" / "where"), epochs)
-    with pytest.raises(FileNotFoundError, match="where"):
+    net = classifier().set_callbacks(
+        Checkpoint(tmp_path / "missing" / "checkpoint"), fail
+    )
+    with pytest.raises(FileNotFoundError, match="missing"):
         net.fit(X, CODES)
 
 
-def test_one_of_them_is_for_one_fit_at_a_time(tmp_path):
+def test_checkpoint_in_concurrent_fits_raises_value_error(tmp_path):
     checkpoint = Checkpoint(tmp_path / "checkpoint")
     inner = classifier(max_iter=3).set_callbacks(checkpoint)
 
@@ -734,24 +771,24 @@ def test_one_of_them_is_for_one_fit_at_a_time(tmp_path):
         if net.n_iter_ == 2:
             error_of(lambda: inner.fit(X[::-1], CODES), "in use", "checkpoint")
 
-    net = classifier().set_callbacks(checkpoint, AfterEpoch(fit_another))
+    net = classifier().set_callbacks(checkpoint, EpochEndCallback(fit_another))
     net.fit(X, CODES)
     assert_same_network(Checkpoint.resume(tmp_path / "checkpoint", X, CODES), net)
 
 
-def test_attributes_of_a_subclass_are_kept_whatever_their_names(tmp_path):
+def test_attributes_of_subclass_with_any_name_are_saved(tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier()
-    net.callback_note = "mine"
-    interrupted(net, path, 3, X, CODES)
-    assert Checkpoint.resume(path, X, CODES).callback_note == "mine"
+    net.callback_note = "text"
+    fit_and_interrupt(net, path, 3, X, CODES)
+    assert Checkpoint.resume(path, X, CODES).callback_note == "text"
 
 
-# ------------------------------------------------------- what can't be resumed
+# --------------------------------------------------------- unsupported fits
 
 
 @ESTIMATORS
-def test_lbfgs_is_refused(make, y, tmp_path):
+def test_lbfgs_raises_value_error(make, y, tmp_path):
     path = tmp_path / "checkpoint"
     estimator = small(make, solver="lbfgs").set_callbacks(Checkpoint(path))
     error_of(lambda: estimator.fit(X, y), "Checkpoint", "lbfgs")
@@ -759,29 +796,30 @@ def test_lbfgs_is_refused(make, y, tmp_path):
 
 
 @pytest.mark.parametrize("search", [GridSearchCV, RandomizedSearchCV])
-@pytest.mark.parametrize("in_a_pipeline", [False, True])
-def test_a_search_is_refused(search, in_a_pipeline, tmp_path):
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_search_raises_value_error(search, in_pipeline, tmp_path):
     path = tmp_path / "checkpoint"
     net, name = classifier().set_callbacks(Checkpoint(path)), "alpha"
-    if in_a_pipeline:
+    if in_pipeline:
         net, name = make_pipeline(StandardScaler(), net), "backpropclassifier__alpha"
-    also = {} if search is GridSearchCV else {"n_iter": 2}
-    searching = search(net, {name: [0.1, 1.0]}, cv=2, error_score="raise", **also)
-    message = error_of(lambda: searching.fit(X, CODES), "Checkpoint", repr(str(path)))
+    kwargs = {} if search is GridSearchCV else {"n_iter": 2}
+    kwargs |= {"cv": 2, "error_score": "raise"}
+    estimator = search(net, {name: [0.1, 1.0]}, **kwargs)
+    message = error_of(lambda: estimator.fit(X, CODES), "Checkpoint", repr(str(path)))
     assert search.__name__ in message
     assert not path.exists()
 
 
-def test_a_pipeline_may_be_killed(tmp_path):
+def test_fit_in_killed_pipeline_can_be_resumed(tmp_path):
     path = tmp_path / "checkpoint"
     pipeline = make_pipeline(StandardScaler(), classifier(standardize=False))
-    unbroken = copy.deepcopy(pipeline).fit(X, CODES)
-    pipeline[-1].set_callbacks(Checkpoint(path), killing(5))
+    uninterrupted = copy.deepcopy(pipeline).fit(X, CODES)
+    pipeline[-1].set_callbacks(Checkpoint(path), kill_after(5))
     with pytest.raises(KilledError):
         pipeline.fit(X, CODES)
     scaled = pipeline[0].transform(X)
     resumed = Checkpoint.resume(path, scaled, CODES)
-    assert_same_training(resumed, unbroken[-1], (scaled, CODES))
+    assert_same_training(resumed, uninterrupted[-1], (scaled, CODES))
 
 
 def local_function():
@@ -791,8 +829,8 @@ def local_function():
     return score
 
 
-class Locked:
-    """A scorer that holds something of the system's."""
+class LockingScorer:
+    """Scorer with a lock, which cannot be pickled."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -807,11 +845,11 @@ class Locked:
         {"learning_rate": lambda epoch, base: 0.05},
         {"activation": lambda z: (np.sin(z), np.cos(z))},
         {"scoring": local_function(), "early_stopping": True},
-        {"scoring": Locked(), "early_stopping": True},
+        {"scoring": LockingScorer(), "early_stopping": True},
     ],
     ids=["schedule", "activation", "local", "lock"],
 )
-def test_a_function_that_can_not_be_written_is_an_error(params, tmp_path):
+def test_unpicklable_parameter_raises_value_error(params, tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier().fit(X, CODES)
     same = copy.deepcopy(net)
@@ -825,24 +863,24 @@ def sine(z):
     return np.sin(z), np.cos(z)
 
 
-def test_functions_of_a_module_can_be_written(tmp_path):
+def test_module_level_functions_can_be_saved(tmp_path):
     path = tmp_path / "checkpoint"
-    net = classifier(activation=sine, scoring=lenient, early_stopping=True)
-    unbroken = copy.deepcopy(net).fit(X, CODES)
-    interrupted(net, path, 3, X, CODES)
-    assert_same_training(Checkpoint.resume(path, X, CODES), unbroken, (X, CODES))
+    net = classifier(activation=sine, scoring=half_score, early_stopping=True)
+    uninterrupted = copy.deepcopy(net).fit(X, CODES)
+    fit_and_interrupt(net, path, 3, X, CODES)
+    assert_same_training(Checkpoint.resume(path, X, CODES), uninterrupted, (X, CODES))
 
 
-def lenient(net, X, y):
+def half_score(net, X, y):
     return net.score(X, y) / 2
 
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, 1.0, "2", None, np.nan])
-def test_every_must_be_a_number_of_epochs(every, tmp_path):
+def test_invalid_every_raises_value_error(every, tmp_path):
     error_of(lambda: Checkpoint(tmp_path / "checkpoint", every), "every", repr(every))
 
 
-def test_a_second_fit_with_the_same_checkpoint_writes_its_own_data(tmp_path):
+def test_second_fit_saves_the_hash_of_its_own_data(tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier().set_callbacks(Checkpoint(path)).fit(X, CODES)
     net.fit(X[:50], CODES[:50])
@@ -851,17 +889,17 @@ def test_a_second_fit_with_the_same_checkpoint_writes_its_own_data(tmp_path):
     error_of(lambda: Checkpoint.resume(path, X, CODES), "differ")
 
 
-def test_partial_fit_writes_nothing(tmp_path):
+def test_partial_fit_writes_no_checkpoint(tmp_path):
     path = tmp_path / "checkpoint"
     net = classifier().set_callbacks(Checkpoint(path))
     net.partial_fit(X, CODES, classes=range(3))
     assert not path.exists()
 
 
-def test_a_script_of_a_file_can_be_resumed_from_another_process(tmp_path):
+def test_fit_can_be_resumed_in_another_process(tmp_path):
     path = tmp_path / "checkpoint"
-    unbroken = classifier().fit(X, CODES)
-    interrupted(classifier(), path, 4, X, CODES)
+    uninterrupted = classifier().fit(X, CODES)
+    fit_and_interrupt(classifier(), path, 4, X, CODES)
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", CODES)
     code = f"""
@@ -874,8 +912,8 @@ def test_a_script_of_a_file_can_be_resumed_from_another_process(tmp_path):
         net = Checkpoint.resume({str(path)!r}, X, y)
         np.save(folder + "/W.npy", net.coefs_[0])
     """
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
-    np.testing.assert_array_equal(np.load(tmp_path / "W.npy"), unbroken.coefs_[0])
+    assert result.returncode == 0, result.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "W.npy"), uninterrupted.coefs_[0])

@@ -25,7 +25,8 @@ from small_networks import (
     small,
 )
 
-from skbackprop import BackpropClassifier, BackpropRegressor, _base
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop._estimators import base
 from skbackprop.core.inputs import BOUND
 
 # ------------------------------------------------ what is yours is not touched
@@ -116,8 +117,8 @@ def samples(monkeypatch):
         seen.append(core_samples(*args, **kwargs))
         return seen[-1]
 
-    core_samples = _base.Samples
-    monkeypatch.setattr(_base, "Samples", note)
+    core_samples = base.Samples
+    monkeypatch.setattr(base, "Samples", note)
     return seen
 
 

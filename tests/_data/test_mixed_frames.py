@@ -23,7 +23,7 @@ from small_networks import (
 )
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop.core.inputs import ready
+from skbackprop.core.inputs import transform_batch
 
 # Targets that scaling leaves as they are.
 SCALED = StandardScaler().fit_transform(NUMBERS[:, np.newaxis]).ravel()
@@ -108,7 +108,7 @@ def assert_close(one, other, rtol=1e-9):
 
 def assert_ready(net, encoded, expected, columns=slice(None)):
     """Compare what comes to the first layer, of rows encoded by hand."""
-    x = ready(encoded, np.empty_like(encoded), net._state.network.inputs)
+    x = transform_batch(encoded, np.empty_like(encoded), net._state.network.inputs)
     expected = np.column_stack(expected)
     np.testing.assert_allclose(x[:, columns], expected, rtol=1e-12, atol=1e-12)
 

@@ -23,8 +23,9 @@ from small_networks import (
     small,
 )
 
-from skbackprop import BackpropClassifier, BackpropRegressor, _held_out
-from skbackprop.core.inputs import BOUND, Standardized, ready
+from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop._data import validation_split
+from skbackprop.core.inputs import BOUND, Standardized, transform_batch
 from skbackprop.core.losses import losses_for
 
 RAW = X * [1.0, 300.0, 1e-3, 0.0] + [0.0, 5000.0, 2.0, 7.0]  # the last is constant
@@ -88,11 +89,11 @@ def test_rows_of_any_dtype_become_those_of_the_formula(given, dtype):
     center, scale = wide.mean(axis=0), wide.std(axis=0)
     rtol = 10 * np.finfo(dtype).eps
     for c in (center, None):
-        inputs = Standardized(c, scale).settled(raw.dtype, np.dtype(dtype))
+        inputs = Standardized(c, scale).with_dtype(raw.dtype, np.dtype(dtype))
         expected = bounded((wide - (0.0 if c is None else c)) / scale)
         for rows in (raw, sp.csr_array(raw)):
             out = np.empty(raw.shape, dtype)
-            x = ready(rows, out, inputs)
+            x = transform_batch(rows, out, inputs)
             # What is centred has no zeros to speak of.
             assert sp.issparse(x) == (sp.issparse(rows) and c is None)
             assert (x is out) == (not sp.issparse(x))
@@ -100,15 +101,17 @@ def test_rows_of_any_dtype_become_those_of_the_formula(given, dtype):
             x = x.toarray() if sp.issparse(x) else x
             np.testing.assert_allclose(x, expected, rtol=rtol, atol=rtol)
             slopes = (1.0 - (expected / BOUND) ** 2) / scale
-            np.testing.assert_allclose(inputs.slopes(x), slopes, rtol=4 * rtol)
+            np.testing.assert_allclose(inputs.derivative(x), slopes, rtol=4 * rtol)
     np.testing.assert_array_equal(raw, before)
 
 
 @pytest.mark.parametrize("given", [np.float64, np.int64])
 def test_large_offsets_cost_no_digits_in_single_precision(given):
     center, scale = DATES.mean(axis=0), DATES.std(axis=0)
-    inputs = Standardized(center, scale).settled(np.dtype(given), np.dtype("float32"))
-    x = ready(DATES.astype(given), np.empty(DATES.shape, "float32"), inputs)
+    inputs = Standardized(center, scale).with_dtype(
+        np.dtype(given), np.dtype("float32")
+    )
+    x = transform_batch(DATES.astype(given), np.empty(DATES.shape, "float32"), inputs)
     expected = bounded((DATES - center) / scale)
     np.testing.assert_allclose(x, expected, rtol=1e-6, atol=1e-7)
     single = net_of(BackpropRegressor, dtype="float32")
@@ -169,13 +172,13 @@ def test_a_sparse_fit_is_not_centred(make):
 @EITHER
 def test_nothing_is_learned_from_rows_held_out(make, scoring, weight, monkeypatch):
     rows = []
-    split = _held_out.train_test_split
+    split = validation_split.train_test_split
 
     def noted(*args, **kwargs):
         rows[:] = split(*args, **kwargs)
         return rows
 
-    monkeypatch.setattr(_held_out, "train_test_split", noted)
+    monkeypatch.setattr(validation_split, "train_test_split", noted)
     y = TARGETS[make]
     if scoring == "scorer":
         scoring = "accuracy" if make is BackpropClassifier else "r2"

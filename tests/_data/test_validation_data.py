@@ -30,7 +30,7 @@ from small_networks import (
 )
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop.core.training import Watch
+from skbackprop.core.state import ConvergenceMonitor
 
 TRAIN, VAL = slice(0, 60), slice(60, 90)
 WEIGHT_VAL = WEIGHT[VAL]
@@ -278,8 +278,10 @@ def test_a_later_fit_may_do_without():
 
 
 def watched(merits, tol, accumulates):
-    watch = Watch(accumulates=accumulates)
-    return watch, [(watch.improves(m, tol), watch.n_stalled) for m in merits]
+    watch = ConvergenceMonitor(accumulates=accumulates)
+    return watch, [
+        (watch.update(m, tol), watch.n_epochs_without_improvement) for m in merits
+    ]
 
 
 SLOWLY = [0.0, 0.375, 0.75, 1.125, 1.5, 1.875, 2.25, 2.0, 2.25]

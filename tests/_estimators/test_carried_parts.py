@@ -46,7 +46,7 @@ def test_what_quantiles_have_learned_outlives_a_change_of_units():
     # Exactly so for inputs that are scaled as before.
     network.inputs, old = type(network.inputs)(None, np.ones(4)), network.predict(X)
     old = network.predict(X)
-    network.change_units(np.full(3, 2.5), np.full(3, -4.0))
+    network.rescale_outputs(np.full(3, 2.5), np.full(3, -4.0))
     np.testing.assert_allclose(network.predict(X), 2.5 * old - 4.0, rtol=1e-12)
 
 

@@ -222,7 +222,7 @@ def assert_unchanged(estimator, before):
             assert_same_state(after[name], value)
         elif name == "history_":
             pd.testing.assert_frame_equal(after[name], value)
-        elif name in ("_scales", "_encoder"):
+        elif name == "_reader":
             assert joblib.hash(after[name]) == joblib.hash(value)
         elif name in ("coefs_", "intercepts_"):
             for mine, other in zip(after[name], value, strict=True):
@@ -237,7 +237,7 @@ def assert_same_state(after, before):
     np.testing.assert_array_equal(after.order, before.order)
     np.testing.assert_equal(after.rng.get_state(), before.rng.get_state())
     np.testing.assert_equal(after.split_rng.get_state(), before.split_rng.get_state())
-    for name in ("n_updates", "n_seen", "n_epochs", "n_plateaus", "watch", "history"):
+    for name in ("n_updates", "n_seen", "n_epochs", "n_plateaus", "monitor", "history"):
         np.testing.assert_equal(getattr(after, name), getattr(before, name))
 
 

@@ -1,4 +1,4 @@
-"""What verbose=True prints: epochs, as scripts look for them, and why it ended."""
+"""Tests of the lines printed with verbose=True."""
 
 import re
 from math import nan
@@ -9,27 +9,27 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from small_networks import CODES, ESTIMATORS, NUMBERS, X, small
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop._messages import EpochPrinter, _duration
+from skbackprop._estimators.messages import EpochPrinter, _format_duration
 from skbackprop.core.optimizers import OPTIMIZERS
-from skbackprop.core.training import Epoch
+from skbackprop.core.state import EpochRecord
 
-#: scikit-learn's own.
+#: Format of the line that MLPClassifier and MLPRegressor print after each epoch.
 ITERATION = re.compile(r"^Iteration (\d+), loss = (\d+\.\d{8})", re.MULTILINE)
 
 
-def lines_of(capsys, action):
+def printed_lines(capsys, action):
     action()
     return capsys.readouterr().out.splitlines()
 
 
-def epochs_of(capsys, estimator, y):
-    """Return the numbers and losses that scripts find in what a fit prints."""
+def printed_losses(capsys, estimator, y):
+    """Return the epoch numbers and losses in the printed lines of a fit."""
     estimator.fit(X, y)
     return np.array(ITERATION.findall(capsys.readouterr().out), float)
 
 
 def record(loss=1.0, validation_loss=nan, score=nan, rate=nan, seconds=1.0):
-    return Epoch(loss, validation_loss, score, rate, seconds, ())
+    return EpochRecord(loss, validation_loss, score, rate, seconds, ())
 
 
 # ---------------------------------------------------------------------- lines
@@ -43,9 +43,7 @@ def record(loss=1.0, validation_loss=nan, score=nan, rate=nan, seconds=1.0):
         (BackpropRegressor, MLPRegressor, NUMBERS, "squared_error"),
     ],
 )
-def test_losses_are_printed_as_scikit_learn_prints_them(
-    capsys, make, mlp, y, loss, solver
-):
+def test_printed_losses_equal_scikit_learn(capsys, make, mlp, y, loss, solver):
     params = dict(
         hidden_layer_sizes=(5,),
         solver=solver,
@@ -54,21 +52,19 @@ def test_losses_are_printed_as_scikit_learn_prints_them(
         random_state=3,
         verbose=True,
     )
-    theirs = epochs_of(capsys, mlp(**params), y)
-    mine = epochs_of(capsys, make(loss=loss, standardize=False, **params), y)
-    assert len(theirs) > 10
-    # Sums in another order may round the last digit the other way.
-    np.testing.assert_allclose(mine, theirs, rtol=0, atol=1.1e-8)
+    expected = printed_losses(capsys, mlp(**params), y)
+    actual = printed_losses(capsys, make(loss=loss, standardize=False, **params), y)
+    assert len(expected) > 10
+    # The order of summation differs, so the last digit can be rounded differently.
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1.1e-8)
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", *OPTIMIZERS])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @ESTIMATORS
-def test_every_epoch_has_its_line_with_what_is_known_of_it(
-    capsys, make, y, early_stopping, solver
-):
+def test_one_line_per_epoch_with_loss_and_rate(capsys, make, y, early_stopping, solver):
     estimator = small(make, solver=solver, early_stopping=early_stopping, verbose=True)
-    lines = lines_of(capsys, lambda: estimator.fit(X, y))
+    lines = printed_lines(capsys, lambda: estimator.fit(X, y))
     lines = [line for line in lines if line.startswith("Iteration")]
     assert len(lines) == estimator.n_iter_
     for row, line in zip(estimator.history_.itertuples(), lines, strict=True):
@@ -81,34 +77,34 @@ def test_every_epoch_has_its_line_with_what_is_known_of_it(
 
 
 @pytest.mark.parametrize("validation", [{"early_stopping": True}, {}])
-def test_a_score_that_is_not_minus_the_loss_is_printed(capsys, validation):
+def test_score_other_than_negative_loss_is_printed(capsys, validation):
     net = small(BackpropClassifier, scoring="accuracy", verbose=True, **validation)
     passed = {} if validation else {"X_val": X[:30], "y_val": CODES[:30]}
-    lines = lines_of(capsys, lambda: net.fit(X, CODES, **passed))
+    lines = printed_lines(capsys, lambda: net.fit(X, CODES, **passed))
     for row, line in zip(net.history_.itertuples(), lines):
         assert f"validation loss = {row.validation_loss:.8f}, " in line
         assert f", validation score = {row.validation_score:.6f}, rate = " in line
 
 
-@pytest.mark.parametrize("known", [{}, {"validation_loss": 0.25, "score": -0.25}])
-def test_what_there_is_not_is_not_printed(capsys, known):
-    EpochPrinter(None).end_epoch(1, record(**known))
+@pytest.mark.parametrize("values", [{}, {"validation_loss": 0.25, "score": -0.25}])
+def test_missing_values_are_not_printed(capsys, values):
+    EpochPrinter(None).end_epoch(1, record(**values))
     line = capsys.readouterr().out
-    assert ("validation loss" in line) == bool(known)
+    assert ("validation loss" in line) == bool(values)
     assert "score" not in line
     assert "rate" not in line
     assert "left" not in line
 
 
-def test_nothing_is_printed_unless_asked_for(capsys):
+def test_nothing_is_printed_by_default(capsys):
     small(BackpropClassifier, early_stopping=True).fit(X, CODES)
     assert capsys.readouterr() == ("", "")
 
 
-# --------------------------------------------------------------- time left
+# ---------------------------------------------------------- remaining time
 
 
-def test_the_time_left_is_that_of_the_mean_epoch_so_far(capsys):
+def test_remaining_time_uses_mean_epoch_time(capsys):
     printer = EpochPrinter(5)
     for n_epochs, seconds in enumerate([10.0, 20.0, 60.0, 2.0, 8.0], start=1):
         assert printer.end_epoch(n_epochs, record(seconds=seconds)) is False
@@ -116,7 +112,7 @@ def test_the_time_left_is_that_of_the_mean_epoch_so_far(capsys):
     assert left == ["40 s", "45 s", "60 s", "23 s"]
 
 
-def test_the_time_left_after_a_resumption_leaves_out_the_epochs_before(capsys):
+def test_remaining_time_after_resuming_ignores_earlier_epochs(capsys):
     printer = EpochPrinter(100)
     printer.end_epoch(98, record(seconds=3.0))
     assert ", at most 6 s left\n" in capsys.readouterr().out
@@ -125,17 +121,17 @@ def test_the_time_left_after_a_resumption_leaves_out_the_epochs_before(capsys):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 @ESTIMATORS
-def test_the_last_epoch_has_no_time_left(capsys, make, y, solver):
+def test_last_epoch_has_no_remaining_time(capsys, make, y, solver):
     estimator = small(make, solver=solver, max_iter=4, verbose=True, tol=1e-9)
-    lines = lines_of(capsys, lambda: estimator.fit(X, y))
+    lines = printed_lines(capsys, lambda: estimator.fit(X, y))
     assert [" left" in line for line in lines] == [True, True, True, False]
 
 
 @ESTIMATORS
-def test_partial_fit_knows_of_no_time_left_and_of_no_end(capsys, make, y):
+def test_partial_fit_prints_no_remaining_time_and_no_stop_reason(capsys, make, y):
     estimator = small(make, verbose=True)
     classes = {"classes": range(3)} if make is BackpropClassifier else {}
-    lines = lines_of(
+    lines = printed_lines(
         capsys, lambda: [estimator.partial_fit(X, y, **classes) for _ in range(3)]
     )
     assert [line.split(",")[0] for line in lines] == [
@@ -145,7 +141,7 @@ def test_partial_fit_knows_of_no_time_left_and_of_no_end(capsys, make, y):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [
         (0.0, "0 s"),
         (0.001, "1 s"),
@@ -159,21 +155,21 @@ def test_partial_fit_knows_of_no_time_left_and_of_no_end(capsys, make, y):
         (100 * 3600.0, "100 h 00 min"),
     ],
 )
-def test_a_duration_is_said_as_a_person_would(seconds, said):
-    assert _duration(seconds) == said
+def test_duration_format(seconds, expected):
+    assert _format_duration(seconds) == expected
 
 
-# ------------------------------------------------------------------ the end
+# --------------------------------------------------------------- stop reason
 
 
 @pytest.mark.parametrize(
-    ("early_stopping", "what"), [(False, "Training loss"), (True, "Validation score")]
+    ("early_stopping", "value"), [(False, "Training loss"), (True, "Validation score")]
 )
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_the_last_line_says_why_training_ended(capsys, solver, early_stopping, what):
+def test_last_line_is_the_stop_reason(capsys, solver, early_stopping, value):
     net = small(
         BackpropClassifier, solver=solver, early_stopping=early_stopping, verbose=True
     )
-    last = lines_of(capsys, lambda: net.fit(X, CODES))[-1]
-    assert last.startswith(f"{what} did not improve more than tol=1000.0")
+    last = printed_lines(capsys, lambda: net.fit(X, CODES))[-1]
+    assert last.startswith(f"{value} did not improve more than tol=1000.0")
     assert np.isclose(net.n_iter_, net.n_iter_no_change, atol=2)

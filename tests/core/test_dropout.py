@@ -27,9 +27,8 @@ from test_gradients import (
 from test_memory import assert_steady, epochs, regression, traced  # noqa: F401
 
 from skbackprop import BackpropClassifier
-from skbackprop.core import training
 from skbackprop.core.activations import ACTIVATIONS, Identity, Sigmoid, Tanh
-from skbackprop.core.dropout import DroppedOut, with_dropout
+from skbackprop.core.dropout import DropoutActivation, with_dropout
 from skbackprop.core.losses import BinaryLogLoss
 from skbackprop.core.network import Network
 from skbackprop.core.objective import Objective
@@ -59,7 +58,9 @@ def mask(rate, n_rows, n_units):
 
 def new_mask(rate, shape, seed=0, dtype="float64"):
     """Return what ones become: a mask as drawn for one batch."""
-    layer = DroppedOut(Identity(), rate, np.random.default_rng(seed), shape, dtype)
+    layer = DropoutActivation(
+        Identity(), rate, np.random.default_rng(seed), shape, dtype
+    )
     out = np.full(shape, np.nan, dtype)
     layer.forward(np.ones(shape, dtype), out)
     return out
@@ -81,10 +82,10 @@ def test_cost_and_gradient_with_a_fixed_mask(hidden, rates, sparse):
     network.params[...] = 0.5 * rng.normal(size=network.params.size)
     objective = Objective(network, BinaryLogLoss(), 0.0, samples.mean_weight)
     activations = with_dropout(network, rates, SameDraws(), 20)
-    work = objective.workspace(samples, 20, activations).leading(9)
+    work = objective.workspace(samples, 20, activations).head(9)
     samples.slice(slice(0, 9), work)
 
-    cost = objective.descend(work, 9)
+    cost = objective.loss_and_gradient(work, 9)
     computed = work.grad.copy()
 
     a = rows
@@ -95,7 +96,9 @@ def test_cost_and_gradient_with_a_fixed_mask(hidden, rates, sparse):
     losses = np.logaddexp(0, z) - y * z
     expected = (weight @ losses).sum() / weight.sum()
     np.testing.assert_allclose(cost, expected, rtol=1e-12)
-    differences = differences_in(network.params, lambda: objective.descend(work, 9))
+    differences = differences_in(
+        network.params, lambda: objective.loss_and_gradient(work, 9)
+    )
     assert_gradient(computed, differences)
 
 
@@ -105,8 +108,10 @@ def test_float32_stays_float32(hidden):
     z, delta = rng.normal(size=(2, 8, 5))
     results = []
     for dtype, kind in (("float64", np.ndarray), ("float32", Float32Only)):
-        layer = DroppedOut(ACTIVATIONS[hidden](), 0.4, SameDraws(), (8, 5), dtype)
-        for name in ("mask", "computed"):
+        layer = DropoutActivation(
+            ACTIVATIONS[hidden](), 0.4, SameDraws(), (8, 5), dtype
+        )
+        for name in ("mask", "buffer"):
             if getattr(layer, name) is not None:
                 setattr(layer, name, getattr(layer, name).view(kind))
         z_, delta_ = (x.astype(dtype).view(kind) for x in (z, delta))
@@ -124,8 +129,7 @@ def test_float32_stays_float32(hidden):
 def test_an_epoch_is_that_of_the_equations_written_out(monkeypatch, given):
     # Batches of 40, 40 and 10 rows, plain descent.
     monkeypatch.setattr(
-        training,
-        "with_dropout",
+        "skbackprop.core.epochs.with_dropout",
         lambda network, rates, rng, n: with_dropout(network, rates, SameDraws(), n),
     )
     settings = dict(
@@ -179,7 +183,9 @@ def test_those_who_stay_are_scaled_and_the_share_is_right(rate, dtype):
 
 
 def test_every_batch_has_a_mask_of_its_own():
-    layer = DroppedOut(Identity(), 0.5, np.random.default_rng(0), (50, 20), "float64")
+    layer = DropoutActivation(
+        Identity(), 0.5, np.random.default_rng(0), (50, 20), "float64"
+    )
     masks = np.zeros((2, 50, 20))
     for m in masks:
         layer.forward(np.ones((50, 20)), m)
@@ -196,7 +202,12 @@ def test_each_layer_has_a_rate_of_its_own_and_outputs_stay():
     f, g, h, output = Tanh(), Tanh(), Tanh(), Tanh()
     network = Network((3, 40, 30, 20, 2), (f, g, h, output), np.float64)
     activations = with_dropout(network, (0.2, 0.0, 0.75), SameDraws(), 100)
-    assert [type(a) for a in activations] == [DroppedOut, Tanh, DroppedOut, Tanh]
+    assert [type(a) for a in activations] == [
+        DropoutActivation,
+        Tanh,
+        DropoutActivation,
+        Tanh,
+    ]
     assert activations[1] is g
     assert activations[3] is output
     for layer, rate, n_units in ((0, 0.2, 40), (2, 0.75, 20)):

@@ -185,7 +185,7 @@ def evaluator(objective, samples):
     scratch = np.empty_like(weights)
 
     def evaluate():
-        cost = objective.descend(work, len(samples))
+        cost = objective.loss_and_gradient(work, len(samples))
         cost += objective.penalize(weights, weight_grad, len(samples), scratch)
         return cost, work.grad.copy()
 

@@ -20,7 +20,7 @@ from test_gradients import ACTIVATION_FORMULAS
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Sigmoid
-from skbackprop.core.network import BLOCK_ROWS
+from skbackprop.core.layout import BLOCK_ROWS
 
 cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

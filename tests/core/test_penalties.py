@@ -251,7 +251,7 @@ def test_partial_fits_equal_one_fit(make, y):
 # -------------------------------------------------------------------- norms of units
 
 
-def norms_of(net):
+def unit_norms(net):
     return np.concatenate([np.linalg.norm(W, axis=0) for W in net.coefs_])
 
 
@@ -278,7 +278,7 @@ def test_no_unit_has_weights_longer_than_max_norm(
         net.fit(X, y),
         net.set_params(early_stopping=False).partial_fit(X, y),
     ):
-        norms = norms_of(fitted)
+        norms = unit_norms(fitted)
         assert norms.max() <= 0.4 * (1 + rounding)
         assert np.isclose(norms, 0.4, rtol=rounding).any()
         assert all(W.dtype == dtype for W in fitted.coefs_)

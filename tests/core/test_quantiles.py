@@ -25,7 +25,7 @@ from test_gradients import (
 )
 
 from skbackprop import BackpropRegressor
-from skbackprop.core.activations import Increasing
+from skbackprop.core.activations import CumulativeSoftplus
 from skbackprop.core.losses import Quantile
 
 cut_short = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -68,18 +68,20 @@ def test_increasing_outputs_and_their_slopes(n_units):
     expected = z[:, :1] + np.zeros_like(z)
     for k in range(1, n_units):
         expected[:, k] = expected[:, k - 1] + np.log1p(np.exp(z[:, k]))
-    np.testing.assert_allclose(forward(Increasing(), z), expected, rtol=1e-12)
-    check_activation(Increasing(), z, delta)
+    np.testing.assert_allclose(forward(CumulativeSoftplus(), z), expected, rtol=1e-12)
+    check_activation(CumulativeSoftplus(), z, delta)
     # What is a row and what a column does not depend on how they lie in memory.
     in_order_f = np.empty_like(z, order="F")
-    Increasing().forward(np.asfortranarray(z), in_order_f)
-    np.testing.assert_array_equal(in_order_f, forward(Increasing(), z))
+    CumulativeSoftplus().forward(np.asfortranarray(z), in_order_f)
+    np.testing.assert_array_equal(in_order_f, forward(CumulativeSoftplus(), z))
 
 
 def test_slope_of_increasing_outputs_by_hand():
     z = np.array([[0.3, -1.0, 2.0]])
     delta, scratch = np.array([[5.0, 7.0, 11.0]]), np.empty((1, 3))
-    Increasing().backward(delta, forward(Increasing(), z), z.copy(), scratch)
+    CumulativeSoftplus().backward(
+        delta, forward(CumulativeSoftplus(), z), z.copy(), scratch
+    )
     expected = [[23.0, 18.0 * expit(-1.0), 11.0 * expit(2.0)]]
     np.testing.assert_allclose(delta, expected, rtol=1e-14)
 
@@ -89,7 +91,7 @@ def test_float32_stays_float32():
     y32, a32 = (x.astype(np.float32).view(Float32Only) for x in (y, a))
     assert_single(value(Quantile(THREE), y32, a32), value(Quantile(THREE), y, a))
     assert_single(gradient(Quantile(THREE), y32, a32), gradient(Quantile(THREE), y, a))
-    assert_single(forward(Increasing(), a32), forward(Increasing(), a))
+    assert_single(forward(CumulativeSoftplus(), a32), forward(CumulativeSoftplus(), a))
 
 
 # --------------------------------------------------------------------- no crossing

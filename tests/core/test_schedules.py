@@ -14,11 +14,11 @@ from skbackprop.core.schedules import (
     Adaptive,
     Constant,
     Cosine,
-    Course,
     Exponential,
     FromFunction,
     InvScaling,
     OneCycle,
+    ScheduleState,
     WarmUp,
 )
 
@@ -31,7 +31,7 @@ by_solver = pytest.mark.parametrize("solver", sorted(OPTIMIZERS))
 def course(**where):
     """Return where training stands: at its beginning, but for what is given."""
     start = dict(epoch=0, step=0, n_steps=1, n_seen=0, n_plateaus=0, max_iter=10)
-    return Course(**{**start, **where})
+    return ScheduleState(**{**start, **where})
 
 
 def courses(n_epochs, n_steps, **where):
@@ -56,7 +56,7 @@ def test_constant_rate_is_constant_and_ends_at_the_first_plateau():
         for plateaus in (0, 3)
     }
     assert rates == {0.3}
-    assert schedule.ends(1)
+    assert schedule.should_stop(1)
 
 
 @pytest.mark.parametrize("power_t", [0.0, 0.5, 1.0, 2.0])
@@ -67,7 +67,7 @@ def test_invscaling_divides_by_a_power_of_the_samples_seen(power_t):
         for plateaus in (0, 2):
             at = course(n_seen=n_seen, n_plateaus=plateaus)
             assert schedule.rates(at) == expected
-    assert schedule.ends(1)
+    assert schedule.should_stop(1)
 
 
 def test_adaptive_divides_by_five_at_every_plateau():
@@ -79,7 +79,7 @@ def test_adaptive_divides_by_five_at_every_plateau():
 def test_adaptive_ends_at_the_first_plateau_with_a_rate_of_a_millionth_at_most():
     schedule = Adaptive(1e-3)
     # 2e-4, 4e-5, 8e-6, 1.6e-6 and 3.2e-7 are the rates after 1 to 5 plateaus.
-    assert [schedule.ends(n) for n in range(1, 7)] == [False] * 5 + [True]
+    assert [schedule.should_stop(n) for n in range(1, 7)] == [False] * 5 + [True]
     fifth, sixth = (schedule.rates(course(n_plateaus=n)) for n in (5, 6))
     np.testing.assert_allclose(fifth, 3.2e-7, rtol=1e-12)
     assert sixth == fifth
@@ -87,7 +87,7 @@ def test_adaptive_ends_at_the_first_plateau_with_a_rate_of_a_millionth_at_most()
 
 def test_adaptive_never_lowers_a_rate_that_is_small_already():
     assert Adaptive(1e-6).rates(course(n_plateaus=4)) == 1e-6
-    assert Adaptive(1e-6).ends(1)
+    assert Adaptive(1e-6).should_stop(1)
 
 
 @pytest.mark.parametrize("n_steps", [1, 4])
@@ -98,7 +98,7 @@ def test_exponential_leaves_the_same_share_of_the_rate_in_every_epoch(
     rates = path(Exponential(0.3, decay_rate), 5, n_steps)
     expected = [0.3 * decay_rate ** (step / n_steps) for step in range(5 * n_steps)]
     np.testing.assert_allclose(rates, expected, rtol=1e-13)
-    assert Exponential(0.3, decay_rate).ends(1)
+    assert Exponential(0.3, decay_rate).should_stop(1)
 
 
 @pytest.mark.parametrize("n_steps", [1, 4])
@@ -146,10 +146,12 @@ def test_what_is_planned_begins_once_more_beyond_its_plan(schedule):
 
 
 def test_what_is_planned_says_so():
-    planned = {name for name, schedule in SCHEDULES.items() if schedule.is_planned}
+    planned = {
+        name for name, schedule in SCHEDULES.items() if schedule.has_fixed_length
+    }
     assert planned == PLANNED
-    assert WarmUp(Cosine(0.3), 2).is_planned
-    assert not WarmUp(Constant(0.3), 2).is_planned
+    assert WarmUp(Cosine(0.3), 2).has_fixed_length
+    assert not WarmUp(Constant(0.3), 2).has_fixed_length
 
 
 @pytest.mark.parametrize("n_steps", [1, 4])
@@ -172,8 +174,8 @@ def test_warm_up_rises_in_a_line_to_the_rates_of_its_schedule(
 
 
 def test_warm_up_ends_where_its_schedule_does():
-    ends = [WarmUp(Adaptive(1e-3), 5).ends(n) for n in range(1, 7)]
-    assert ends == [Adaptive(1e-3).ends(n) for n in range(1, 7)]
+    ends = [WarmUp(Adaptive(1e-3), 5).should_stop(n) for n in range(1, 7)]
+    assert ends == [Adaptive(1e-3).should_stop(n) for n in range(1, 7)]
     assert set(ends) == {False, True}
 
 

@@ -11,14 +11,14 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from small_fits import Interrupting, cut_short
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop.core import sparse, stepper
+from skbackprop.core import sparse, updater
 from skbackprop.core.inputs import BOUND
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.sparse import (
-    SMALLEST_SCALE,
-    TouchedRows,
+    MIN_SCALE,
+    LazySparseSGD,
+    nonzero_gradient_rows,
     sparse_gradient,
-    touched_rows,
 )
 
 N_ROWS, N_INPUTS = 58, 40  # the last batch of eight is short
@@ -86,13 +86,13 @@ def assert_same_steps(make, y, weight=None, X=X, rtol=1e-10, **params):
 def folds(monkeypatch):
     """Return the scales that are multiplied out, as training goes on."""
     scales = []
-    settle = TouchedRows.settle
+    materialize = LazySparseSGD.materialize
 
     def noted(first, scale):
         scales.append(scale)
-        settle(first, scale)
+        materialize(first, scale)
 
-    monkeypatch.setattr(TouchedRows, "settle", noted)
+    monkeypatch.setattr(LazySparseSGD, "materialize", noted)
     return scales
 
 
@@ -207,9 +207,9 @@ def test_a_scale_is_folded_in_before_it_is_too_small(folds, make, y):
         for kind in (sp.csr_array, np.asarray)
     )
     assert_close(mine, theirs)
-    within = [scale for scale in folds if scale < SMALLEST_SCALE]
+    within = [scale for scale in folds if scale < MIN_SCALE]
     assert len(within) == 3 * (56 // 10)
-    assert min(within) > SMALLEST_SCALE / 2.001
+    assert min(within) > MIN_SCALE / 2.001
 
 
 @ESTIMATORS
@@ -471,7 +471,7 @@ def batches(draw):
 @given(batches())
 def test_touched_rows_are_those_of_the_product(batch):
     x, delta = batch
-    touched, rows = touched_rows(x, delta)
+    touched, rows = nonzero_gradient_rows(x, delta)
     np.testing.assert_array_equal(touched, np.unique(x.indices))
     assert rows.dtype == x.dtype
     expected = x.toarray().T @ delta
@@ -495,9 +495,9 @@ def test_only_wide_batches_are_computed_by_touched_rows(monkeypatch, n_inputs):
 
     def noted(x, delta):
         calls.append(x)
-        return touched_rows(x, delta)
+        return nonzero_gradient_rows(x, delta)
 
-    monkeypatch.setattr(sparse, "touched_rows", noted)
+    monkeypatch.setattr(sparse, "nonzero_gradient_rows", noted)
     x = sp.csr_array(np.eye(7, n_inputs) + np.eye(7, n_inputs, 1))[:4]
     x = x[:, :n_inputs]
     assert x.nnz == 8 - (n_inputs < 5)
@@ -518,7 +518,7 @@ def test_only_wide_batches_are_computed_by_touched_rows(monkeypatch, n_inputs):
 def test_steps_by_touched_rows_are_steps(steps):
     shapes = [(x.shape[1], delta.shape[1]) for (x, delta), _ in steps]
     W = np.random.default_rng(0).normal(size=np.max(shapes, axis=0))
-    first, expected = TouchedRows(W), W.copy()
+    first, expected = LazySparseSGD(W), W.copy()
     for (x, delta), shrinkage in steps:
         x = sp.csr_array((x.data, x.indices, x.indptr), (x.shape[0], W.shape[0]))
         delta = np.pad(delta, [(0, 0), (0, W.shape[1] - delta.shape[1])])
@@ -530,7 +530,7 @@ def test_steps_by_touched_rows_are_steps(steps):
         np.testing.assert_allclose(
             first.squared_norm, np.sum(expected**2), rtol=1e-10, atol=1e-10
         )
-    first.settle(first.scale)
+    first.materialize(first.scale)
     np.testing.assert_allclose(W, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -577,7 +577,7 @@ def test_memories_that_fade_do_not_end_subnormal(monkeypatch, kind, params):
     net = fade(kind, **params)
     assert n_subnormal(net) == 0
     assert (net._state.slots[:, 1] == 0.0).all()
-    monkeypatch.setattr(stepper, "FLUSH_EVERY", 10**9)
+    monkeypatch.setattr(updater, "FLUSH_EVERY", 10**9)
     unflushed = fade(kind, **params)
     assert n_subnormal(unflushed) > 0
     # Nothing else is different.

@@ -1,4 +1,4 @@
-"""Wrappers of dask-ml around the two estimators: data in blocks, on a cluster."""
+"""Tests of both estimators in the wrappers and searches of dask-ml."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from clusters import cluster, workers_at_work
 from dask_ml.model_selection import HyperbandSearchCV
 from dask_ml.wrappers import Incremental, ParallelPostFit
 
-ROWS = 30  # of a block
+ROWS = 30  # rows per block
 CLASSES = ["high", "low", "mid"]
 BLOCKS = [slice(start, start + ROWS) for start in range(0, len(X), ROWS)]
 
@@ -25,30 +25,31 @@ def client():
         yield client
 
 
-def in_blocks(array, n_rows=ROWS):
+def to_blocks(array, n_rows=ROWS):
     return da.from_array(array, chunks=(n_rows, *array.shape[1:]))
 
 
-def fitted_by_hand(estimator, y, n_epochs=1, **params):
+def fit_blocks(estimator, y, n_epochs=1, **params):
     for _ in range(n_epochs):
         for rows in BLOCKS:
             estimator.partial_fit(X[rows], y[rows], **params)
     return estimator
 
 
-def assert_lazily(found, expected):
-    """Assert that a dask array, not computed yet, becomes these values."""
+def assert_lazy_array(found, expected):
+    """Assert that a lazy Dask Array has these values, shape and dtype."""
     assert isinstance(found, da.Array)
     assert found.shape == expected.shape
     assert found.dtype == expected.dtype
     assert found.numblocks[0] > 1
-    assert_same_values(found.compute(), expected)
+    assert_same_array(found.compute(), expected)
 
 
-def assert_same_values(found, expected):
+def assert_same_array(found, expected):
     if expected.dtype.kind == "U":
         np.testing.assert_array_equal(found, expected)
-    else:  # BLAS may round a product of fewer rows in another way
+    else:
+        # BLAS results may be rounded differently for products of fewer rows.
         rtol = 100 * np.finfo(expected.dtype).eps
         np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol)
 
@@ -56,52 +57,52 @@ def assert_same_values(found, expected):
 def assert_same_training(found, expected):
     assert found.loss_curve_ == expected.loss_curve_
     assert found.n_iter_ == expected.n_iter_
-    for mine, other in zip(found.coefs_, expected.coefs_, strict=True):
-        np.testing.assert_array_equal(mine, other)
+    for W, W_expected in zip(found.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(W, W_expected)
 
 
 # ------------------------------------------------------------------ Incremental
 
 
 @pytest.mark.usefixtures("client")
-def test_a_classifier_learns_a_block_at_a_time():
+def test_incremental_classifier():
     net = classifier(batch_size=10)
     wrapped = Incremental(net, shuffle_blocks=False)
-    wrapped.fit(in_blocks(X), in_blocks(NAMES), classes=CLASSES)
-    expected = fitted_by_hand(clone(net), NAMES, classes=CLASSES)
+    wrapped.fit(to_blocks(X), to_blocks(NAMES), classes=CLASSES)
+    expected = fit_blocks(clone(net), NAMES, classes=CLASSES)
     assert_same_training(wrapped.estimator_, expected)
     assert wrapped.classes_.tolist() == CLASSES
-    assert_lazily(wrapped.predict(in_blocks(X)), expected.predict(X))
-    assert_lazily(wrapped.predict_proba(in_blocks(X)), expected.predict_proba(X))
-    assert wrapped.score(in_blocks(X), in_blocks(NAMES)) == expected.score(X, NAMES)
+    assert_lazy_array(wrapped.predict(to_blocks(X)), expected.predict(X))
+    assert_lazy_array(wrapped.predict_proba(to_blocks(X)), expected.predict_proba(X))
+    assert wrapped.score(to_blocks(X), to_blocks(NAMES)) == expected.score(X, NAMES)
 
 
 @pytest.mark.usefixtures("client")
-def test_a_regressor_learns_a_block_at_a_time():
+def test_incremental_regressor():
     net = regressor(batch_size=10)
     wrapped = Incremental(net, shuffle_blocks=False)
-    wrapped.fit(in_blocks(X), in_blocks(NUMBERS))
-    expected = fitted_by_hand(clone(net), NUMBERS)
+    wrapped.fit(to_blocks(X), to_blocks(NUMBERS))
+    expected = fit_blocks(clone(net), NUMBERS)
     assert_same_training(wrapped.estimator_, expected)
-    assert_lazily(wrapped.predict(in_blocks(X)), expected.predict(X))
-    score = wrapped.score(in_blocks(X), in_blocks(NUMBERS))
+    assert_lazy_array(wrapped.predict(to_blocks(X)), expected.predict(X))
+    score = wrapped.score(to_blocks(X), to_blocks(NUMBERS))
     assert score == pytest.approx(expected.score(X, NUMBERS), rel=1e-12)
 
 
 @pytest.mark.usefixtures("client")
-def test_each_further_epoch_carries_on():
+def test_incremental_partial_fit_continues_training():
     net = classifier(batch_size=10)
     wrapped = Incremental(net, shuffle_blocks=False)
     for _ in range(4):
-        wrapped.partial_fit(in_blocks(X), in_blocks(NAMES), classes=CLASSES)
-    expected = fitted_by_hand(clone(net), NAMES, n_epochs=4, classes=CLASSES)
+        wrapped.partial_fit(to_blocks(X), to_blocks(NAMES), classes=CLASSES)
+    expected = fit_blocks(clone(net), NAMES, n_epochs=4, classes=CLASSES)
     assert_same_training(wrapped.estimator_, expected)
 
 
 @pytest.mark.usefixtures("client")
-def test_classes_that_the_first_block_has_not_are_known():
+def test_incremental_first_block_may_lack_classes():
     order = CODES.argsort()
-    data, y = in_blocks(X[order]), in_blocks(NAMES[order])
+    data, y = to_blocks(X[order]), to_blocks(NAMES[order])
     wrapped = Incremental(classifier(batch_size=10), shuffle_blocks=False)
     wrapped.fit(data, y, classes=CLASSES)
     first = set(NAMES[order][:ROWS])
@@ -113,18 +114,20 @@ def test_classes_that_the_first_block_has_not_are_known():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_fitted_classifier_predicts_on_the_cluster(dtype, client):
+def test_parallel_post_fit_classifier(dtype, client):
     net = classifier(dtype=dtype).fit(X, NAMES)
-    wrapped, data = ParallelPostFit(net), in_blocks(X, n_rows=10)
+    wrapped, data = ParallelPostFit(net), to_blocks(X, n_rows=10)
     for method in ("predict", "predict_proba"):
         with workers_at_work(client):
-            assert_lazily(getattr(wrapped, method)(data), getattr(net, method)(X))
+            assert_lazy_array(getattr(wrapped, method)(data), getattr(net, method)(X))
 
 
-def test_a_fitted_regressor_predicts_on_the_cluster(client):
+def test_parallel_post_fit_regressor(client):
     net = regressor().fit(X, NUMBERS)
     with workers_at_work(client):
-        assert_lazily(ParallelPostFit(net).predict(in_blocks(X, 10)), net.predict(X))
+        assert_lazy_array(
+            ParallelPostFit(net).predict(to_blocks(X, 10)), net.predict(X)
+        )
 
 
 # ------------------------------------------------------------------- Hyperband
@@ -133,9 +136,9 @@ def test_a_fitted_regressor_predicts_on_the_cluster(client):
 @pytest.mark.usefixtures("client")
 @pytest.mark.skipif(
     tuple(map(int, dask.__version__.split(".")[:2])) >= (2025, 3),
-    reason="dask-ml's searches over partial_fit need a dask before 2025.3",
+    reason="The partial_fit searches of dask-ml require dask<2025.3",
 )
-def test_hyperband_finds_a_network_that_learns():
+def test_hyperband_search():
     rates = np.logspace(-6, -1, 20)
     search = HyperbandSearchCV(
         classifier(batch_size=10),
@@ -143,6 +146,6 @@ def test_hyperband_finds_a_network_that_learns():
         max_iter=9,
         random_state=0,
     )
-    search.fit(in_blocks(X), in_blocks(NAMES), classes=CLASSES)
+    search.fit(to_blocks(X), to_blocks(NAMES), classes=CLASSES)
     assert search.best_params_["learning_rate_init"] > 1e-3
     assert search.score(X, NAMES) > 0.8

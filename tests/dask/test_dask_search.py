@@ -1,4 +1,4 @@
-"""Searches and cross-validation whose fits run in worker processes of dask."""
+"""Tests of searches and cross-validation that fit in Dask worker processes."""
 
 import os
 import time
@@ -37,9 +37,7 @@ pytest.importorskip("distributed")
 
 from clusters import N_WORKERS, cluster, workers_at_work
 
-pytestmark = pytest.mark.slow  # searches in processes
-
-CV = 6  # folds enough for each worker to get some
+CV = 6  # enough folds to give each worker some of them
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +48,13 @@ def client():
 
 @contextmanager
 def on_cluster(client):
-    """Have joblib send its tasks to the cluster, and see that it does."""
+    """Run joblib tasks on the cluster, and assert that the workers execute tasks."""
     with workers_at_work(client), joblib.parallel_config("dask"):
         yield
 
 
-def mixed_frame():
-    """Return numbers with gaps, and a column of categories."""
+def make_mixed_frame():
+    """Return a DataFrame with missing values and a categorical column."""
     frame = pd.DataFrame(X.copy(), columns=list("abcd"))
     frame.loc[::7, "b"] = np.nan
     frame["kind"] = pd.Categorical(np.where(X[:, 3] > 0, "new", "used"))
@@ -76,10 +74,10 @@ def assert_same_search(found, expected):
     np.testing.assert_array_equal(
         scores, [expected.cv_results_[name] for name in names]
     )
-    assert len(np.unique(scores)) > 9  # they depend on what was fitted
+    assert len(np.unique(scores)) > 9  # the scores depend on the candidate and the fold
 
 
-def test_the_workers_are_other_processes_which_can_not_import_tests(client):
+def test_workers_are_separate_processes_that_cannot_import_tests(client):
     pids = client.run(os.getpid).values()
     assert len({*pids, os.getpid()}) == 3
 
@@ -94,9 +92,9 @@ def test_the_workers_are_other_processes_which_can_not_import_tests(client):
 # ------------------------------------------------------------------ grid search
 
 
-def test_both_workers_fit(client, tmp_path):
+def test_grid_search_uses_both_workers(client, tmp_path):
     def score(estimator, data, y):
-        # Waits for the other worker, so that one alone can't do all the work.
+        # Each fit waits for the other worker, so that one worker cannot do all fits.
         (tmp_path / str(os.getpid())).touch()
         end = time.monotonic() + 60
         while len(list(tmp_path.iterdir())) < N_WORKERS and time.monotonic() < end:
@@ -112,19 +110,19 @@ def test_both_workers_fit(client, tmp_path):
 
 
 @ESTIMATORS
-def test_a_grid_search_finds_what_it_finds_alone(make, y, client):
+def test_grid_search_equals_local_search(make, y, client):
     grid = {"hidden_layer_sizes": [(4,), (8,), (8, 4)], "alpha": [1e-4, 10.0]}
     search = GridSearchCV(small(make), grid, cv=3, return_train_score=True)
     expected = clone(search).fit(X, y)
     with on_cluster(client):
         search.fit(X, y)
     assert_same_search(search, expected)
-    # The best one is fitted here.
+    # The best estimator is refitted in the client process.
     assert_same_network(search.best_estimator_, expected.best_estimator_)
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
-def test_so_it_does_in_a_pipeline_with_labels_of_words(scoring, client):
+def test_grid_search_of_pipeline_with_string_labels(scoring, client):
     grid = {
         "pca__n_components": [2, 4],
         "backpropclassifier__solver": ["adam", "lbfgs"],
@@ -142,15 +140,16 @@ def test_so_it_does_in_a_pipeline_with_labels_of_words(scoring, client):
     np.testing.assert_array_equal(search.predict_proba(X), expected.predict_proba(X))
 
 
-def test_so_it_does_on_a_frame_with_categories_and_gaps(client):
-    frame, grid = mixed_frame(), {"alpha": [1e-4, 1.0, 10.0], "dropout": [0.0, 0.2]}
+def test_grid_search_with_categories_and_missing_values(client):
+    frame = make_mixed_frame()
+    grid = {"alpha": [1e-4, 1.0, 10.0], "dropout": [0.0, 0.2]}
     search = GridSearchCV(classifier(), grid, cv=3, return_train_score=True)
     expected = clone(search).fit(frame, pd.Series(NAMES))
     with on_cluster(client):
         search.fit(frame, pd.Series(NAMES))
     assert_same_search(search, expected)
     assert search.best_estimator_.is_categorical_.tolist() == [False] * 4 + [True]
-    # Columns are encoded within the task of a fit, and are no tasks of their own.
+    # The encoding of columns is part of the fit task and does not create more tasks.
     tasks = client.run_on_scheduler(
         lambda dask_scheduler: list(dask_scheduler.task_prefixes)
     )
@@ -158,18 +157,18 @@ def test_so_it_does_on_a_frame_with_categories_and_gaps(client):
     assert not any("transform" in task for task in tasks)
 
 
-def test_weights_and_validation_data_go_along(client):
+def test_grid_search_with_weights_and_validation_data(client):
     grid = {"alpha": [1e-4, 1.0, 10.0], "early_stopping": [False, True]}
     search = GridSearchCV(classifier(), grid, cv=3, return_train_score=True)
-    passed = {"sample_weight": WEIGHT, "X_val": X[:33], "y_val": CODES[:33]}
-    expected = clone(search).fit(X, CODES, **passed)
+    fit_params = {"sample_weight": WEIGHT, "X_val": X[:33], "y_val": CODES[:33]}
+    expected = clone(search).fit(X, CODES, **fit_params)
     with on_cluster(client):
-        search.fit(X, CODES, **passed)
+        search.fit(X, CODES, **fit_params)
     assert_same_search(search, expected)
 
 
-def test_parts_of_a_notebook_go_along(client):
-    # Defined here, as in a notebook, they can't be imported by any worker.
+def test_grid_search_with_local_functions(client):
+    # As in a notebook, these functions are local, and workers cannot import them.
     def squared_relu(z):
         return np.maximum(z, 0.0) ** 2, 2.0 * np.maximum(z, 0.0)
 
@@ -192,18 +191,24 @@ def test_parts_of_a_notebook_go_along(client):
     ("estimator", "data", "y"),
     [
         (classifier(), X, NAMES),
-        (classifier(solver="lbfgs", tol=0.02), mixed_frame(), pd.Series(NAMES)),
+        (classifier(solver="lbfgs", tol=0.02), make_mixed_frame(), pd.Series(NAMES)),
         (classifier(), csr_array(X * (X > 0)), CODES),
         (classifier(dtype="float32"), X, LABELS),
         (make_pipeline(StandardScaler(), classifier()), X, NAMES),
         (regressor(), X, NUMBERS),
-        (regressor(loss="huber"), mixed_frame(), np.c_[NUMBERS, X]),
+        (regressor(loss="huber"), make_mixed_frame(), np.c_[NUMBERS, X]),
     ],
-    ids=["words", "frame", "sparse", "labels", "pipeline", "numbers", "many"],
+    ids=[
+        "strings",
+        "dataframe",
+        "sparse",
+        "multilabel",
+        "pipeline",
+        "regression",
+        "multioutput",
+    ],
 )
-def test_cross_validation_gives_the_scores_that_it_gives_alone(
-    estimator, data, y, client
-):
+def test_cross_validation_equals_local_scores(estimator, data, y, client):
     expected = cross_val_score(estimator, data, y, cv=CV)
     with on_cluster(client):
         scores = cross_val_score(estimator, data, y, cv=CV)
@@ -211,36 +216,36 @@ def test_cross_validation_gives_the_scores_that_it_gives_alone(
     assert len(set(scores)) > 1
 
 
-def test_predictions_of_every_fold_are_those_that_it_makes_alone(client):
-    how = dict(cv=CV, method="predict_proba")
-    expected = cross_val_predict(classifier(), X, NAMES, **how)
+def test_cross_val_predict_equals_local_predictions(client):
+    options = dict(cv=CV, method="predict_proba")
+    expected = cross_val_predict(classifier(), X, NAMES, **options)
     with on_cluster(client):
-        found = cross_val_predict(classifier(), X, NAMES, **how)
+        found = cross_val_predict(classifier(), X, NAMES, **options)
     np.testing.assert_array_equal(found, expected)
 
 
 @ESTIMATORS
-def test_networks_that_come_back_are_whole(make, y, client):
-    how = dict(cv=CV, return_estimator=True)
-    alone = cross_validate(small(make), X, y, **how)["estimator"]
+def test_returned_estimators_are_complete(make, y, client):
+    options = dict(cv=CV, return_estimator=True)
+    expected = cross_validate(small(make), X, y, **options)["estimator"]
     with on_cluster(client):
-        fitted = cross_validate(small(make), X, y, **how)["estimator"]
-    for net, other in zip(fitted, alone, strict=True):
+        fitted = cross_validate(small(make), X, y, **options)["estimator"]
+    for net, other in zip(fitted, expected, strict=True):
         assert net.loss_curve_ == other.loss_curve_
         np.testing.assert_array_equal(net.predict(X), other.predict(X))
-        # Predictions follow what is written, and training goes on from there.
+        # Changes of `coefs_` affect predictions and the next `partial_fit`.
         net.coefs_[0][...] = other.coefs_[0][...] = 0.1
         np.testing.assert_array_equal(net.predict(X), other.predict(X))
         assert_same_network(net.partial_fit(X, y), other.partial_fit(X, y))
 
 
-def test_an_error_in_a_worker_says_what_it_says_here(client):
+def test_error_in_worker_equals_local_error(client):
     net = classifier(learning_rate_init=1e300, solver="sgd", loss="log_loss")
-    with pytest.raises(ValueError, match="diverged") as here:
+    with pytest.raises(ValueError, match="diverged") as local:
         cross_val_score(net, X, CODES, error_score="raise")
     with (
         joblib.parallel_config("dask"),
-        pytest.raises(ValueError, match="diverged") as there,
+        pytest.raises(ValueError, match="diverged") as remote,
     ):
         cross_val_score(net, X, CODES, error_score="raise")
-    assert str(there.value) == str(here.value)
+    assert str(remote.value) == str(local.value)

@@ -1,12 +1,12 @@
-"""Learning together: what workers answer, without workers.
+"""Training strategies of the Dask estimators, tested in one process.
 
-Shards lie in this process here; that they do on workers what they do here is the matter
-of `test_dask`.
+The shards are objects in the test process. `test_dask` tests shards on real workers.
 """
 
 import copy
 import operator
 import pickle
+from contextlib import contextmanager
 from functools import partial, reduce
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -26,25 +26,22 @@ pytest.importorskip("distributed")
 import cloudpickle
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop._columns import ColumnEncoder
-from skbackprop._outline import Outline
-from skbackprop._scaling import Scales
-from skbackprop._shards import (
-    Failure,
-    Shard,
-    Shards,
-    WorkerLostError,
-    _joined,
-    _unwrapped,
-)
-from skbackprop._sync import Deal, EpochLearner, StepLearner
-from skbackprop.core.network import norms_of
+from skbackprop._data.columns import ColumnEncoder
+from skbackprop._data.scaling import FittedScalers
+from skbackprop.core.epochs import make_epoch
+from skbackprop.core.layout import norms
 from skbackprop.core.samples import Samples
-from skbackprop.core.training import Training, epoch_of, mini_batches
-from skbackprop.dask import DaskBackprop, DaskBackpropClassifier, DaskBackpropRegressor
+from skbackprop.core.training import Training, mini_batches
+from skbackprop.dask import DaskBackpropClassifier, DaskBackpropRegressor
+from skbackprop.dask.base import DaskBackprop
+from skbackprop.dask.batch_assignment import BatchAssignment
+from skbackprop.dask.partition_summary import PartitionSummary
+from skbackprop.dask.shard import Failure, Shard, concatenate_samples, result_or_raise
+from skbackprop.dask.shards import Shards, WorkerLostError
+from skbackprop.dask.workers import EpochWorker, StepWorker
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"  # few epochs are enough
+    "ignore::sklearn.exceptions.ConvergenceWarning"  # a few epochs are sufficient
 )
 
 DASK = {
@@ -65,9 +62,9 @@ SEVERAL = np.column_stack([NUMBERS, 3.0 * X[:, 2]])
 COUNTS = rng.poisson(2.0, N_ROWS).astype(float)
 WEIGHT = rng.integers(0, 4, N_ROWS).astype(float)
 
-#: Rows of each partition, of which one has none and one has one.
+#: Number of rows of each partition. One partition is empty and one has a single row.
 SIZES = (20, 13, 0, 1, 25, 11)
-#: Which worker holds which of them.
+#: Partition indices of each worker, for one, two and three workers.
 GROUPINGS = ([[0, 1, 3, 4, 5]], [[0, 3], [1, 4, 5]], [[4], [1, 0], [5, 3]])
 SMALL = {
     "hidden_layer_sizes": (6,),
@@ -78,55 +75,73 @@ SMALL = {
 }
 
 
-class Here:
-    """Stands in for `Shards`: the shards lie here, and may be lost all the same.
+class InProcessShards:
+    """Substitute for `Shards` whose shards are objects in the test process.
 
-    What they are told goes through a file, as it does on its way to workers.
+    Broadcasts are pickled and unpickled, as for messages to workers. A call of the
+    training workers whose number is in `lost_at` loses and restores the first shard.
     """
 
-    def __init__(self, parts, groups, lost_at=()):
-        self.sizes = {i: len(part[0]) for i, part in enumerate(parts) if len(part[0])}
-        assert sorted(number for group in groups for number in group) == [*self.sizes]
-        self.parts, self.groups, self.told = parts, groups, []
-        self.lost_at, self.n_asked = lost_at, 0
-        self.shards = [self._made(group) for group in groups]
+    def __init__(self, partitions, groups, lost_at=()):
+        self.partition_sizes = {
+            i: len(part[0]) for i, part in enumerate(partitions) if len(part[0])
+        }
+        assert sorted(i for group in groups for i in group) == [*self.partition_sizes]
+        self.partitions, self.groups, self.broadcasts = partitions, groups, []
+        self.lost_at, self.n_calls = lost_at, 0
+        self.shards = [self._create_shard(group) for group in groups]
 
-    def _made(self, group):
-        shard = Shard(group, *(self.parts[number] for number in group))
-        for message in self.told:
-            self._sent(shard, message)
+    def _create_shard(self, group):
+        shard = Shard(group, *(self.partitions[i] for i in group))
+        for message in self.broadcasts:
+            self._send(shard, message)
         return shard
 
     @staticmethod
-    def _sent(shard, message):
-        sent = pickle.loads(cloudpickle.dumps(message))
-        return _unwrapped(shard.answer(*sent))
+    def _send(shard, message):
+        received = pickle.loads(cloudpickle.dumps(message))
+        return result_or_raise(shard.call(*received))
 
     @property
-    def n_rows(self):
-        return [sum(self.sizes[number] for number in group) for group in self.groups]
+    def shard_sizes(self):
+        return [sum(self.partition_sizes[i] for i in group) for group in self.groups]
 
-    def tell(self, *message):
+    def broadcast(self, *message):
         for shard in self.shards:
-            self._sent(shard, message)
-        self.told.append(message)
+            self._send(shard, message)
+        self.broadcasts.append(message)
 
-    def ask(self, *message):
-        return [self._sent(shard, message) for shard in self.shards]
+    def map(self, *message):
+        return [self._send(shard, message) for shard in self.shards]
 
     def close(self):
         self.shards = []
 
-    def total(self, *message):
-        return reduce(operator.add, self.ask(*message))
+    def reduce(self, *message):
+        return reduce(operator.add, self.map(*message))
 
-    def ask_learners(self, *args):
-        self.n_asked += 1
-        if self.n_asked in self.lost_at:  # the others have been asked before
+    def run_training_workers(self, *args):
+        self.n_calls += 1
+        if self.n_calls in self.lost_at:
+            # The other shards receive the failed call and the repeated call.
             for shard in self.shards[1:]:
-                shard.answer("learn", *args)
-            self.shards[0] = self._made(self.groups[0])
-        return [_unwrapped(shard.answer("learn", *args)) for shard in self.shards]
+                shard.call("run_training_worker", *args)
+            self.shards[0] = self._create_shard(self.groups[0])
+        return [
+            result_or_raise(shard.call("run_training_worker", *args))
+            for shard in self.shards
+        ]
+
+
+@contextmanager
+def replace_shards(shards):
+    """Patch the Dask estimators to use the given shards instead of a client."""
+    with (
+        patch("skbackprop.dask.base.Shards", lambda *args: shards),
+        patch("skbackprop.dask.base.to_partitions", lambda X, y, weight: None),
+        patch.object(DaskBackprop, "_get_client", lambda self: None),
+    ):
+        yield
 
 
 def bounds(sizes):
@@ -140,20 +155,18 @@ def partitions(X, y, weight=None, sizes=SIZES):
     return [tuple(part) for part in cut]
 
 
-def fitted(make, parts, groups=GROUPINGS[1], lost_at=(), validation=(), **params):
-    """Fit a dask estimator to shards that lie here."""
-    shards = Here(parts, groups, lost_at)
-    with (
-        patch("skbackprop.dask.Shards", lambda client, parts, stay: shards),
-        patch("skbackprop.dask._partitions", lambda X, y, weight: None),
-        patch.object(DaskBackprop, "_get_client", lambda self: None),
-    ):
+def fit_in_process(
+    make, parts, groups=GROUPINGS[1], lost_at=(), validation=(), **params
+):
+    """Fit a Dask estimator to shards in the test process."""
+    shards = InProcessShards(parts, groups, lost_at)
+    with replace_shards(shards):
         net = DASK[make](**{**SMALL, **params})
         return net.fit(None, None, None, *validation)
 
 
-class Dealt:
-    """One pass over all samples, which lie here, in the batches of `Steps`."""
+class AssignedEpoch:
+    """Epoch in one process with the mini-batches of `SynchronousSGD`."""
 
     def __init__(self, training, sizes, n_steps, shuffle, seed):
         self.training, self.state = training, training.state
@@ -161,10 +174,10 @@ class Dealt:
         self.n_steps, self.shuffle, self.seed = n_steps, shuffle, seed
         n_rows = len(training.samples)
         self.work = training.objective.workspace(training.samples, n_rows)
-        self.inner = epoch_of(training)
+        self.inner = make_epoch(training)
 
     def batches(self, epoch):
-        """Deal the rows out as `Deal` says, in other words than there."""
+        """Compute the rows of each step, independently of `BatchAssignment`."""
         steps = [[] for _ in range(self.n_steps)]
         first = 0
         for number, size in self.sizes.items():
@@ -185,30 +198,30 @@ class Dealt:
         for batch, rate in zip(self.batches(self.state.n_epochs), rates):
             if not batch:
                 continue
-            work = self.work.leading(len(batch))
+            work = self.work.head(len(batch))
             samples.gather(np.array(batch), work)
-            loss_sum += len(batch) * objective.descend(work, len(batch))
+            loss_sum += len(batch) * objective.loss_and_gradient(work, len(batch))
             self.inner.work.grad[...] = work.grad
-            self.gradient_norms = norms_of(self.inner.gradients)
-            penalty_sum += len(batch) * self.inner.stepper.step(len(batch), rate)
+            self.gradient_norms = norms(self.inner.gradients)
+            penalty_sum += len(batch) * self.inner.updater.step(len(batch), rate)
             n += len(batch)
-        return objective.reported(loss_sum / n, penalty_sum / n)
+        return objective.display_loss(loss_sum / n, penalty_sum / n)
 
 
-def plainly(make, X, y, weight=None, sizes=SIZES, validation=None, **params):
-    """Fit a plain estimator on the mini-batches of sync="step"."""
+def fit_plain(make, X, y, weight=None, sizes=SIZES, validation=None, **params):
+    """Fit a plain estimator on the mini-batches of ``sync="step"``."""
     net = make(**{**SMALL, **params})
     net._validate_params()
     training = net._prepare(X, y, weight, validation or (None, None, None))
-    n_steps = -(-len(training.samples) // training.recipe.batch_size)
+    n_steps = -(-len(training.samples) // training.config.batch_size)
     seed = training.state.rng.randint(np.iinfo(np.int32).max)
-    epoch = Dealt(training, sizes, n_steps, net.shuffle, seed)
+    epoch = AssignedEpoch(training, sizes, n_steps, net.shuffle, seed)
     net._run(training, net.max_iter, method=partial(mini_batches, epoch=epoch))
     return net
 
 
-def records(net):
-    """Return all that is recorded of the epochs but how long they took."""
+def epoch_records(net):
+    """Return the epoch records as an array, without the durations."""
     local = net.to_local() if hasattr(net, "to_local") else net
     return np.array(
         [
@@ -219,37 +232,39 @@ def records(net):
 
 
 def assert_same(one, other, rtol=1e-10):
-    """Both networks and the way to them are the same, up to rounding."""
+    """Assert that two networks and their epoch records are equal, up to rounding."""
     for name in ("coefs_", "intercepts_"):
         for mine, theirs in zip(getattr(one, name), getattr(other, name), strict=True):
             assert mine.dtype == theirs.dtype
             np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=rtol)
-    np.testing.assert_allclose(records(one), records(other), rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(
+        epoch_records(one), epoch_records(other), rtol=rtol, atol=rtol
+    )
     assert one.n_iter_ == other.n_iter_
     assert one.t_ == other.t_
 
 
-# ------------------------------------------------------------------------- the deal
+# ---------------------------------------------------------------- batch assignment
 
 partition_sizes = st.lists(st.integers(1, 60), min_size=1, max_size=12)
 
 
-def deal(n_steps, shuffle=True, seed=7):
-    return Deal(n_steps, shuffle, seed)
+def make_assignment(n_steps, shuffle=True, seed=7):
+    return BatchAssignment(n_steps, shuffle, seed)
 
 
 @given(partition_sizes, st.integers(1, 40), st.booleans(), st.integers(0, 3))
-def test_an_epoch_takes_every_row_of_every_partition_once(
-    sizes, n_steps, shuffle, epoch
-):
-    steps = deal(n_steps, shuffle).dealt(dict(enumerate(sizes)), epoch)
+def test_each_epoch_uses_every_row_once(sizes, n_steps, shuffle, epoch):
+    steps = make_assignment(n_steps, shuffle).rows_by_step(
+        dict(enumerate(sizes)), epoch
+    )
     assert len(steps) == n_steps
     np.testing.assert_array_equal(np.sort(np.concatenate(steps)), np.arange(sum(sizes)))
 
 
 @given(st.integers(0, 2000), st.integers(1, 10**6), st.integers(1, 3000))
-def test_every_step_takes_its_share_of_a_partition(number, size, n_steps):
-    counts = deal(n_steps).counts(number, size)
+def test_each_step_uses_same_fraction_of_a_partition(number, size, n_steps):
+    counts = make_assignment(n_steps).rows_per_step(number, size)
     assert counts.shape == (n_steps,)
     assert counts.sum() == size
     assert counts.min() >= size // n_steps
@@ -257,60 +272,65 @@ def test_every_step_takes_its_share_of_a_partition(number, size, n_steps):
 
 
 @given(partition_sizes, st.integers(1, 40), st.integers(0, 1000))
-def test_steps_are_about_equally_large(sizes, n_steps, first):
-    counts = sum(deal(n_steps).counts(first + i, n) for i, n in enumerate(sizes))
-    # Each partition is less than one row off; together they mostly cancel.
+def test_batch_sizes_are_similar(sizes, n_steps, first):
+    counts = sum(
+        make_assignment(n_steps).rows_per_step(first + i, n)
+        for i, n in enumerate(sizes)
+    )
+    # The count of each partition differs by less than one row from the exact fraction.
+    # Most of these differences cancel.
     assert np.abs(counts - sum(sizes) / n_steps).max() <= 1.0 + len(sizes) / 2
 
 
-def test_many_small_partitions_make_steps_of_the_same_size():
-    counts = sum(deal(40).counts(number, 7) for number in range(1000))
-    assert np.ptp(counts) <= 6  # 175 on average; all in the same steps without a shift
+def test_batch_sizes_are_similar_with_many_small_partitions():
+    counts = sum(make_assignment(40).rows_per_step(number, 7) for number in range(1000))
+    # The mean is 175. Without the offset, all rows would be in the same steps.
+    assert np.ptp(counts) <= 6
     assert counts.sum() == 7000
 
 
-def test_whole_shares_make_steps_of_one_size():
+def test_batch_sizes_are_equal_if_divisible():
     for number in range(50):
-        np.testing.assert_array_equal(deal(6).counts(number, 24), 4)
+        np.testing.assert_array_equal(make_assignment(6).rows_per_step(number, 24), 4)
 
 
 @given(partition_sizes, st.integers(1, 20), st.booleans(), st.randoms())
-def test_which_rows_a_step_takes_does_not_depend_on_who_holds_them(
-    sizes, n_steps, shuffle, random
-):
-    """Rows are named by partition and place there."""
-
-    def names(held, epoch=2):
-        places = np.concatenate([np.arange(sizes[number]) for number in held])
-        owners = np.concatenate([[number] * sizes[number] for number in held])
-        steps = deal(n_steps, shuffle).dealt({i: sizes[i] for i in held}, epoch)
-        return [set(zip(owners[rows], places[rows])) for rows in steps]
+def test_batches_do_not_depend_on_placement(sizes, n_steps, shuffle, random):
+    def row_ids_by_step(stored, epoch=2):
+        """Return the rows of each step as pairs of partition and row index."""
+        indices = np.concatenate([np.arange(sizes[i]) for i in stored])
+        partition_ids = np.concatenate([[i] * sizes[i] for i in stored])
+        assignment = make_assignment(n_steps, shuffle)
+        steps = assignment.rows_by_step({i: sizes[i] for i in stored}, epoch)
+        return [set(zip(partition_ids[rows], indices[rows])) for rows in steps]
 
     numbers = list(range(len(sizes)))
-    together = names(numbers)
+    together = row_ids_by_step(numbers)
     random.shuffle(numbers)
     cut = random.randint(0, len(numbers))
-    apart = [names(held) for held in (numbers[:cut], numbers[cut:]) if held]
+    apart = [row_ids_by_step(ids) for ids in (numbers[:cut], numbers[cut:]) if ids]
     assert [set().union(*parts) for parts in zip(*apart)] == together
 
 
-def test_every_epoch_takes_rows_in_a_new_order_if_they_are_shuffled():
+def test_shuffle_changes_order_in_each_epoch():
     sizes = {0: 30, 3: 20}
 
     def order(shuffle, epoch, seed=7):
-        return np.concatenate(deal(5, shuffle, seed).dealt(sizes, epoch)).tolist()
+        return np.concatenate(
+            make_assignment(5, shuffle, seed).rows_by_step(sizes, epoch)
+        ).tolist()
 
     assert order(True, 0) != order(True, 1)
     assert order(True, 0) != order(True, 0, seed=8)
     assert order(True, 1) == order(True, 1)
     assert order(False, 0) == order(False, 1)
-    # Partitions of the same size are not shuffled alike.
-    both = deal(1).dealt({0: 20, 1: 20}, 0)[0]
+    # Partitions of the same size have different orders.
+    both = make_assignment(1).rows_by_step({0: 20, 1: 20}, 0)[0]
     assert (both[:20] != both[20:] - 20).any()
 
 
-def test_rows_stay_in_their_order_if_they_are_not_shuffled():
-    steps = deal(5, shuffle=False).dealt({0: 30, 1: 20}, 0)
+def test_no_shuffle_keeps_order():
+    steps = make_assignment(5, shuffle=False).rows_by_step({0: 30, 1: 20}, 0)
     assert [rows[rows < 30].tolist() for rows in steps] == [
         list(range(i, i + 6)) for i in range(0, 30, 6)
     ]
@@ -371,159 +391,159 @@ SETTINGS = [
 ]
 
 
-def named(cases):
-    """Show settings, and not arrays, as the names of cases."""
+def with_ids(cases):
+    """Return pytest parameters whose ids contain the settings but not the arrays."""
 
-    def words(case):
+    def make_id(case):
         return "-".join(
             name if isinstance(value, np.ndarray) else f"{name}={value}"
             for name, value in case.items()
         )
 
-    return [pytest.param(case, id=words(case)) for case in cases]
+    return [pytest.param(case, id=make_id(case)) for case in cases]
 
 
-def step_by_step(make, case, groups=GROUPINGS[1], **more):
-    """Train both ways; return the networks, plain first."""
+def fit_both(make, case, groups=GROUPINGS[1], **more):
+    """Fit the plain and the Dask estimator on the same mini-batches."""
     case = {**case, **more}
     y, weight = case.pop("y"), case.pop("weight", None)
-    expected = plainly(make, X, y, weight, **case)
-    return expected, fitted(make, partitions(X, y, weight), groups, **case)
+    expected = fit_plain(make, X, y, weight, **case)
+    return expected, fit_in_process(make, partitions(X, y, weight), groups, **case)
 
 
 pytestmark_columns = pytest.mark.filterwarnings(
-    "ignore:A column-vector y was passed"  # as it is by the plain estimator
+    "ignore:A column-vector y was passed"  # the plain estimator raises it
 )
 
 
 @pytestmark_columns
-@pytest.mark.parametrize("case", named(CLASSIFIERS))
-def test_classifiers_are_those_that_one_process_would_have_trained(case):
-    assert_same(*step_by_step(BackpropClassifier, case))
+@pytest.mark.parametrize("case", with_ids(CLASSIFIERS))
+def test_classifier_equals_single_process(case):
+    assert_same(*fit_both(BackpropClassifier, case))
 
 
 @pytestmark_columns
-@pytest.mark.parametrize("case", named(REGRESSORS))
-def test_regressors_are_those_that_one_process_would_have_trained(case):
-    assert_same(*step_by_step(BackpropRegressor, case))
+@pytest.mark.parametrize("case", with_ids(REGRESSORS))
+def test_regressor_equals_single_process(case):
+    assert_same(*fit_both(BackpropRegressor, case))
 
 
-@pytest.mark.parametrize("case", named(SETTINGS))
-def test_settings_mean_what_they_mean_to_one_process(case):
-    assert_same(*step_by_step(BackpropClassifier, {"y": THREE, **case}))
+@pytest.mark.parametrize("case", with_ids(SETTINGS))
+def test_parameters_have_same_effect_as_in_single_process(case):
+    assert_same(*fit_both(BackpropClassifier, {"y": THREE, **case}))
 
 
 @pytest.mark.parametrize("groups", GROUPINGS)
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_who_holds_which_partition_does_not_matter_to_steps(groups, shuffle):
+def test_step_does_not_depend_on_placement(groups, shuffle):
     case = dict(y=NUMBERS, weight=WEIGHT, shuffle=shuffle)
-    assert_same(*step_by_step(BackpropRegressor, case, groups))
+    assert_same(*fit_both(BackpropRegressor, case, groups))
 
 
-def test_a_cosine_schedule_and_early_ends_count_the_steps_of_all():
+def test_cosine_schedule_counts_steps_of_all_workers():
     case = dict(y=THREE, learning_rate="cosine", batch_size=9, max_iter=4)
-    expected, net = step_by_step(BackpropClassifier, case)
-    assert records(net)[-1, 3] < 0.2 * records(net)[0, 3]
+    expected, net = fit_both(BackpropClassifier, case)
+    assert epoch_records(net)[-1, 3] < 0.2 * epoch_records(net)[0, 3]
     assert_same(expected, net)
 
 
 @pytest.mark.parametrize("make", DASK)
-def test_single_precision_is_kept(make):
+def test_float32_is_preserved(make):
     y = THREE if make is BackpropClassifier else NUMBERS
     single = X.astype(np.float32)
-    net = fitted(make, partitions(single, y), max_iter=2)
-    expected = plainly(make, single, y, max_iter=2)
+    net = fit_in_process(make, partitions(single, y), max_iter=2)
+    expected = fit_plain(make, single, y, max_iter=2)
     assert net.coefs_[0].dtype == np.float32
     assert_same(expected, net, rtol=1e-4)
-    wide = fitted(make, partitions(X, y), dtype="float32", max_iter=2)
+    wide = fit_in_process(make, partitions(X, y), dtype="float32", max_iter=2)
     assert wide.coefs_[0].dtype == np.float32
-    assert_same(plainly(make, X, y, dtype="float32", max_iter=2), wide, rtol=1e-4)
+    assert_same(fit_plain(make, X, y, dtype="float32", max_iter=2), wide, rtol=1e-4)
 
 
-def test_one_partition_of_double_precision_makes_all_of_it():
+def test_one_float64_partition_makes_network_float64():
     parts = partitions(X.astype(np.float32), THREE)
     parts[4] = (parts[4][0].astype(float), *parts[4][1:])
-    assert fitted(BackpropClassifier, parts).coefs_[0].dtype == np.float64
+    assert fit_in_process(BackpropClassifier, parts).coefs_[0].dtype == np.float64
 
 
 @pytest.mark.parametrize("make", DASK)
-def test_steps_of_whole_shares_are_those_of_a_plain_fit_without_shuffle(make):
-    """The plain estimator alone is what is compared with here."""
+def test_divisible_batches_equal_plain_fit_without_shuffle(make):
+    # The reference is the public method `fit` of the plain estimator.
     y = THREE if make is BackpropClassifier else NUMBERS
     sizes, n_steps = (10, 20, 30, 10), 5
     parts = partitions(X, y, sizes=sizes)
-    net = fitted(
+    net = fit_in_process(
         make, parts, [[2, 0], [1, 3]], shuffle=False, batch_size=N_ROWS // n_steps
     )
-    shares = [np.split(np.arange(N_ROWS)[rows], n_steps) for rows in bounds(sizes)]
-    order = np.concatenate([np.concatenate(share) for share in zip(*shares)])
+    pieces = [np.split(np.arange(N_ROWS)[rows], n_steps) for rows in bounds(sizes)]
+    order = np.concatenate([np.concatenate(step) for step in zip(*pieces)])
     plain = make(**{**SMALL, "shuffle": False, "batch_size": N_ROWS // n_steps})
     assert_same(plain.fit(X[order], y[order]), net)
 
 
-def test_a_partition_may_be_smaller_than_the_number_of_steps():
+def test_partition_smaller_than_number_of_steps():
     sizes = (1, 2, 64, 1, 1, 1)
     case = dict(y=THREE, batch_size=3, max_iter=2)
     parts = partitions(X, THREE, sizes=sizes)
-    net = fitted(
+    net = fit_in_process(
         BackpropClassifier, parts, [[0], [1, 3, 4, 5], [2]], **without(case, "y")
     )
-    assert_same(plainly(BackpropClassifier, X, sizes=sizes, **case), net)
+    assert_same(fit_plain(BackpropClassifier, X, sizes=sizes, **case), net)
 
 
 def without(case, *names):
     return {name: value for name, value in case.items() if name not in names}
 
 
-def test_steps_that_no_row_falls_to_are_left_out():
-    """Of 9 rows in partitions of one row each some fall to the same step."""
+def test_empty_steps_are_skipped():
+    # There are 9 partitions of one row and 9 steps. Some steps have several rows.
     sizes = (1,) * 9
     parts = partitions(X[:9], TWO[:9], sizes=sizes)
     groups = [[0, 1, 2, 3], [4, 5, 6, 7, 8]]
-    net = fitted(BackpropClassifier, parts, groups, batch_size=1)
-    counts = sum(deal(9).counts(number, 1) for number in range(9))
+    net = fit_in_process(BackpropClassifier, parts, groups, batch_size=1)
+    counts = sum(make_assignment(9).rows_per_step(number, 1) for number in range(9))
     assert 0 in counts
-    expected = plainly(BackpropClassifier, X[:9], TWO[:9], sizes=sizes, batch_size=1)
+    expected = fit_plain(BackpropClassifier, X[:9], TWO[:9], sizes=sizes, batch_size=1)
     assert_same(expected, net)
 
 
 @pytest.mark.parametrize("sync", ["step", "epoch"])
-def test_all_weight_may_lie_in_one_partition(sync):
+def test_nonzero_weights_in_one_partition(sync):
     weight = np.zeros(N_ROWS)
     weight[20:33] = WEIGHT[20:33] + 1.0
     X_far = np.where(weight[:, np.newaxis] > 0.0, X, 1e6)
     parts = partitions(X_far, THREE, weight)
-    net = fitted(BackpropClassifier, parts, sync=sync, class_weight="balanced")
+    net = fit_in_process(BackpropClassifier, parts, sync=sync, class_weight="balanced")
     assert np.isfinite(net.loss_)
     if sync == "step":
-        expected = plainly(
+        expected = fit_plain(
             BackpropClassifier, X_far, THREE, weight, class_weight="balanced"
         )
         assert_same(expected, net, rtol=1e-9)
 
 
-def test_workers_whose_rows_weigh_nothing_do_not_count_in_the_average():
+def test_averaging_ignores_workers_with_zero_weights():
     weight = np.zeros(N_ROWS)
     weight[:33] = WEIGHT[:33] + 1.0
     params = {"sync": "epoch", "standardize": False, "solver": "sgd", "alpha": 0.0}
     rate = 1e-4
     parts = partitions(X, NUMBERS, weight)
     groups = [[0, 1], [3, 4, 5]]
-    net = fitted(
+    net = fit_in_process(
         BackpropRegressor, parts, groups=groups, learning_rate_init=rate, **params
     )
     alone = partitions(X[:33], NUMBERS[:33], weight[:33], sizes=(20, 13))
-    # Weights are divided by their mean, to which rows without any belong.
+    # Weights are divided by their mean over all rows, including zero-weight rows.
     params["learning_rate_init"] = rate * N_ROWS / 33
-    expected = fitted(BackpropRegressor, alone, groups=[[0, 1]], **params)
+    expected = fit_in_process(BackpropRegressor, alone, groups=[[0, 1]], **params)
     for mine, theirs in zip(net.coefs_, expected.coefs_):
         np.testing.assert_allclose(mine, theirs, rtol=1e-12)
 
 
 @pytest.mark.parametrize("sync", ["step", "epoch"])
-def test_early_stopping_puts_the_best_parameters_back(sync):
+def test_early_stopping_restores_best_parameters(sync):
     val = X[:15], THREE[:15]
-    net = fitted(
+    net = fit_in_process(
         BackpropClassifier,
         partitions(X, THREE),
         validation=val,
@@ -539,11 +559,13 @@ def test_early_stopping_puts_the_best_parameters_back(sync):
     assert net.to_local().score(*val) == max(scores) == net.best_validation_score_
 
 
-def test_early_stopping_is_that_of_one_process():
+def test_early_stopping_equals_single_process():
     val = (X[:15], THREE[:15], WEIGHT[:15])
     params = dict(early_stopping=True, max_iter=9, n_iter_no_change=2)
-    net = fitted(BackpropClassifier, partitions(X, THREE), validation=val, **params)
-    expected = plainly(BackpropClassifier, X, THREE, validation=val, **params)
+    net = fit_in_process(
+        BackpropClassifier, partitions(X, THREE), validation=val, **params
+    )
+    expected = fit_plain(BackpropClassifier, X, THREE, validation=val, **params)
     assert np.isfinite(net.history_["validation_loss"]).all()
     assert_same(expected, net)
 
@@ -565,10 +587,10 @@ SYNCS = pytest.mark.parametrize(
 
 
 @SYNCS
-def test_a_shard_that_is_lost_and_made_anew_changes_nothing(params):
+def test_restored_shard_gives_same_result(params):
     parts = partitions(X, THREE, WEIGHT)
-    whole = fitted(BackpropClassifier, parts, class_weight="balanced", **params)
-    hurt = fitted(
+    whole = fit_in_process(BackpropClassifier, parts, class_weight="balanced", **params)
+    hurt = fit_in_process(
         BackpropClassifier,
         parts,
         lost_at=(2, 3, 7),
@@ -579,26 +601,27 @@ def test_a_shard_that_is_lost_and_made_anew_changes_nothing(params):
 
 
 @SYNCS
-def test_to_ask_a_learner_changes_nothing(params):
+def test_repeated_call_of_training_worker_gives_same_result(params):
     parts = partitions(X, THREE)
-    once = fitted(BackpropClassifier, parts, **params)
-    answer = Shard.answer
+    once = fit_in_process(BackpropClassifier, parts, **params)
+    call = Shard.call
 
-    def answer_twice(shard, method, *args):
-        answer(shard, method, *args) if method == "learn" else None
-        return answer(shard, method, *args)
+    def call_twice(shard, method, *args):
+        if method == "run_training_worker":
+            call(shard, method, *args)
+        return call(shard, method, *args)
 
-    with patch.object(Shard, "answer", answer_twice):
-        twice = fitted(BackpropClassifier, parts, **params)
+    with patch.object(Shard, "call", call_twice):
+        twice = fit_in_process(BackpropClassifier, parts, **params)
     assert_same(once, twice, rtol=0.0)
 
 
 @pytest.mark.parametrize("sync", ["step", "epoch"])
-def test_dropout_differs_between_epochs_and_workers_and_from_none(sync):
+def test_dropout_masks_differ_between_epochs_and_workers(sync):
     parts = partitions(np.tile(X[:35], (2, 1)), np.tile(TWO[:35], 2), sizes=(35, 35))
 
     def losses(**params):
-        net = fitted(
+        net = fit_in_process(
             BackpropClassifier,
             parts,
             [[0], [1]],
@@ -619,35 +642,37 @@ def test_dropout_differs_between_epochs_and_workers_and_from_none(sync):
     assert (dropped != losses(dropout=0.5, random_state=2)).all()
 
 
-def learner_of(kind, sync_args, dropout=(0.5,)):
-    """Return a learner of a shard of one partition, and its training."""
-    # A unit that is silent could be left out without a trace.
+def make_training_worker(kind, sync_args, dropout=(0.5,)):
+    """Return a training worker of a shard with one partition, and its training."""
+    # Dropout has no effect on units whose activation is zero, as with "relu".
     params = {"dropout": dropout, "activation": "logistic"}
     net = BackpropClassifier(**{**SMALL, **params})
     training = net._prepare(X.copy(), TWO, None)
     shard = Shard([3])
-    shard.sizes, shard.samples = [N_ROWS], training.samples
-    return kind(shard, training.objective, training.recipe, *sync_args), training
+    shard.partition_sizes, shard.samples = [N_ROWS], training.samples
+    return kind(shard, training.objective, training.config, *sync_args), training
 
 
-def test_a_learner_draws_other_units_in_every_step():
-    learner, training = learner_of(StepLearner, [Deal(5, False, 0)])
-    learner.samples.X[...] = X[0]  # all rows are the same, but for what is left out
-    learner.samples.codes[...] = 1
+def test_worker_draws_new_dropout_mask_in_each_step():
+    worker, training = make_training_worker(StepWorker, [BatchAssignment(5, False, 0)])
+    worker.samples.X[...] = X[0]  # only the dropout masks differ between rows
+    worker.samples.codes[...] = 1
     params = training.state.network.params.copy()
-    losses = {learner(params, 0, step, 70)[0] for step in (0, 0, 1, 2)}
-    losses |= {learner(params, 1, step, 70)[0] for step in (0, 1, 2)}
+    losses = {worker(params, 0, step, 70)[0] for step in (0, 0, 1, 2)}
+    losses |= {worker(params, 1, step, 70)[0] for step in (0, 1, 2)}
     assert len(losses) == 6
 
 
-def test_a_learner_leaves_the_network_it_was_given_alone():
-    learner, training = learner_of(StepLearner, [Deal(4, False, 0)], dropout=0.0)
+def test_worker_does_not_change_given_network():
+    worker, training = make_training_worker(
+        StepWorker, [BatchAssignment(4, False, 0)], dropout=0.0
+    )
     before = training.state.network.params.copy()
-    learner(before + 1.0, 0, 0, 70)
+    worker(before + 1.0, 0, 0, 70)
     np.testing.assert_array_equal(training.state.network.params, before)
-    learner, training = learner_of(EpochLearner, [0], dropout=0.0)
+    worker, training = make_training_worker(EpochWorker, [0], dropout=0.0)
     slots = np.zeros((2, before.size))
-    learner(before + 1.0, slots, 0, 0, [0.1])
+    worker(before + 1.0, slots, 0, 0, [0.1])
     np.testing.assert_array_equal(training.state.network.params, before)
     assert not slots.any()
 
@@ -655,33 +680,33 @@ def test_a_learner_leaves_the_network_it_was_given_alone():
 # ----------------------------------------------------------------- sync="epoch"
 
 
-def averaged(make, X, y, weight, groups, sizes=SIZES, **params):
-    """Fit a plain estimator to one group each epoch, and average, by hand."""
+def fit_by_averaging(make, X, y, weight, groups, sizes=SIZES, **params):
+    """Fit a plain estimator by averaging one local epoch per group of partitions."""
     net = make(**{**SMALL, **params})
     net._validate_params()
     training = net._prepare(X, y, weight)
     state, samples = training.state, training.samples
     seed = state.rng.randint(np.iinfo(np.int32).max)
-    places = bounds(sizes)
-    rows = [
-        np.concatenate([np.arange(len(X))[places[number]] for number in group])
+    slices = bounds(sizes)
+    rows_by_group = [
+        np.concatenate([np.arange(len(X))[slices[i]] for i in group])
         for group in groups
     ]
-    n_rows = [len(held) for held in rows]
-    batch_size = training.recipe.batch_size
+    n_rows = [len(rows) for rows in rows_by_group]
+    batch_size = training.config.batch_size
     n_steps = -(-max(n_rows) // batch_size)
 
-    class ByHand:
+    class ManualEpoch:
         def run(self, rates):
             assert len(rates) == n_steps
             losses, params, slots, norms = [], [], [], []
-            for held, group in zip(rows, groups):
+            for rows, group in zip(rows_by_group, groups):
                 own = state.copy()
                 own.rng = np.random.RandomState([state.n_epochs, seed, *group])
                 own.order = None
                 objective = copy.copy(training.objective)
                 objective.network = own.network
-                # Bound to the network of all.
+                # Without this call, the copy would use the network of all groups.
                 type(objective).__init__(
                     objective,
                     own.network,
@@ -691,10 +716,10 @@ def averaged(make, X, y, weight, groups, sizes=SIZES, **params):
                     objective.n_averaged,
                     objective.l1_alpha,
                 )
-                recipe = copy.copy(training.recipe)
-                vars(recipe)["batch_size"] = min(batch_size, len(held))
-                one = epoch_of(
-                    Training(own, objective, samples.subset(held).copied(), recipe)
+                config = copy.copy(training.config)
+                vars(config)["batch_size"] = min(batch_size, len(rows))
+                one = make_epoch(
+                    Training(own, objective, samples.subset(rows).materialize(), config)
                 )
                 losses.append(one.run(rates))
                 params.append(own.network.params)
@@ -708,7 +733,7 @@ def averaged(make, X, y, weight, groups, sizes=SIZES, **params):
             self.gradient_norms = tuple(n @ norms)
             return n @ losses
 
-    epoch = ByHand()
+    epoch = ManualEpoch()
     epoch.n_steps = n_steps
     net._run(training, net.max_iter, method=partial(mini_batches, epoch=epoch))
     return net
@@ -716,20 +741,20 @@ def averaged(make, X, y, weight, groups, sizes=SIZES, **params):
 
 @pytest.mark.parametrize("make", DASK)
 @pytest.mark.parametrize("params", [{}, {"solver": "sgd"}, {"batch_size": "auto"}])
-def test_epochs_of_one_worker_are_those_of_a_plain_fit(make, params):
+def test_epoch_with_one_worker_equals_plain_fit(make, params):
     y = THREE if make is BackpropClassifier else NUMBERS
     params = {**params, "sync": "epoch", "shuffle": False}
     plain = make(**{**SMALL, **without(params, "sync")}).fit(X, y)
-    whole = fitted(make, [(X, y, None)], [[0]], **params)
+    whole = fit_in_process(make, [(X, y, None)], [[0]], **params)
     assert_same(plain, whole, rtol=0.0)
-    parts = fitted(make, partitions(X, y), GROUPINGS[0], **params)
-    assert_same(plain, parts)  # means of parts are rounded otherwise
+    parts = fit_in_process(make, partitions(X, y), GROUPINGS[0], **params)
+    assert_same(plain, parts)  # rounding differs in means over partitions
 
 
 @pytest.mark.parametrize("groups", GROUPINGS[1:])
 @pytest.mark.parametrize(
     "case",
-    named(
+    with_ids(
         [
             dict(y=THREE),
             dict(y=THREE, solver="sgd", shuffle=False),
@@ -741,20 +766,23 @@ def test_epochs_of_one_worker_are_those_of_a_plain_fit(make, params):
         ]
     ),
 )
-def test_epochs_of_several_workers_are_averaged_by_rows(case, groups):
+def test_epoch_averages_workers_by_number_of_rows(case, groups):
     y, weight = case["y"], case.get("weight")
     params = without(case, "y", "weight")
-    expected = averaged(BackpropClassifier, X, y, weight, groups, **params)
+    expected = fit_by_averaging(BackpropClassifier, X, y, weight, groups, **params)
     parts = partitions(X, y, weight)
     assert_same(
-        expected, fitted(BackpropClassifier, parts, groups, sync="epoch", **params)
+        expected,
+        fit_in_process(BackpropClassifier, parts, groups, sync="epoch", **params),
     )
 
 
-def test_what_the_optimiser_remembers_is_averaged_too():
+def test_epoch_averages_optimizer_state():
     groups = GROUPINGS[1]
-    expected = averaged(BackpropRegressor, X, NUMBERS, None, groups)
-    net = fitted(BackpropRegressor, partitions(X, NUMBERS), groups, sync="epoch")
+    expected = fit_by_averaging(BackpropRegressor, X, NUMBERS, None, groups)
+    net = fit_in_process(
+        BackpropRegressor, partitions(X, NUMBERS), groups, sync="epoch"
+    )
     mine, theirs = net.to_local()._state, expected._state
     np.testing.assert_allclose(mine.slots, theirs.slots, rtol=1e-9, atol=1e-14)
     assert mine.slots.any()
@@ -762,10 +790,10 @@ def test_what_the_optimiser_remembers_is_averaged_too():
     assert mine.n_steps == theirs.n_steps
 
 
-def test_an_epoch_without_memory_is_the_average_of_two_partial_fits():
-    """Only what users can call is compared with."""
+def test_sgd_epoch_equals_average_of_partial_fits():
+    # The reference is the public method `partial_fit` of the plain estimator.
     params = dict(solver="sgd", momentum=0.0, standardize=False, shuffle=False)
-    params["init"] = "glorot_uniform"  # whatever share of a half each class has
+    params["init"] = "glorot_uniform"  # does not depend on class frequencies
     halves = [(X[:30], THREE[:30]), (X[30:], THREE[30:])]
     nets = [
         BackpropClassifier(**{**SMALL, **params}).partial_fit(
@@ -774,7 +802,7 @@ def test_an_epoch_without_memory_is_the_average_of_two_partial_fits():
         for half in halves
     ]
     parts = [(*half, None) for half in halves]
-    net = fitted(
+    net = fit_in_process(
         BackpropClassifier, parts, [[0], [1]], sync="epoch", max_iter=1, **params
     )
     for mine, one, other in zip(net.coefs_, nets[0].coefs_, nets[1].coefs_):
@@ -783,11 +811,13 @@ def test_an_epoch_without_memory_is_the_average_of_two_partial_fits():
     assert net.loss_ == pytest.approx(np.average(losses, weights=[3, 4]), rel=1e-12)
 
 
-def test_epochs_depend_on_who_holds_what_and_nothing_else():
+def test_epoch_depends_only_on_placement_and_seed():
     parts = partitions(X, THREE)
 
     def coefs(groups, **params):
-        return fitted(BackpropClassifier, parts, groups, sync="epoch", **params).coefs_
+        return fit_in_process(
+            BackpropClassifier, parts, groups, sync="epoch", **params
+        ).coefs_
 
     one = coefs(GROUPINGS[1])
     np.testing.assert_array_equal(one[0], coefs(GROUPINGS[1])[0])
@@ -811,7 +841,7 @@ def test_epochs_depend_on_who_holds_what_and_nothing_else():
         (BackpropRegressor, dict(y=SEVERAL, weight=WEIGHT, standardize=False)),
     ],
 )
-def test_lbfgs_is_that_of_a_plain_fit(make, case, groups):
+def test_lbfgs_equals_plain_fit(make, case, groups):
     y, weight = case["y"], case.get("weight")
     params = {
         **without(case, "y", "weight"),
@@ -820,12 +850,12 @@ def test_lbfgs_is_that_of_a_plain_fit(make, case, groups):
         "batch_size": "auto",
     }
     plain = make(**{**SMALL, **params}).fit(X, y, weight)
-    net = fitted(make, partitions(X, y, weight), groups, **params)
-    # Line searches magnify what was rounded otherwise.
+    net = fit_in_process(make, partitions(X, y, weight), groups, **params)
+    # Line searches amplify rounding differences.
     assert_same(plain, net, rtol=1e-7)
 
 
-# ---------------------------------------------------------------------- outlines
+# ---------------------------------------------------------------------- summaries
 
 FRAME = pd.DataFrame(
     {
@@ -840,25 +870,25 @@ FRAME = pd.DataFrame(
 FRAME.loc[::9, "kind"] = None
 
 
-def outline_of(frame, sizes, choice="from_dtype", y=THREE, has_labels=True):
-    """Sum the outlines of partitions; return those of each as well."""
+def summarize_partitions(frame, sizes, choice="from_dtype", y=THREE, has_labels=True):
+    """Return the summary of each partition, and their sum."""
     take = frame.iloc if isinstance(frame, pd.DataFrame) else frame
     parts = [
-        Outline.of(take[rows], y[rows], None, choice, has_labels)
+        PartitionSummary.from_partition(take[rows], y[rows], None, choice, has_labels)
         for rows in bounds(sizes)
         if rows.stop > rows.start
     ]
     return parts, reduce(operator.add, parts)
 
 
-def assert_same_encoder(outline, frame, choice="from_dtype"):
-    """What is encoded of a frame is what an encoder of all of it would have."""
+def assert_same_encoder(summary, frame, choice="from_dtype"):
+    """Assert that a summary gives the same encoder as the whole DataFrame."""
     net = BackpropClassifier(categorical_features=choice)
-    outline.settle(net)
+    summary.fit_encoder(net)
     expected = ColumnEncoder(net.is_categorical_)
     encoded = expected.fit_transform(frame)
     np.testing.assert_allclose(net._encoder.transform(frame), encoded, rtol=1e-12)
-    assert outline.dtype == encoded.dtype
+    assert summary.dtype == encoded.dtype
     assert net._encoder.transform(frame).dtype == encoded.dtype
 
 
@@ -869,16 +899,16 @@ cuts = st.lists(st.integers(1, 30), min_size=1, max_size=8).map(
 
 @examples(25)
 @given(cuts, st.randoms())
-def test_partitions_add_up_to_the_encoder_of_all_rows_in_any_order(sizes, random):
-    parts, outline = outline_of(FRAME, sizes)
-    assert_same_encoder(outline, FRAME)
-    np.testing.assert_array_equal(outline.targets, np.unique(THREE))
+def test_summary_gives_encoder_of_all_rows_in_any_order(sizes, random):
+    parts, summary = summarize_partitions(FRAME, sizes)
+    assert_same_encoder(summary, FRAME)
+    np.testing.assert_array_equal(summary.targets, np.unique(THREE))
     random.shuffle(parts)
     assert_same_encoder(reduce(operator.add, parts), FRAME)
 
 
-def test_categories_that_differ_between_partitions_are_united():
-    """As where dask does not know them: each partition lists those that it has."""
+def test_different_categories_are_merged():
+    # If Dask does not know the categories, each partition lists only its own.
     rows = bounds((20, 30, 20))
     parts = [
         FRAME.iloc[r].assign(kind=lambda f: f["kind"].astype(object)) for r in rows
@@ -886,151 +916,164 @@ def test_categories_that_differ_between_partitions_are_united():
     parts = [part.astype({"kind": "category"}) for part in parts]
     parts[0]["kind"] = pd.Categorical([None] * 20)
     parts[1]["kind"] = pd.Categorical(["low"] * 29 + ["zero"])
-    outlines = [Outline.of(p, THREE[r], None, "from_dtype", True)
+    summaries = [PartitionSummary.from_partition(p, THREE[r], None, "from_dtype", True)
                 for p, r in zip(parts, rows)]  # fmt: skip
     whole = pd.concat(parts).astype({"kind": "category"})
-    assert_same_encoder(reduce(operator.add, outlines), whole)
-    assert_same_encoder(reduce(operator.add, outlines[::-1]), whole)
+    assert_same_encoder(reduce(operator.add, summaries), whole)
+    assert_same_encoder(reduce(operator.add, summaries[::-1]), whole)
 
 
-def test_the_order_of_categories_is_kept_where_partitions_agree():
+def test_category_order_is_kept_if_equal_in_all_partitions():
     ordered = pd.CategoricalDtype(["mid", "low", "high", "unmet"])
     frame = FRAME.astype({"kind": ordered})
-    _, outline = outline_of(frame, (30, 40))
-    assert_same_encoder(outline, frame)
-    assert outline.levels[0].tolist() == ["mid", "low", "high", "unmet"]
-    # A partition of nothing but missing ones has no say, where dask knows of none.
+    _, summary = summarize_partitions(frame, (30, 40))
+    assert_same_encoder(summary, frame)
+    assert summary.categories[0].tolist() == ["mid", "low", "high", "unmet"]
+    # A partition with only missing values does not change the order.
     nothing = frame[:9].assign(kind=pd.Categorical([None] * 9))
-    none = Outline.of(nothing, THREE[:9], None, "from_dtype", True)
-    for both in (outline + none, none + outline):
-        assert both.levels[0].tolist() == ["mid", "low", "high", "unmet"]
+    none = PartitionSummary.from_partition(nothing, THREE[:9], None, "from_dtype", True)
+    for both in (summary + none, none + summary):
+        assert both.categories[0].tolist() == ["mid", "low", "high", "unmet"]
 
 
-def test_a_column_of_categories_is_one_in_every_partition():
-    others = FRAME.assign(kind=np.arange(N_ROWS) % 3)
-    one = Outline.of(FRAME[:30], THREE[:30], None, "from_dtype", True)
-    with pytest.raises(ValueError, match="differ in which columns are categories"):
-        one + Outline.of(others[30:], THREE[30:], None, "from_dtype", True)
+def test_categorical_columns_must_match():
+    changed = FRAME.assign(kind=np.arange(N_ROWS) % 3)
+    one = PartitionSummary.from_partition(
+        FRAME[:30], THREE[:30], None, "from_dtype", True
+    )
+    with pytest.raises(ValueError, match="different categorical columns"):
+        one + PartitionSummary.from_partition(
+            changed[30:], THREE[30:], None, "from_dtype", True
+        )
 
 
-def test_categories_of_a_column_are_of_one_kind():
-    one = Outline.of(FRAME[:30], THREE[:30], None, ["kind"], True)
-    others = FRAME.assign(kind=pd.Categorical(np.arange(N_ROWS) % 3))
-    other = Outline.of(others[30:], THREE[30:], None, ["kind"], True)
-    with pytest.raises(ValueError, match=r"categories of different kinds .* words and"):
+def test_category_types_must_match():
+    one = PartitionSummary.from_partition(FRAME[:30], THREE[:30], None, ["kind"], True)
+    changed = FRAME.assign(kind=pd.Categorical(np.arange(N_ROWS) % 3))
+    other = PartitionSummary.from_partition(
+        changed[30:], THREE[30:], None, ["kind"], True
+    )
+    with pytest.raises(
+        ValueError, match="categories of different types in the same column"
+    ):
         one + other
 
 
 @pytest.mark.parametrize("choice", [["kind"], [1, 5], ["kind", "flag", "count"]])
-def test_chosen_columns_are_categories(choice):
+def test_categorical_features_selects_columns(choice):
     frame = FRAME.assign(kind=NAMES.astype(object))
     frame.loc[::9, "kind"] = None
-    _, outline = outline_of(frame, (1, 9, 30, 30), choice)
-    assert_same_encoder(outline, frame, choice)
+    _, summary = summarize_partitions(frame, (1, 9, 30, 30), choice)
+    assert_same_encoder(summary, frame, choice)
 
 
 @pytest.mark.parametrize("dtype", [object, float])
-def test_arrays_may_have_categories_too(dtype):
+def test_categorical_features_of_arrays(dtype):
     table = np.column_stack([X[:, 0], COUNTS, X[:, 1]]).astype(dtype)
     if dtype is object:
         table[:, 1] = NAMES
         table[::7, 1] = None
         table[::5, 0] = np.nan
-    _, outline = outline_of(table, (20, 15, 35), [1])
-    assert_same_encoder(outline, table, [1])
+    _, summary = summarize_partitions(table, (20, 15, 35), [1])
+    assert_same_encoder(summary, table, [1])
 
 
-def test_arrays_without_categories_are_not_encoded():
+def test_numeric_arrays_are_not_encoded():
     net = BackpropClassifier()
-    outline_of(X, (20, 50))[1].settle(net)
+    summarize_partitions(X, (20, 50))[1].fit_encoder(net)
     assert net._encoder is None
     assert net.n_features_in_ == 5
     assert not hasattr(net, "feature_names_in_")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "Float32"])
-def test_frames_of_single_precision_stay_single(dtype):
+def test_float32_dataframe_is_preserved(dtype):
     frame = FRAME[["a", "b"]].astype(dtype)
-    _, outline = outline_of(frame, (20, 50))
-    assert outline.dtype == np.float32
+    _, summary = summarize_partitions(frame, (20, 50))
+    assert summary.dtype == np.float32
     net = BackpropClassifier()
-    outline.settle(net)
+    summary.fit_encoder(net)
     expected = ColumnEncoder(None).fit_transform(frame)
     np.testing.assert_allclose(net._encoder.transform(frame), expected, rtol=1e-6)
     mixed = frame.assign(kind=FRAME["kind"])
-    assert outline_of(mixed, (20, 50))[1].dtype == np.float32
-    assert outline_of(mixed.astype({"a": float}), (20, 50))[1].dtype == np.float64
+    assert summarize_partitions(mixed, (20, 50))[1].dtype == np.float32
+    assert (
+        summarize_partitions(mixed.astype({"a": float}), (20, 50))[1].dtype
+        == np.float64
+    )
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float64", "boolean"])
-def test_numbers_of_pandas_own_dtypes_may_be_missing(dtype):
+def test_missing_values_of_pandas_extension_dtypes(dtype):
     values = pd.array([1, None, 0, 1, None, 1, 0] * 10, dtype)
     frame = FRAME[["a"]].assign(own=values)
-    assert_same_encoder(outline_of(frame, (1, 2, 60, 7))[1], frame)
+    assert_same_encoder(summarize_partitions(frame, (1, 2, 60, 7))[1], frame)
 
 
-def test_frames_of_categories_alone_have_no_numbers():
+def test_dataframe_with_only_categorical_columns():
     frame = FRAME[["kind"]]
-    assert_same_encoder(outline_of(frame, (20, 50))[1], frame)
+    assert_same_encoder(summarize_partitions(frame, (20, 50))[1], frame)
 
 
-def test_a_column_may_be_missing_in_some_partitions_or_in_all():
+def test_column_may_be_missing_entirely():
     frame = FRAME[["a", "never"]].assign(
         late=np.where(np.arange(N_ROWS) < 30, np.nan, 1)
     )
-    assert_same_encoder(outline_of(frame, (30, 40))[1], frame)
+    assert_same_encoder(summarize_partitions(frame, (30, 40))[1], frame)
 
 
-def test_names_of_columns_are_learned():
+def test_feature_names_are_set():
     net = BackpropClassifier()
-    outline_of(FRAME, (20, 50))[1].settle(net)
+    summarize_partitions(FRAME, (20, 50))[1].fit_encoder(net)
     assert net.feature_names_in_.tolist() == list(FRAME.columns)
     assert net.n_features_in_ == 6
 
 
 @pytest.mark.parametrize("y", [THREE, NAMES, NAMES.astype(object), TWO * 2.0])
-def test_classes_may_be_missing_in_partitions(y):
+def test_partitions_may_lack_classes(y):
     order = np.argsort(y, kind="stable")
-    _, outline = outline_of(X, (10, 20, 40), y=y[order])
-    np.testing.assert_array_equal(outline.targets, np.unique(y))
+    _, summary = summarize_partitions(X, (10, 20, 40), y=y[order])
+    np.testing.assert_array_equal(summary.targets, np.unique(y))
     plain = BackpropClassifier((2,), max_iter=1).fit(X, y)
-    assert outline.targets.dtype == plain.classes_.dtype
+    assert summary.targets.dtype == plain.classes_.dtype
 
 
-def test_of_numbers_the_least_and_the_largest_are_kept():
-    _, outline = outline_of(X, (10, 20, 40), y=SEVERAL, has_labels=False)
-    np.testing.assert_array_equal(outline.targets, [SEVERAL.min(0), SEVERAL.max(0)])
-    _, outline = outline_of(X, (10, 20, 40), y=LABELS)
-    np.testing.assert_array_equal(outline.targets, [[0, 0, 0], [1, 1, 1]])
+def test_summary_stores_minimum_and_maximum_target():
+    _, summary = summarize_partitions(X, (10, 20, 40), y=SEVERAL, has_labels=False)
+    np.testing.assert_array_equal(summary.targets, [SEVERAL.min(0), SEVERAL.max(0)])
+    _, summary = summarize_partitions(X, (10, 20, 40), y=LABELS)
+    np.testing.assert_array_equal(summary.targets, [[0, 0, 0], [1, 1, 1]])
 
 
-def test_partitions_of_different_widths_do_not_fit_together():
-    one = Outline.of(X, THREE, None, "from_dtype", True)
-    other = Outline.of(X[:, :3], THREE, None, "from_dtype", True)
-    with pytest.raises(ValueError, match="different numbers of features: 5 and 3"):
+def test_numbers_of_features_must_match():
+    one = PartitionSummary.from_partition(X, THREE, None, "from_dtype", True)
+    other = PartitionSummary.from_partition(X[:, :3], THREE, None, "from_dtype", True)
+    with pytest.raises(ValueError, match="same number of features, got 5 and 3"):
         one + other
 
 
 @pytest.mark.parametrize("sparse", [(csr_array(X), THREE), (X, csr_array(LABELS))])
-def test_sparse_partitions_are_refused(sparse):
-    with pytest.raises(ValueError, match="sparse X or y are not supported"):
-        Outline.of(*sparse, None, "from_dtype", True)
+def test_sparse_partitions_raise(sparse):
+    with pytest.raises(
+        ValueError, match="Sparse partitions of X or y are not supported"
+    ):
+        PartitionSummary.from_partition(*sparse, None, "from_dtype", True)
 
 
-def test_frames_are_learned_from_as_one_process_learns_from_them():
+def test_dataframe_equals_single_process():
     parts = partitions(FRAME, THREE)
-    net = fitted(BackpropClassifier, parts)
-    assert_same(plainly(BackpropClassifier, FRAME, THREE), net, rtol=1e-9)
+    net = fit_in_process(BackpropClassifier, parts)
+    assert_same(fit_plain(BackpropClassifier, FRAME, THREE), net, rtol=1e-9)
     assert net.feature_names_in_.tolist() == list(FRAME.columns)
     local = net.to_local()
     assert local.predict(FRAME).shape == (N_ROWS,)
 
 
-# ------------------------------------------------------------------------ scales
+# ----------------------------------------------------------------------- scalers
 
 
-def scales(X, y, weight=None, with_targets=True):
-    return Scales.of(Samples(X, y, None, weight), with_targets)
+def fit_scalers(X, y, weight=None, with_targets=True):
+    return FittedScalers.of(Samples(X, y, None, weight), with_targets)
 
 
 def assert_same_scaler(scaler, expected, rtol=1e-10):
@@ -1062,16 +1105,18 @@ def column(kind, n=N_ROWS):
     st.booleans(),
     st.integers(0, 2**16),
 )
-def test_scales_add_up_to_the_scaler_of_all_rows(kinds, sizes, weighted, seed):
+def test_sum_of_scalers_equals_scaler_of_all_rows(kinds, sizes, weighted, seed):
     data = np.column_stack([column(kind) for kind in kinds])
     weight = None
     if weighted:
         random = np.random.default_rng(seed)
         weight = random.integers(0, 3, N_ROWS).astype(float)
-        weight[bounds(sizes)[0]] = 0.0  # a part that is as if it were not there
+        weight[bounds(sizes)[0]] = 0.0  # zero-weight rows are ignored
         weight[-1] = 1.0
     parts = [
-        scales(data[rows], data[rows, :1], None if weight is None else weight[rows])
+        fit_scalers(
+            data[rows], data[rows, :1], None if weight is None else weight[rows]
+        )
         for rows in bounds(sizes)
         if rows.stop > rows.start
     ]
@@ -1079,43 +1124,43 @@ def test_scales_add_up_to_the_scaler_of_all_rows(kinds, sizes, weighted, seed):
     there = slice(None) if weight is None else weight > 0
     picked = None if weight is None else weight[there]
     expected = StandardScaler().fit(data[there], sample_weight=picked)
-    # With an offset of 1e9 each number is known to 1e-7 of their deviation.
+    # With an offset of 1e9, the rounding error is 1e-7 standard deviations.
     assert_same_scaler(total.inputs, expected, 1e-6)
     expected = StandardScaler().fit(data[there, :1], sample_weight=picked)
     assert_same_scaler(total.targets, expected, 1e-6)
 
 
-def test_constant_columns_are_left_at_their_scale():
+def test_constant_columns_are_not_scaled():
     data = np.column_stack([np.full(30, 0.1), np.full(30, 1e9 + 0.1)])
-    parts = [scales(data[i : i + 10], data[i : i + 10]) for i in (0, 10, 20)]
+    parts = [fit_scalers(data[i : i + 10], data[i : i + 10]) for i in (0, 10, 20)]
     total = reduce(operator.add, parts)
     np.testing.assert_array_equal(total.inputs.scale_, 1.0)
 
 
 @pytest.mark.parametrize("weight", [1e-6, 0.1, 1.0, 100.0])
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 1e9 + 0.1, -7e-5])
-def test_constant_columns_stay_so_however_little_their_rows_weigh(value, weight):
-    """Means differ by rounding, and the sum of the weights bounds it no more."""
+def test_constant_columns_are_not_scaled_with_small_weights(value, weight):
+    # The means differ by rounding errors that the sum of weights does not bound.
     rows = np.full((60, 1), value)
     weights = weight * np.random.default_rng(0).uniform(0.1, 1.0, 60)
-    parts = [scales(rows[s], rows[s], weights[s]) for s in bounds([7] * 8 + [4])]
+    parts = [fit_scalers(rows[s], rows[s], weights[s]) for s in bounds([7] * 8 + [4])]
     total = reduce(operator.add, parts)
     assert total.inputs.scale_ == total.targets.scale_ == 1.0
 
 
-def test_what_is_constant_in_parts_varies_between_them():
-    parts = [scales(np.full((10, 1), v), np.zeros((10, 1))) for v in (1.0, 3.0)]
+def test_column_constant_within_each_partition():
+    parts = [fit_scalers(np.full((10, 1), v), np.zeros((10, 1))) for v in (1.0, 3.0)]
     total = parts[0] + parts[1]
     assert total.inputs.mean_ == 2.0
     assert total.inputs.scale_ == 1.0
     assert total.inputs.var_ == 1.0
 
 
-def test_parts_of_no_weight_have_no_scales():
-    nothing = scales(X[:9], SEVERAL[:9], np.zeros(9))
+def test_zero_weight_parts_have_no_scaler():
+    nothing = fit_scalers(X[:9], SEVERAL[:9], np.zeros(9))
     assert nothing.inputs is None
     assert nothing.targets is None
-    some = scales(X, SEVERAL)
+    some = fit_scalers(X, SEVERAL)
     for total in (some + nothing, nothing + some):
         assert_same_scaler(total.inputs, some.inputs)
         assert_same_scaler(total.targets, some.targets)
@@ -1123,10 +1168,10 @@ def test_parts_of_no_weight_have_no_scales():
     assert both.inputs is None
 
 
-def test_scales_of_sparse_samples_add_up():
+def test_sum_of_scalers_of_sparse_samples():
     data = np.where(X > 0.0, X, 0.0)
     parts = [
-        scales(csr_array(data[rows]), SEVERAL[rows], WEIGHT[rows])
+        fit_scalers(csr_array(data[rows]), SEVERAL[rows], WEIGHT[rows])
         for rows in bounds((20, 50))
     ]
     total = parts[0] + parts[1]
@@ -1136,16 +1181,16 @@ def test_scales_of_sparse_samples_add_up():
     assert_same_scaler(total.inputs, expected)
 
 
-def test_adding_changes_neither():
-    one, other = scales(X[:30], SEVERAL[:30]), scales(X[30:], SEVERAL[30:])
+def test_addition_does_not_change_operands():
+    one, other = fit_scalers(X[:30], SEVERAL[:30]), fit_scalers(X[30:], SEVERAL[30:])
     before = copy.deepcopy((one, other))
     one + other
     for mine, theirs in zip((one, other), before):
         assert_same_scaler(mine.inputs, theirs.inputs, 0.0)
 
 
-def test_numbers_that_overflow_together_are_refused():
-    parts = [scales(np.full((9, 1), v), np.zeros((9, 1))) for v in (-1e200, 1e200)]
+def test_overflow_in_merged_scalers_raises():
+    parts = [fit_scalers(np.full((9, 1), v), np.zeros((9, 1))) for v in (-1e200, 1e200)]
     with pytest.raises(ValueError, match="too large to be standardised"):
         parts[0] + parts[1]
 
@@ -1153,125 +1198,130 @@ def test_numbers_that_overflow_together_are_refused():
 # ------------------------------------------------------------------------ shards
 
 
-def test_samples_of_several_parts_are_joined():
+def test_concatenate_samples():
     codes = np.arange(6) % 2
     eye = np.eye(2)
     parts = [
         Samples(X[:2], eye, codes[:2], WEIGHT[:2]),
         Samples(X[2:6], eye, codes[2:6], WEIGHT[2:6]),
     ]
-    whole = _joined(parts)
+    whole = concatenate_samples(parts)
     np.testing.assert_array_equal(whole.X, X[:6])
     np.testing.assert_array_equal(whole.codes, codes)
     np.testing.assert_array_equal(whole.targets, eye)
     np.testing.assert_array_equal(whole.weight, WEIGHT[:6])
-    numbers = _joined([Samples(X[:2], SEVERAL[:2]), Samples(X[2:6], SEVERAL[2:6])])
+    numbers = concatenate_samples(
+        [Samples(X[:2], SEVERAL[:2]), Samples(X[2:6], SEVERAL[2:6])]
+    )
     np.testing.assert_array_equal(numbers.targets, SEVERAL[:6])
     assert numbers.codes is None
     assert numbers.weight is None
 
 
-def test_a_shard_answers_with_a_failure_where_it_fails():
+def test_shard_returns_failure():
     shard = Shard([0], (X, THREE, None))
-    answer = shard.answer("outline", Outline.of, "no such choice", True)
-    assert isinstance(answer, Failure) or answer is not None
-    lacking = shard.answer("measure", len)
-    assert isinstance(lacking, Failure)
+    summary = shard.call(
+        "summarize", PartitionSummary.from_partition, "from_dtype", True
+    )
+    assert isinstance(summary, PartitionSummary)
+    failure = shard.call("measure", len)
+    assert isinstance(failure, Failure)
     with pytest.raises(AttributeError):
-        _unwrapped(lacking)
-    assert not isinstance(lacking.error, WorkerLostError)
+        result_or_raise(failure)
+    assert not isinstance(failure.error, WorkerLostError)
 
 
-def test_overflow_on_a_worker_is_no_warning_there():
+def test_overflow_on_worker_does_not_warn():
     shard = Shard([0])
     shard.samples = Samples(np.full((1, 1), 1e308), np.zeros((1, 1)))
-    answer = shard.answer("measure", lambda samples: samples.X * 10.0)
-    np.testing.assert_array_equal(answer, np.inf)
+    result = shard.call("measure", lambda samples: samples.X * 10.0)
+    np.testing.assert_array_equal(result, np.inf)
 
 
-def test_divergence_is_told_as_one_process_tells_it():
+def test_divergence_raises_same_error_as_single_process():
     params = dict(solver="sgd", learning_rate_init=1e200, standardize=False)
     with pytest.raises(ValueError, match="Training diverged in epoch 1"):
-        fitted(BackpropRegressor, partitions(X, NUMBERS), **params)
+        fit_in_process(BackpropRegressor, partitions(X, NUMBERS), **params)
     with pytest.raises(ValueError, match="Training diverged in epoch 1"):
-        fitted(BackpropRegressor, partitions(X, NUMBERS), sync="epoch", **params)
+        fit_in_process(
+            BackpropRegressor, partitions(X, NUMBERS), sync="epoch", **params
+        )
 
 
-def test_who_is_gone_is_not_waited_for():
-    """A message to a worker that is gone may never be answered."""
-    shards, seat = Shards(None, [], stay=False), SimpleNamespace(is_there=True)
+def test_client_does_not_wait_for_lost_worker():
+    # A message to a lost worker may never return a result.
+    shards, handle = (
+        Shards(None, [], keep_placement=False),
+        SimpleNamespace(is_alive=True),
+    )
     waits = []
 
-    def answer(timeout):
+    def get_result(timeout):
         waits.append(timeout)
         if len(waits) < 3:
             raise TimeoutError
-        return "answered"
+        return "result"
 
-    assert shards._waited_for(seat, answer) == "answered"  # it may just be busy
+    assert shards._wait_for_result(handle, get_result) == "result"  # a busy worker
     assert len(waits) == 3
-    seat.is_there = False
+    handle.is_alive = False
     waits.clear()
     with pytest.raises(WorkerLostError):
-        shards._waited_for(seat, answer)
+        shards._wait_for_result(handle, get_result)
     assert len(waits) == 1
 
 
-def test_errors_of_a_cluster_are_losses_if_it_notices_one(monkeypatch):
-    monkeypatch.setattr("skbackprop._shards.NOTICE", 0.05)
-    shards = Shards(None, [], stay=False)
+def test_cluster_error_is_worker_loss_if_detected(monkeypatch):
+    monkeypatch.setattr("skbackprop.dask.shards.LOSS_TIMEOUT", 0.05)
+    shards = Shards(None, [], keep_placement=False)
 
     def fail(timeout):
         raise OSError("broken pipe")
 
     with pytest.raises(WorkerLostError):
-        shards._waited_for(SimpleNamespace(is_there=False), fail)
+        shards._wait_for_result(SimpleNamespace(is_alive=False), fail)
     with pytest.raises(OSError, match="broken pipe"):
-        shards._waited_for(SimpleNamespace(is_there=True), fail)
+        shards._wait_for_result(SimpleNamespace(is_alive=True), fail)
 
 
-# -------------------------------------------------------------------- carrying on
+# ------------------------------------------------------- warm start and batch size
 
 
 @pytest.mark.parametrize("sync", ["step", "epoch"])
-def test_warm_start_carries_on_from_the_last_network(sync):
+def test_warm_start_continues_from_previous_fit(sync):
     parts = partitions(X, NUMBERS)
     groups = [[0, 1, 3, 4, 5]]
-    net = fitted(BackpropRegressor, parts, groups, warm_start=True, sync=sync)
+    net = fit_in_process(BackpropRegressor, parts, groups, warm_start=True, sync=sync)
     before = net.to_local()
-    shards = Here(parts, groups)
-    with (
-        patch("skbackprop.dask.Shards", lambda client, parts, stay: shards),
-        patch("skbackprop.dask._partitions", lambda X, y, weight: None),
-        patch.object(DaskBackprop, "_get_client", lambda self: None),
-    ):
+    shards = InProcessShards(parts, groups)
+    with replace_shards(shards):
         net.fit(None, None)
-    told, reader, _ = shards.told[0]
-    assert told == "read"
-    assert not hasattr(reader, "_state")  # which is as large as the network
+    method, reader, _ = shards.broadcasts[0]
+    assert method == "read"
+    assert not hasattr(reader, "_state")  # as large as the network, and not needed
     assert len(net.history_) == 6
     assert net.n_iter_ == 3
     assert net.loss_curve_[3] < net.loss_curve_[0]
     assert net.to_local()._state.n_updates == 2 * before._state.n_updates
-    # What was handed out before has not been trained further.
+    # The second fit does not change estimators that `to_local` returned before.
     assert len(before.history_) == 3
     if sync == "epoch":
         return
-    # The same by a plain estimator whose state has been carried on.
+    # A plain estimator that continues its training gives the same result.
     plain = before.set_params(warm_start=True)
     training = plain._prepare(X, NUMBERS, None, carry_on=True)
     seed = training.state.rng.randint(np.iinfo(np.int32).max)
-    epoch = Dealt(training, SIZES, -(-N_ROWS // 16), True, seed)
+    epoch = AssignedEpoch(training, SIZES, -(-N_ROWS // 16), True, seed)
     plain._run(training, 3, method=partial(mini_batches, epoch=epoch))
     assert_same(plain, net)
 
 
-def test_the_largest_mini_batch_by_default_is_that_of_all_workers():
+def test_auto_batch_size():
     many = np.tile(X, (60, 1))[:4150]
     y = np.resize(TWO, 4150)
     parts = [(many[:4000], y[:4000], None), (many[4000:], y[4000:], None)]
     params = dict(batch_size="auto", max_iter=1)
-    net = fitted(BackpropClassifier, parts, [[0], [1]], **params)
+    net = fit_in_process(BackpropClassifier, parts, [[0], [1]], **params)
     assert net.to_local()._state.n_updates == 2
-    net = fitted(BackpropClassifier, parts, [[0], [1]], sync="epoch", **params)
-    assert net.to_local()._state.n_updates == 20  # of the worker with the most
+    net = fit_in_process(BackpropClassifier, parts, [[0], [1]], sync="epoch", **params)
+    assert net.to_local()._state.n_updates == 20  # of the worker with the most rows

@@ -1,0 +1,1 @@
+"""Callbacks that run after each epoch."""

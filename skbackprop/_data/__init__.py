@@ -1,0 +1,1 @@
+"""User data to arrays: columns, targets, weights and scales."""

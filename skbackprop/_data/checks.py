@@ -1,0 +1,36 @@
+"""Checks of arrays that scikit-learn does not provide."""
+
+import numpy as np
+from scipy.sparse import issparse
+
+
+def check_range(values, dtype, name):
+    """Raise ValueError if values exceed the range of a dtype.
+
+    Parameters
+    ----------
+    values : {ndarray, sparse matrix}
+        Numeric values.
+    dtype : dtype
+        Dtype that the values are converted to.
+    name : str
+        Name of the values in the message.
+    """
+    if values.dtype.kind != "f" or values.dtype.itemsize <= dtype.itemsize:
+        return
+    values = values.data if issparse(values) else values
+    largest = max(values.max(initial=0.0), -values.min(initial=0.0))
+    if largest > np.finfo(dtype).max:
+        raise ValueError(
+            f"{name} contains {largest:g}, which is too large for {dtype}. Allowed are "
+            f"absolute values up to {np.finfo(dtype).max:g}. Scale {name}, or fit with "
+            "dtype='float64'."
+        )
+
+
+def sum_duplicates(X):
+    """Return a sparse matrix; duplicate entries are summed in a copy."""
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X

@@ -1,0 +1,377 @@
+"""Columns of the input data: numeric arrays, and DataFrames with categories."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import (
+    _get_feature_names,
+    check_array,
+    check_X_y,
+    validate_data,
+)
+
+from .checks import sum_duplicates
+from .dataframes import (
+    column_of,
+    encode_or_raise,
+    find_categorical,
+    is_dataframe,
+    is_float32,
+    known_levels,
+    levels_of,
+)
+
+#: Arguments of `check_array` for training data.
+TRAINING_CHECKS = {"accept_sparse": "csr", "dtype": "numeric", "order": "C"}
+
+
+def make_columns(X, categorical_features):
+    """Choose how the columns of the input data are read.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+        Input data of the first fit.
+    categorical_features : "from_dtype", None or array-like of bool, int or str
+        Parameter of the estimators.
+
+    Returns
+    -------
+    NumericColumns or MixedColumns
+    """
+    has_dtypes = is_dataframe(X)
+    if not has_dtypes and isinstance(categorical_features, str):  # "from_dtype"
+        return NumericColumns()
+    is_categorical = find_categorical(X, categorical_features)
+    if is_categorical is None and not has_dtypes:
+        return NumericColumns()
+    return MixedColumns(is_categorical)
+
+
+class NumericColumns:
+    """Columns of a numeric array or sparse matrix, which need no encoding."""
+
+    needs_encoding = False
+    is_categorical = None
+
+    def is_numeric_input(self, n_inputs):
+        """Return which network inputs are numeric features: all of them."""
+        return np.ones(n_inputs, bool)
+
+    def to_feature_gradients(self, X, gradients):
+        """Return gradients of the network inputs, which are the features."""
+        return gradients
+
+    def read(self, X, estimator):
+        """Validate input data for prediction.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input data.
+        estimator : BaseEstimator
+            Fitted estimator, whose feature names and number of features `X` must
+            match.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_samples, n_features)
+        """
+        X = validate_data(
+            estimator, X, accept_sparse="csr", dtype="numeric", reset=False
+        )
+        return sum_duplicates(X) if issparse(X) else X
+
+    def read_training_data(self, X, y, estimator, *, y_numeric, reset):
+        """Validate training data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
+        estimator : BaseEstimator
+            Estimator in training.
+        y_numeric : bool
+            Whether `y` must be numeric.
+        reset : bool
+            Whether to store the feature names and the number of features in the
+            estimator, or to compare them.
+
+        Returns
+        -------
+        X : {ndarray, sparse matrix} of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            reset=reset,
+            multi_output=True,
+            y_numeric=y_numeric,
+            **TRAINING_CHECKS,
+        )
+        return sum_duplicates(X) if issparse(X) else X, y
+
+    def encode(self, X):
+        """Return one partition of the training data as it is."""
+        return X
+
+
+class MixedColumns:
+    """Columns of a DataFrame or array with categories or missing values.
+
+    The encoded columns are the numeric features with missing values imputed by the
+    mean, then the missing-value indicators, then the one-hot encoded categories.
+    Missing and unknown categories are encoded as all zeros.
+
+    Parameters
+    ----------
+    is_categorical : ndarray of bool of shape (n_features,), or None
+        Mask of the categorical features; None if there are none.
+
+    Attributes
+    ----------
+    is_number : ndarray of bool of shape (n_features,)
+        Mask of the numeric features.
+    n_numbers : int
+        Number of numeric features.
+    imputer : SimpleImputer
+        Imputes numeric features; fitted if there are any.
+    one_hot : OneHotEncoder
+        Encodes categories; fitted if there are any.
+    """
+
+    needs_encoding = True
+
+    def __init__(self, is_categorical):
+        self.is_categorical = is_categorical
+
+    def is_numeric_input(self, n_inputs):
+        """Return which network inputs are numeric features, not indicators."""
+        return np.arange(n_inputs) < self.n_numbers
+
+    def read(self, X, estimator):
+        """Validate and encode input data; see `NumericColumns.read`."""
+        return self.encode(check_columns(X, estimator, reset=False))
+
+    def read_training_data(self, X, y, estimator, *, y_numeric, reset):
+        """Validate and encode; see `NumericColumns.read_training_data`."""
+        X = check_columns(X, estimator, reset=reset)
+        return check_X_y(
+            self.fit_encode(X) if reset else self.encode(X),
+            y,
+            estimator=estimator,
+            multi_output=True,
+            y_numeric=y_numeric,
+            **TRAINING_CHECKS,
+        )
+
+    def fit_encode(self, X):
+        """Learn the means and categories of the data, and encode the data.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Input data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_encoded)
+        """
+        categories, dtype = [], np.float64
+        if self.is_categorical is not None:
+            categories = [
+                known_levels(levels_of(column_of(X, j)))
+                for j in np.flatnonzero(self.is_categorical)
+            ]
+            dtype = np.float32 if is_float32(X, ~self.is_categorical) else np.float64
+        self._make_encoders(X.shape[1], categories, dtype)
+        self.names = _get_feature_names(X)
+        return encode_or_raise(self._fit_transform, X)
+
+    def encode(self, X):
+        """Encode data like those of the fit; see `fit_encode`."""
+        return encode_or_raise(self._transform, X)
+
+    def set_statistics(
+        self, means, has_missing, levels=(), dtype="float64", names=None
+    ):
+        """Fit the encoders to statistics of the data instead of the data.
+
+        Files store only these statistics, which are independent of the version of
+        scikit-learn. The statistics of data in partitions can be merged.
+
+        Parameters
+        ----------
+        means : ndarray of shape (n_numbers,)
+            Mean of each numeric feature over its known values; 0 if there are none.
+        has_missing : ndarray of bool of shape (n_numbers,)
+            Whether each numeric feature has missing values.
+        levels : sequence of ndarray, default=()
+            Categories of each categorical feature in their order and dtype: sorted
+            numbers; objects if some are missing.
+        dtype : {"float64", "float32"}, default="float64"
+            Dtype of the one-hot encoded columns.
+        names : ndarray of str of shape (n_features,), default=None
+            Feature names; None if the features have no names.
+
+        Returns
+        -------
+        self : MixedColumns
+        """
+        import pandas as pd
+
+        n_features = len(means) + len(levels)
+        self._make_encoders(n_features, levels, np.dtype(dtype).type)
+        numbers = iter(np.where(has_missing, np.nan, 0.0))
+        categories = iter(levels)
+        # Two rows: one with known values, one with values that may be missing.
+        columns = [
+            np.array([0.0, next(numbers)]) if is_number else next(categories)[[0, 0]]
+            for is_number in self.is_number
+        ]
+        if any(level.dtype.kind == "S" for level in levels):
+            sketch = np.column_stack(columns)  # pandas does not support bytes
+        else:
+            series = [pd.Series(column, dtype=column.dtype) for column in columns]
+            sketch = pd.concat(series, axis=1, keys=range(n_features))
+        self.names = names
+        self._fit_transform(sketch if names is None else sketch.set_axis(names, axis=1))
+        if self.n_numbers:
+            self.imputer.statistics_ = np.asarray(means, float)
+        return self
+
+    @property
+    def imputation_values(self):
+        """Replacement for the missing values of each numeric feature."""
+        return self.imputer.statistics_ if self.n_numbers else np.zeros(0)
+
+    @property
+    def indicator_features(self):
+        """Positions, among the numeric features, of those with an indicator."""
+        return self.imputer.indicator_.features_ if self.n_numbers else np.zeros(0, int)
+
+    def _make_encoders(self, n_features, categories, dtype):
+        """Create the encoders, not fitted."""
+        all_features = np.ones(n_features, bool)
+        categorical = self.is_categorical
+        self.is_number = all_features if categorical is None else ~categorical
+        self.n_numbers = int(self.is_number.sum())
+        self.imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
+        self.one_hot = OneHotEncoder(
+            categories=categories,
+            handle_unknown="ignore",
+            sparse_output=False,
+            dtype=dtype,
+        )
+        for encoder in (self.imputer, self.one_hot):
+            encoder.set_output(transform="default")
+
+    # A ColumnTransformer would start joblib in each call, even for a single row.
+    def _fit_transform(self, X):
+        return _hstack(
+            [encoder.fit_transform(part) for encoder, part in self._split(X)]
+        )
+
+    def _transform(self, X):
+        return _hstack([encoder.transform(part) for encoder, part in self._split(X)])
+
+    def _split(self, X):
+        """Pair each encoder with its columns, if it has any."""
+        if self.is_categorical is None:
+            return [(self.imputer, X)]
+        pairs = [(self.one_hot, _safe_indexing(X, self.is_categorical, axis=1))]
+        if self.n_numbers:
+            pairs.insert(0, (self.imputer, _safe_indexing(X, self.is_number, axis=1)))
+        return pairs
+
+    # Pickled objects of scikit-learn may not load in another version of scikit-learn.
+    def __getstate__(self):
+        state = {
+            "is_categorical": self.is_categorical,
+            "means": np.zeros(self.n_numbers),
+            "has_missing": np.zeros(self.n_numbers, bool),
+            "levels": [],
+            "dtype": "float64",
+            "names": self.names,
+        }
+        if self.n_numbers:  # otherwise the imputer is not fitted
+            # scikit-learn 1.9 rounds the means to the dtype of the data.
+            dtype = getattr(self.imputer, "_fill_dtype", float)
+            state["means"] = self.imputer.statistics_.astype(dtype).astype(float)
+            state["has_missing"][self.indicator_features] = True
+        if self.is_categorical is not None:
+            state["levels"] = self.one_hot.categories_
+            state["dtype"] = np.dtype(self.one_hot.dtype).name
+        return state
+
+    def __setstate__(self, state):
+        self.is_categorical = state["is_categorical"]
+        names = ("means", "has_missing", "levels", "dtype", "names")
+        self.set_statistics(*(state[name] for name in names))
+
+    def to_feature_gradients(self, X, gradients):
+        """Map gradients of the encoded columns to the features.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Input data.
+        gradients : ndarray of shape (n_samples, n_encoded, n_outputs)
+            Gradients of the encoded columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features, n_outputs)
+            NaN for categorical features and missing values.
+        """
+        import pandas as pd
+
+        n_samples, _, n_outputs = gradients.shape
+        by_feature = np.full(
+            (n_samples, self.is_number.size, n_outputs), np.nan, gradients.dtype
+        )
+        by_feature[:, self.is_number] = gradients[:, : self.n_numbers]
+        by_feature[pd.isna(np.asarray(X))] = np.nan
+        return by_feature
+
+
+def check_columns(X, estimator, *, reset):
+    """Check the names and the number of columns before they are encoded.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+        Input data.
+    estimator : BaseEstimator
+        Estimator that stores the names and the number of features.
+    reset : bool
+        Whether to store them, or to compare them.
+
+    Returns
+    -------
+    {ndarray, DataFrame} of shape (n_samples, n_features)
+    """
+    if not is_dataframe(X):
+        # np.asarray would convert mixed lists to strings, including missing values.
+        X = check_array(
+            X if hasattr(X, "dtype") else np.asarray(X, object),
+            accept_sparse="csr",
+            dtype=None,
+            ensure_all_finite=False,
+            estimator=estimator,
+            input_name="X",
+        )
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return X
+
+
+def _hstack(parts):
+    if len(parts) == 1:
+        return parts[0]
+    return np.hstack([p.toarray() if issparse(p) else p for p in parts])

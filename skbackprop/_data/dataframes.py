@@ -1,0 +1,155 @@
+"""Columns of DataFrames: which are categorical, and which categories they have."""
+
+import numpy as np
+from scipy.sparse import issparse
+
+#: Dtype names of categorical columns: "category" in pandas, the others in polars.
+CATEGORICAL_DTYPES = ("category", "Categorical", "Enum")
+
+
+#: Beginnings of the names of numeric and categorical dtypes, in lower case.
+SUPPORTED_DTYPES = ("int", "uint", "float", "bool", "sparse", "categor", "enum")
+
+
+def is_dataframe(X):
+    """Return whether `X` has columns with their own dtypes, as in pandas and polars."""
+    return hasattr(X, "columns") and hasattr(X, "dtypes")
+
+
+def find_categorical(X, categorical_features):
+    """Find the categorical features.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+        Input data.
+    categorical_features : "from_dtype", None or array-like of bool, int or str
+        As in :class:`sklearn.ensemble.HistGradientBoostingClassifier`.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_features,), or None
+        Mask of the categorical features; None if there are none.
+
+    Raises
+    ------
+    ValueError
+        If `categorical_features` are not features of `X`.
+    """
+    if categorical_features is None:
+        return None
+    if isinstance(categorical_features, str):  # "from_dtype"
+        if not is_dataframe(X):
+            return None
+        is_categorical = np.array(
+            [str(dtype).startswith(CATEGORICAL_DTYPES) for dtype in X.dtypes], bool
+        )
+    else:
+        is_categorical = _mask_of(X, np.asarray(categorical_features))
+    return is_categorical if is_categorical.any() else None
+
+
+def _mask_of(X, chosen):
+    """Convert a mask, indices or names of features to a mask."""
+    if chosen.size == 0:
+        return np.zeros(0, bool)
+    if issparse(X):
+        raise ValueError(
+            f"categorical_features={chosen.tolist()} requires a dense array or a "
+            "DataFrame, got a sparse X. Encode the categories first, or set "
+            "categorical_features=None."
+        )
+    n_features = X.shape[1] if hasattr(X, "shape") else len(X[0])
+    is_categorical = np.zeros(n_features, bool)
+    if chosen.dtype.kind == "b" and chosen.shape == (n_features,):
+        return chosen.copy()
+    if chosen.dtype.kind in "iu" and np.isin(chosen, np.arange(n_features)).all():
+        is_categorical[chosen] = True
+        return is_categorical
+    names = list(X.columns) if is_dataframe(X) else []
+    if chosen.dtype.kind in "UO" and all(name in names for name in chosen):
+        return np.isin(np.arange(n_features), [names.index(name) for name in chosen])
+    columns = f"columns {names}" if names else f"{n_features} features without names"
+    raise ValueError(
+        f"categorical_features={chosen.tolist()} are not features of X, which has "
+        f"{columns}. Allowed are one bool per feature, indices from 0 to "
+        f"{n_features - 1}, column names, 'from_dtype' or None."
+    )
+
+
+def column_of(X, j):
+    """Return column `j` of a DataFrame or an array."""
+    return X[X.columns[j]] if is_dataframe(X) else np.asarray(X)[:, j]
+
+
+def levels_of(column):
+    """Return the categories of a column: those of its dtype, or its distinct values."""
+    import pandas as pd
+
+    if str(column.dtype).startswith(("category", "Enum")):
+        return np.asarray(column.dtype.categories)
+    return np.asarray(pd.Categorical(np.asarray(column)).categories)
+
+
+def known_levels(levels):
+    """Return categories as the encoder needs them: numbers sorted, at least one."""
+    # A placeholder category for a column without any; it is encoded as all zeros.
+    levels = levels if levels.size else np.zeros(1)
+    return np.sort(levels) if levels.dtype.kind in "biuf" else levels
+
+
+def is_float32(X, mask):
+    """Return whether all columns in a mask have the dtype float32."""
+    dtypes = list(X.dtypes) if is_dataframe(X) else [getattr(X, "dtype", None)]
+    if len(dtypes) == len(mask):
+        dtypes = [dtypes[j] for j in np.flatnonzero(mask)]
+    return bool(dtypes) and all(str(dtype).lower() == "float32" for dtype in dtypes)
+
+
+def encode_or_raise(encode, X):
+    """Encode data, and name the unsupported columns if encoding fails.
+
+    Parameters
+    ----------
+    encode : callable
+        ``encode(X)`` returns an array.
+    X : {ndarray, DataFrame} of shape (n_samples, n_features)
+        Input data.
+
+    Returns
+    -------
+    {ndarray, sparse matrix}
+        Sparse results are converted to CSR format.
+
+    Raises
+    ------
+    ValueError
+        If columns are neither numeric nor categorical.
+    """
+    try:
+        encoded = encode(X)
+    except (TypeError, ValueError) as error:
+        conversion_errors = ("non-numeric", "convert", "cast")
+        if isinstance(error, ValueError) and not any(
+            word in str(error) for word in conversion_errors
+        ):
+            raise
+        raise ValueError(
+            f"X has columns that are neither numeric nor categorical"
+            f"{_unsupported_columns(X)}. Convert string columns to dtype 'category', "
+            "or list them in categorical_features; convert dates to numbers. All "
+            f"categories of a column must be strings, or all numbers. ({error})"
+        ) from error
+    return encoded.tocsr() if issparse(encoded) else encoded
+
+
+def _unsupported_columns(X):
+    """Return the names and dtypes of unsupported DataFrame columns, for a message."""
+    if not is_dataframe(X):
+        return ""
+    unsupported = [
+        f"{name!r} ({dtype})"
+        for name, dtype in zip(X.columns, X.dtypes)
+        if not str(dtype).lower().startswith(SUPPORTED_DTYPES)
+    ]
+    return f": {', '.join(unsupported)}" if unsupported else ""

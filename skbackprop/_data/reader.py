@@ -1,0 +1,179 @@
+"""From user data to network inputs and training samples."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_X_y,
+    column_or_1d,
+)
+
+from .checks import check_range
+from .columns import TRAINING_CHECKS, NumericColumns
+from .samples import TrainingSamples
+from .scaling import FittedScalers
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Everything that the first fit learned about the data, except the network.
+
+    Parameters
+    ----------
+    columns : NumericColumns or MixedColumns
+        Reads the columns of `X`.
+    targets : ClassTargets or NumericTargets
+        Reads `y`, and converts network outputs to predictions.
+    dtype : dtype
+        Dtype of the network.
+    scalers : FittedScalers
+        Scalers of inputs and targets, updated by each fit that continues training.
+    class_counts : ndarray of shape (n_outputs, n_classes) or None
+        Total weight of the samples of each class in all chunks of `partial_fit`; None
+        for regression.
+    """
+
+    columns: Any
+    targets: Any
+    dtype: np.dtype
+    scalers: FittedScalers = field(default_factory=FittedScalers)
+    class_counts: np.ndarray | None = None
+
+    def read_inputs(self, X, estimator):
+        """Convert input data to network inputs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Input data.
+        estimator : BaseEstimator
+            Fitted estimator, whose feature names and number of features `X` must
+            match.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_samples, n_inputs)
+        """
+        X = self.columns.read(X, estimator)
+        check_range(X, self.dtype, "X")
+        return X
+
+    def read(self, X, y, sample_weight, estimator, *, complete=False):
+        """Convert data to samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
+        sample_weight : array-like of shape (n_samples,) or None
+            Sample weights.
+        estimator : BaseEstimator
+            As in `read_inputs`.
+        complete : bool, default=False
+            Whether all classes must occur in `y`.
+
+        Returns
+        -------
+        TrainingSamples
+        """
+        X, y = self.columns.read_training_data(
+            X, y, estimator, y_numeric=self.targets.are_numeric, reset=False
+        )
+        check_range(X, self.dtype, "X")
+        y = self.targets.check(y)
+        self.targets.check_known(y, complete=complete)
+        return self.to_samples(X, y, sample_weight)
+
+    def read_partition(self, X, y, sample_weight):
+        """Convert one partition of a distributed dataset to samples.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `read`. All sample weights of a partition may be zero.
+
+        Returns
+        -------
+        TrainingSamples
+        """
+        X, y = check_X_y(
+            self.columns.encode(X),
+            y,
+            multi_output=True,
+            y_numeric=self.targets.are_numeric,
+            **TRAINING_CHECKS,
+        )
+        check_range(X, self.dtype, "X")
+        y = self.targets.check(y)
+        self.targets.check_known(y)
+        samples = self.to_samples(X, y, None)
+        if sample_weight is None:
+            return samples
+        sample_weight = check_array(
+            sample_weight,
+            dtype=self.dtype,
+            ensure_2d=False,
+            ensure_non_negative=True,
+            input_name="sample_weight",
+        )
+        return samples.with_weight(column_or_1d(sample_weight))
+
+    def to_samples(self, X, y, sample_weight):
+        """Convert validated arrays to samples.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse matrix} of shape (n_samples, n_inputs)
+            Network inputs.
+        y : ndarray
+            Target values that ``targets.check`` returned.
+        sample_weight : array-like of shape (n_samples,) or None
+            Sample weights.
+
+        Returns
+        -------
+        TrainingSamples
+        """
+        targets, codes = self.targets.encode(y, self.dtype)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=self.dtype, ensure_non_negative=True
+            )
+        return TrainingSamples(X, targets, codes, sample_weight)
+
+    def digest(self, X, y, sample_weight, estimator):
+        """Return a hash of training data, to recognize the same data later.
+
+        Parameters
+        ----------
+        X, y, sample_weight, estimator
+            As in `read`.
+
+        Returns
+        -------
+        str
+        """
+        samples = self.read(X, y, sample_weight, estimator)
+        arrays = [samples.X]
+        if samples.is_sparse:
+            # Indices may be int32 or int64, in a matrix or an array.
+            indices = (samples.X.indices, samples.X.indptr)
+            arrays = [samples.X.data, *(i.astype(np.int64) for i in indices)]
+        return joblib.hash([arrays, samples.targets, samples.codes, samples.weight])
+
+    # The name of a dtype, unlike the dtype itself, can be stored in a skops file.
+    def __getstate__(self):
+        return {**vars(self), "dtype": self.dtype.name}
+
+    def __setstate__(self, state):
+        vars(self).update({**state, "dtype": np.dtype(state["dtype"])})
+
+    def without_encoding(self):
+        """Return a reader of inputs that are encoded already."""
+        return replace(self, columns=NumericColumns())

@@ -1,0 +1,67 @@
+"""Training samples with the statistics and the weights that a fit needs."""
+
+import numpy as np
+
+from ..core.samples import Samples
+from .scaling import FittedScalers
+
+
+class TrainingSamples(Samples):
+    """Samples with the statistics and transformations of a fit.
+
+    The Dask estimators compute the same statistics on partitions and merge them.
+    """
+
+    def class_counts(self, n_classes):
+        """Compute the total sample weight of each class, for each output.
+
+        Parameters
+        ----------
+        n_classes : int
+            Number of classes. Not used for a label indicator.
+
+        Returns
+        -------
+        ndarray of shape (1, n_classes) or (n_labels, 2)
+            For a label indicator, the weights of samples without and with each label.
+        """
+        rows = slice(None) if self.rows is None else self.rows
+        weight = None if self.weight is None else self.weight[rows]
+        if self.codes is not None:
+            counts = np.bincount(self.codes[rows], weight, n_classes)
+            return counts[np.newaxis].astype(float)
+        if weight is None:
+            weight = np.ones(len(self))
+        present = weight.astype(float) @ self.targets[rows]
+        return np.column_stack([weight.sum(dtype=float) - present, present])
+
+    def fit_scalers(self, with_targets):
+        """Learn means and standard deviations; see `FittedScalers.fit`."""
+        return FittedScalers.fit(self, with_targets)
+
+    def with_class_weights(self, class_weights):
+        """Multiply the sample weights by class weights.
+
+        Parameters
+        ----------
+        class_weights : ndarray of shape (n_outputs, n_classes)
+            Weight of each class; for a label indicator, weights of absence and
+            presence of each label.
+
+        Returns
+        -------
+        TrainingSamples
+            The factor of a sample with several labels is the product over the labels.
+        """
+        if self.codes is not None:
+            factors = class_weights[0, self.codes]
+        else:
+            absent, present = class_weights.T
+            factors = np.where(self.targets > 0, present, absent).prod(axis=1)
+        if self.weight is not None:
+            factors = factors * self.weight
+        return self.with_weight(factors.astype(self.targets.dtype))
+
+    def with_scaled_targets(self, scalers, dtype):
+        """Standardize the targets, and convert them to the dtype of the network."""
+        return self.with_targets(scalers.scale_targets(self.targets, dtype))

@@ -1,0 +1,7 @@
+"""Displays, as in scikit-learn, that plot the training and the weights of a network."""
+
+from .gradient_flow import GradientFlowDisplay
+from .loss_curve import LossCurveDisplay
+from .weights import WeightsDisplay
+
+__all__ = ["GradientFlowDisplay", "LossCurveDisplay", "WeightsDisplay"]

@@ -1,0 +1,1 @@
+"""The two estimators, and the way from their parameters to a trained network."""

@@ -1,0 +1,377 @@
+"""From parameters of an estimator to the components of a network."""
+
+import copy
+from dataclasses import dataclass
+from numbers import Integral
+from pickle import PicklingError
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.utils import check_array
+
+from ..core import initializers
+from ..core.activations import (
+    ACTIVATIONS,
+    OUTPUT_ACTIVATIONS,
+    Activation,
+    ActivationFromFunction,
+    Sigmoid,
+    Softmax,
+)
+from ..core.initializers import INITIALIZERS
+from ..core.losses import LOSSES, Loss, LossFromFunction
+from ..core.network import Network
+from .parameters import did_you_mean
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Components of a network, fixed until a new network is created.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int
+        Number of units of each hidden layer.
+    n_outputs : int
+        Number of units of the output layer.
+    hidden_activations : tuple of Activation
+        Activation of each hidden layer.
+    output_activation : Activation
+        Activation of the output layer.
+    output_name : str
+        Name of the output activation.
+    loss : Loss
+        Loss function.
+    initializers : tuple of Initializer
+        Initializer of each layer after the input.
+    settings : dict
+        Parameters that must not change while training continues.
+    decides_by_logits : bool
+        Whether a classifier decides by the weighted inputs of the output layer.
+    has_softmax_outputs : bool
+        Whether the outputs of each sample sum to one.
+    """
+
+    hidden_layer_sizes: tuple
+    n_outputs: int
+    hidden_activations: tuple
+    output_activation: Activation
+    output_name: str
+    loss: Loss
+    initializers: tuple
+    settings: dict[str, Any]
+    decides_by_logits: bool
+    has_softmax_outputs: bool
+
+    def make_network(self, n_inputs, dtype, rng):
+        """Create a network with initial parameters drawn from `rng`."""
+        sizes = (n_inputs, *self.hidden_layer_sizes, self.n_outputs)
+        activations = (*self.hidden_activations, self.output_activation)
+        network = Network(sizes, activations, dtype)
+        network.initialize(rng, self.initializers)
+        return network
+
+    def check_same_settings(self, other):
+        """Raise ValueError if a parameter differs from that of another architecture.
+
+        Parameters
+        ----------
+        other : Architecture
+            Architecture of the same estimator with its current parameters.
+        """
+        for name in {**self.settings, **other.settings}:
+            if name not in self.settings or name not in other.settings:
+                continue
+            before, now = self.settings[name], other.settings[name]
+            if before != now:
+                raise ValueError(
+                    f"{name} has changed since the network was created, from "
+                    f"{before!r} to {now!r}. partial_fit and warm_start=True require "
+                    f"the same {name}: restore it, or call fit with warm_start=False."
+                )
+
+
+class ComponentSettings:
+    """Comparable settings of activations or losses, taken before training.
+
+    Parameters
+    ----------
+    components : sequence of Activation or of Loss
+        Components, which training may change.
+    """
+
+    def __init__(self, components):
+        self.settings = [
+            (type(c), _comparable(vars(c)) if vars(c) else {}) for c in components
+        ]
+
+    def __repr__(self):
+        shown = []
+        for kind, settings in self.settings:
+            is_dict = isinstance(settings, dict)
+            values = [f"{k}={v!r}" for k, v in settings.items()] if is_dict else ["..."]
+            shown.append(f"{kind.__name__}({', '.join(values)})")
+        return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
+
+    def __eq__(self, other):
+        return self.settings == other.settings
+
+    __hash__ = None
+
+
+def _comparable(settings):
+    # A hash in a file may come from another version of joblib, so simple settings are
+    # compared directly.
+    if all(map(_is_simple, settings.values())):
+        return settings.copy()
+    try:
+        return joblib.hash(settings)
+    except PicklingError:  # such as a lambda, which only equals itself
+        return settings
+
+
+def _is_simple(value):
+    if isinstance(value, tuple):
+        return all(map(_is_simple, value))
+    return isinstance(value, (bool, int, float, str, type(None)))
+
+
+def make_architecture(estimator, loss, default_output, n_outputs, settings):
+    """Create the architecture that the parameters of an estimator describe.
+
+    Parameters
+    ----------
+    estimator : BaseBackprop
+        Estimator with valid parameters.
+    loss : str, Loss or callable
+        Key of `LOSSES`, or a loss of the user.
+    default_output : str
+        Output activation if neither the user nor the loss names one.
+    n_outputs : int
+        Number of units of the output layer.
+    settings : dict
+        Further parameters that must not change while training continues.
+
+    Returns
+    -------
+    Architecture
+
+    Raises
+    ------
+    ValueError
+        If the parameters are not compatible with each other.
+    """
+    sizes = _hidden_layer_sizes(estimator.hidden_layer_sizes)
+    hidden = _hidden_activations(estimator.activation, len(sizes))
+    loss = LOSSES[loss]() if isinstance(loss, str) else copy_loss(loss)
+    name = estimator.output_activation
+    if isinstance(name, str) and name == "auto":
+        name = loss.output_activation or default_output
+    output = _activation(name, OUTPUT_ACTIVATIONS, "output_activation")
+    if not loss.accepts(output):
+        raise ValueError(_explain_output(estimator, loss))
+    if isinstance(output, Softmax) and n_outputs == 1:
+        raise ValueError(
+            "output_activation='softmax' requires at least two outputs, got 1. A "
+            "single softmax output is always 1. Use 'auto' or 'sigmoid'."
+        )
+    return Architecture(
+        sizes,
+        n_outputs,
+        hidden,
+        output,
+        name if isinstance(name, str) else type(output).__name__,
+        loss,
+        _initializers(estimator, hidden),
+        {
+            **settings,
+            "hidden_layer_sizes": sizes,
+            "activation": ComponentSettings(hidden),
+            "loss": ComponentSettings([loss]),
+            "output_activation": ComponentSettings([output]),
+        },
+        # A subclass of Sigmoid may reach 0.5 elsewhere.
+        decides_by_logits=type(output) in (Sigmoid, Softmax),
+        has_softmax_outputs=isinstance(output, Softmax),
+    )
+
+
+def _hidden_layer_sizes(sizes):
+    sizes = [sizes] if np.ndim(sizes) == 0 else list(sizes)
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must be > 0, got {sizes}. Each entry is the number of "
+            "units of one hidden layer, an integer of at least 1."
+        )
+    return tuple([int(size) for size in sizes])
+
+
+def _hidden_activations(activation, n_hidden):
+    if isinstance(activation, (str, Activation)) or callable(activation):
+        activation = [activation] * n_hidden
+    if len(activation) != n_hidden:
+        raise ValueError(
+            "activation must be one activation, or one per hidden layer. Got "
+            f"{len(activation)} activations ({list(activation)}) for {n_hidden} hidden "
+            "layers (see hidden_layer_sizes)."
+        )
+    return tuple([_activation(name, ACTIVATIONS, "activation") for name in activation])
+
+
+def _activation(name, known, parameter):
+    if isinstance(name, Activation):
+        return _copy_activation(name)
+    if callable(name) and not isinstance(name, type):
+        _check_returns_pair(parameter, name, 1)
+        return _copy_activation(ActivationFromFunction(name))
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(
+            f"{parameter} must be among {sorted(known)}, an instance of a subclass of "
+            "skbackprop.Activation, or a function that returns the value and the "
+            f"derivative, got {name!r}." + did_you_mean(name, known)
+        )
+    return known[name]()
+
+
+def _copy_activation(activation):
+    """Copy an activation of the user, which later changes must not affect."""
+    trial = copy.deepcopy(activation)
+    z, a, delta, scratch = np.full((4, 1, 2), 0.5)
+    a[...] = np.nan
+    _check_writes_in_place(trial, "forward", trial.forward(z, a), a)
+    returned = trial.backward(delta, a, z, scratch)
+    _check_writes_in_place(trial, "backward", returned, delta)
+    return copy.deepcopy(activation)
+
+
+def copy_loss(loss):
+    """Copy a loss of the user, which later changes must not affect.
+
+    Parameters
+    ----------
+    loss : Loss or callable
+        Instance, or function that returns the value and the gradient.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    TypeError
+        If `loss` is a class, or does not follow the interface.
+    """
+    if isinstance(loss, type):
+        raise TypeError(
+            f"loss={loss!r} is a class. Pass an instance, as in loss={loss.__name__}()."
+        )
+    if not isinstance(loss, Loss):
+        _check_returns_pair("loss", loss, 2)
+        loss = LossFromFunction(loss)
+    trial = copy.deepcopy(loss)
+    y, a, z, out = np.full((4, 1, 2), 0.5)
+    for method, arrays in (("value", (y, a, z, out)), ("gradient", (y, a, out))):
+        out[...] = np.nan
+        _check_writes_in_place(trial, method, getattr(trial, method)(*arrays), out)
+    return copy.deepcopy(loss)
+
+
+def _check_returns_pair(parameter, function, n_arguments):
+    """Call a function of the user; it must return a value and a derivative."""
+    arguments = np.full((n_arguments, 3, 2), 0.5)
+    try:
+        returned = copy.deepcopy(function)(*arguments)
+        value, derivative = (np.asarray(array, float) for array in returned)
+    except (TypeError, ValueError) as error:
+        value = derivative = np.empty(0)
+        returned = repr(error)
+    is_pair = value.shape == derivative.shape == (3, 2)
+    if not is_pair or not np.isfinite([value, derivative]).all():
+        inputs = "targets and outputs" if n_arguments == 2 else "weighted inputs"
+        raise TypeError(
+            f"{parameter}={function!r} must be a function of {inputs} that returns its "
+            "value and its derivative, two arrays of the same shape. Called with "
+            f"{n_arguments} array(s) of shape (3, 2) filled with 0.5, it returned "
+            f"{returned}."
+        )
+
+
+def _check_writes_in_place(component, method, returned, written):
+    if returned is not None or np.isnan(written).any():
+        raise TypeError(
+            f"{type(component).__name__}.{method} must write its result into the array "
+            "that it receives (out[...] = ..., or out=out in NumPy functions) and "
+            f"return None. At inputs of 0.5 it wrote {written} and returned "
+            f"{returned}."
+        )
+
+
+def _explain_output(estimator, loss):
+    allowed = [n for n, f in OUTPUT_ACTIVATIONS.items() if loss.accepts(f())]
+    is_log_loss = isinstance(estimator.loss, str) and estimator.loss == "log_loss"
+    several = " and, for three or more classes, 'softmax'" if is_log_loss else ""
+    return (
+        f"output_activation={estimator.output_activation!r} is not supported with "
+        f"loss={estimator.loss!r}. Allowed are 'auto', {allowed}{several}."
+    )
+
+
+def _initializers(estimator, hidden):
+    init, n_layers = estimator.init, len(hidden) + 1
+    if not isinstance(init, str):
+        return (initializers.FromFunction(init),) * n_layers
+    if init != "auto":
+        return (INITIALIZERS[init](),) * n_layers
+    # As in scikit-learn, the output layer uses the factor of the last hidden layer.
+    if hidden:
+        layers = (*hidden, hidden[-1])
+    elif isinstance(estimator.activation, (str, Activation)):
+        layers = (_activation(estimator.activation, ACTIVATIONS, "activation"),)
+    else:
+        layers = (Activation,)
+    return tuple([initializers.Uniform(layer.glorot_factor) for layer in layers])
+
+
+def set_initial_parameters(network, coefs, intercepts):
+    """Set the initial weights and biases that the user passed to `fit`.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters are changed.
+    coefs : sequence of array-like of shape (fan_in, fan_out), or None
+        Weights of each layer; None leaves the weights unchanged.
+    intercepts : sequence of array-like of shape (fan_out,), or None
+        Biases of each layer; None leaves the biases unchanged.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, or values are not finite.
+    """
+    for name, given, layers in (
+        ("coefs_init", coefs, network.weights),
+        ("intercepts_init", intercepts, network.biases),
+    ):
+        if given is None:
+            continue
+        shapes = [layer.shape for layer in layers]
+        try:
+            arrays = [
+                check_array(array, dtype=np.float64, ensure_2d=False, allow_nd=True)
+                for array in given
+            ]
+        except (TypeError, ValueError) as error:
+            arrays, received = [], str(error)
+        else:
+            received = f"arrays of shapes {[array.shape for array in arrays]}"
+        largest = np.finfo(network.dtype).max
+        has_shapes = [array.shape for array in arrays] == shapes
+        if not has_shapes or any(np.abs(array).max() > largest for array in arrays):
+            raise ValueError(
+                f"{name} must be a sequence of one array per layer, of shapes {shapes} "
+                f"with finite values in {network.dtype}, got {received}."
+            )
+        for layer, array in zip(layers, arrays):
+            layer[...] = array

@@ -1,0 +1,186 @@
+"""Base class of the estimators."""
+
+import copy
+
+from sklearn.base import BaseEstimator, _fit_context
+
+from .callback_support import CallbackSupportMixin, with_callbacks
+from .fit_kind import FitKind
+from .fitted import FittedNetwork
+from .fitting import fit_chunk, fit_network
+from .parameters import validate_parameters
+from .pickling import PersistenceMixin
+
+
+class BaseBackprop(
+    PersistenceMixin, CallbackSupportMixin, FittedNetwork, BaseEstimator
+):
+    """Base class of `BackpropClassifier` and `BackpropRegressor`.
+
+    A fit learns three objects, which `_adopt` stores: a `Reader` of the data, the
+    `Architecture` of the network, and the `TrainingState` with the network itself.
+    """
+
+    def _validate_params(self):
+        validate_parameters(self, self._parameter_constraints)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        coefs_init=None,
+        intercepts_init=None,
+    ):
+        """Fit the network to the training data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data. A numeric array in C order is not copied, whatever its dtype.
+            Computations use the precision set by `dtype`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values: class labels or a label indicator matrix in classification,
+            real numbers in regression.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative sample weights. If None, all samples have weight 1.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data. The validation loss and score are recorded after each
+            epoch. With ``early_stopping=True``, the validation data replace the samples
+            held out from `X` and determine when training stops. In a pipeline, use
+            ``Pipeline(..., transform_input=["X_val"])`` to transform `X_val` like `X`.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Target values of the validation data. Required if `X_val` is passed.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Non-negative sample weights of the validation data.
+        coefs_init : sequence of array-like of shape (fan_in, fan_out), default=None
+            Initial weights of each layer. If the estimator standardizes or encodes the
+            inputs, the weights apply to the transformed inputs. If None, the weights
+            come from `init`, or from the previous fit if ``warm_start=True``.
+        intercepts_init : sequence of array-like of shape (fan_out,), default=None
+            Initial biases of each layer. If None, the biases come from `init`, or from
+            the previous fit if ``warm_start=True``.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If parameters and data do not match, or if training diverges. The result of
+            a previous fit is then not changed.
+        """
+        is_warm = self.warm_start and self.__sklearn_is_fitted__()
+        return fit_network(
+            self,
+            FitKind.WARM if is_warm else FitKind.FRESH,
+            X,
+            y,
+            sample_weight,
+            (X_val, y_val, sample_weight_val),
+            (coefs_init, intercepts_init),
+        )
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        # scikit-learn validates only before the first call, but parameters may change.
+        self._validate_params()
+        return fit_chunk(self, X, y, sample_weight, classes)
+
+    # ------------------------------------------------ what a classifier and a regressor
+    # ------------------------------------------------ define differently
+
+    #: Constraints of all parameters.
+    _parameter_constraints: dict
+    #: Whether the targets are numbers, not class labels.
+    _has_numeric_targets: bool
+    #: Output activation if neither the user nor the loss names one.
+    _default_output_activation: str
+
+    def _learn_targets(self, y, classes, is_chunk):
+        """Learn the kind of targets.
+
+        Parameters
+        ----------
+        y : ndarray
+            Validated target values.
+        classes : array-like of shape (n_classes,) or None
+            Argument of `partial_fit`.
+        is_chunk : bool
+            Whether `y` is a chunk, which may lack classes.
+
+        Returns
+        -------
+        targets : ClassTargets or NumericTargets
+        y : ndarray
+            Target values for ``targets.encode``.
+        """
+        raise NotImplementedError
+
+    def _check_declared_classes(self, targets, classes):
+        """Raise ValueError if a later chunk declares other classes than the first."""
+        raise NotImplementedError
+
+    def _get_core_loss(self, targets):
+        """Return the loss of the core: a key of `LOSSES`, an instance or a function."""
+        raise NotImplementedError
+
+    def _get_fixed_settings(self):
+        """Return parameters that must not change while training continues."""
+        raise NotImplementedError
+
+    def _check_output_activation(self, architecture, targets):
+        """Raise ValueError if the output activation does not suit the targets."""
+        raise NotImplementedError
+
+    def _count_classes(self, targets, samples):
+        """Return the total sample weight of each class; None for regression."""
+        raise NotImplementedError
+
+    def _get_class_weights(self, reader):
+        """Return class weights of shape (n_outputs, n_classes), or None."""
+        raise NotImplementedError
+
+    def _scales_targets(self, architecture, targets):
+        """Return whether the targets are standardized if `standardize` is True."""
+        raise NotImplementedError
+
+    def _init_output_biases(self, network, architecture, targets, samples):
+        """Initialize the output biases from the targets, if that helps training."""
+        raise NotImplementedError
+
+    def _n_averaged_outputs(self, n_outputs):
+        """Return the number of outputs that displayed losses are averaged over."""
+        raise NotImplementedError
+
+    # -------------------------------------------------------------- fitted attributes
+
+    def _adopt(self, reader, architecture, state):
+        """Store the results of a fit."""
+        self._reader, self._architecture, self._state = reader, architecture, state
+        self._set_best_attributes()
+
+    def _set_best_attributes(self):
+        """Set the attributes that depend on `early_stopping` during the fit."""
+        best, early_stopping = self._state.monitor.best_score, self.early_stopping
+        self.best_loss_ = None if early_stopping else -best
+        self.best_validation_score_ = best if early_stopping else None
+
+    def _for_encoded_inputs(self):
+        """Return a copy that shares the network and predicts from encoded inputs."""
+        encoded = copy.copy(self)
+        vars(encoded).pop("feature_names_in_", None)
+        encoded.n_features_in_ = self._state.network.sizes[0]
+        encoded._reader = self._reader.without_encoding()
+        return encoded
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

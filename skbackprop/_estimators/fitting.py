@@ -1,0 +1,331 @@
+"""One fit: from user data and parameters to a trained network.
+
+`fit_network` shows the steps. The Dask estimators, checkpoints and the gradient check
+use these steps one by one.
+"""
+
+import copy
+from contextlib import contextmanager
+from dataclasses import replace
+from math import nan
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .._data.validation_split import check_positive_weight, split
+from ..core.layout import BLOCK_ROWS
+from ..core.objective import Objective
+from ..core.state import ConvergenceMonitor, TrainingState
+from ..core.training import Training
+from .architecture import make_architecture, set_initial_parameters
+from .callback_support import FitCallbackContext, with_callbacks
+from .fit_kind import FitKind
+from .messages import EpochPrinter, warn_on_stop
+from .scoring import EstimatorScorer, ValidationScorer
+from .solvers import SOLVERS, check_solver_parameters
+from .threads import blas_threads
+from .training_config import make_config
+from .training_data import read_training_data
+
+
+def fit_network(
+    estimator, kind, X, y, sample_weight, validation=(None,) * 3, initial=(None, None)
+):
+    """Fit an estimator; if fitting fails, leave the estimator unchanged.
+
+    Parameters
+    ----------
+    estimator : BaseBackprop
+        Estimator with valid parameters.
+    kind : FitKind
+        Not a chunk; see `fit_chunk`.
+    X, y, sample_weight : array-like
+        Training data.
+    validation : tuple of (X_val, y_val, sample_weight_val)
+        Validation data, or None.
+    initial : tuple of (coefs_init, intercepts_init)
+        Initial parameters, or None.
+
+    Returns
+    -------
+    BaseBackprop
+        The fitted estimator.
+    """
+    callbacks = FitCallbackContext(estimator, X, y, sample_weight)
+    with restored_on_error(estimator):
+        callbacks.begin()
+        reader, samples = read_training_data(estimator, kind, X, y, sample_weight)
+        training = build_training(estimator, kind, reader, samples, validation, initial)
+        stop = run_training(
+            estimator, training, estimator.max_iter, callbacks.observers
+        )
+        if stop.kind != "interrupted":  # an interrupted fit can be resumed
+            callbacks.end()
+    return estimator
+
+
+def fit_chunk(estimator, X, y, sample_weight, classes=None):
+    """Train one epoch on a chunk of data; see `fit_network`."""
+    with restored_on_error(estimator):
+        if estimator.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True: it trains one epoch "
+                "and does not decide when to stop. Set early_stopping=False, or call "
+                "fit."
+            )
+        is_fitted = estimator.__sklearn_is_fitted__()
+        kind = FitKind.NEXT_CHUNK if is_fitted else FitKind.FIRST_CHUNK
+        reader, samples = read_training_data(
+            estimator, kind, X, y, sample_weight, classes
+        )
+        training = build_training(estimator, kind, reader, samples)
+        run_training(estimator, training, None)
+    return estimator
+
+
+@with_callbacks
+def resume_fit(estimator, X, y, sample_weight, validation):
+    """Finish an interrupted fit on the same data; see `fit_network`."""
+    return fit_network(estimator, FitKind.RESUMED, X, y, sample_weight, validation)
+
+
+def check_parameters(estimator):
+    """Raise ValueError if a parameter is invalid, or not supported by the solver."""
+    estimator._validate_params()
+    check_solver_parameters(estimator)
+
+
+def prepare_training(estimator, X, y, sample_weight=None):
+    """Return the training of a new network without running it; see `fit_network`."""
+    check_parameters(estimator)
+    reader, samples = read_training_data(estimator, FitKind.FRESH, X, y, sample_weight)
+    return build_training(estimator, FitKind.FRESH, reader, samples)
+
+
+@contextmanager
+def restored_on_error(estimator):
+    """Restore the attributes of an estimator if an error is raised."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def build_training(
+    estimator, kind, reader, samples, validation=(None,) * 3, initial=(None, None)
+):
+    """Prepare everything for training, including the network.
+
+    Parameters
+    ----------
+    estimator, kind, validation, initial
+        As in `fit_network`.
+    reader : Reader
+        Reader of the samples.
+    samples : TrainingSamples or DistributedSamples
+        Training samples.
+
+    Returns
+    -------
+    Training
+    """
+    counts = estimator._count_classes(reader.targets, samples)
+    if kind is FitKind.NEXT_CHUNK and counts is not None:
+        counts = counts + reader.class_counts
+    reader = replace(reader, class_counts=counts)
+    class_weights = estimator._get_class_weights(reader)
+    held_out = None
+    if any(data is not None for data in validation):
+        held_out = _read_validation_data(estimator, reader, *validation)
+    architecture = _make_architecture(estimator, kind, reader, samples, held_out)
+    state = _make_state(estimator, kind, reader, architecture, samples)
+    if held_out is None and estimator.early_stopping:
+        # Continued training holds out the same rows as before.
+        rng = copy.deepcopy(state.split_rng) if kind.continues else state.rng
+        samples, held_out = split(samples, estimator.validation_fraction, rng)
+    if class_weights is not None:
+        samples = samples.with_class_weights(class_weights)
+    check_positive_weight(samples, "training")
+    if kind is not FitKind.RESUMED:
+        reader = _start_fit(estimator, kind, reader, architecture, state, samples)
+    if any(parameters is not None for parameters in initial):
+        set_initial_parameters(state.network, *initial)
+        state.optimizer = None  # moments of other parameters are useless
+    training = _make_training(estimator, kind, reader, architecture, state, samples)
+    if held_out is not None:
+        training.validate = _make_validation_scorer(
+            estimator, training.objective, held_out, class_weights
+        )
+    if kind is FitKind.RESUMED:
+        training.resumes = True
+        _check_same_validation_loss(training)
+    return training
+
+
+def _read_validation_data(estimator, reader, X, y, sample_weight):
+    """Return the validation samples that the user passed."""
+    for name, value in (("X_val", X), ("y_val", y)):
+        if value is None:
+            raise ValueError(f"{name} is missing. Pass X_val and y_val together.")
+    try:
+        return reader.read(X, y, sample_weight, estimator)
+    except ValueError as error:
+        raise ValueError(f"In X_val, y_val or sample_weight_val: {error}") from error
+
+
+def _make_architecture(estimator, kind, reader, samples, held_out):
+    """Return the architecture: that of the network if training continues."""
+    architecture = make_architecture(
+        estimator,
+        estimator._get_core_loss(reader.targets),
+        estimator._default_output_activation,
+        reader.targets.n_outputs,
+        estimator._get_fixed_settings(),
+    )
+    estimator._check_output_activation(architecture, reader.targets)
+    architecture.loss.check_targets(samples.targets)
+    if held_out is not None:
+        try:
+            architecture.loss.check_targets(held_out.targets)
+        except ValueError as error:
+            raise ValueError(f"In y_val: {error}") from error
+    if kind.continues:
+        estimator._architecture.check_same_settings(architecture)
+        return estimator._architecture
+    return architecture
+
+
+def _make_state(estimator, kind, reader, architecture, samples):
+    """Return the state that training starts from."""
+    if kind is FitKind.RESUMED:
+        # A copy would draw other random numbers than the uninterrupted fit.
+        return estimator._state
+    if kind.continues:
+        # If this fit fails, the state of the last fit must be unchanged.
+        return estimator._state.copy()
+    rng = check_random_state(estimator.random_state)
+    if estimator.random_state is None:
+        # A separate generator, which can be copied and pickled.
+        rng = np.random.RandomState(rng.randint(np.iinfo(np.int32).max))
+    network = architecture.make_network(samples.n_inputs, reader.dtype, rng)
+    return TrainingState(network, rng, split_rng=copy.deepcopy(rng))
+
+
+def _start_fit(estimator, kind, reader, architecture, state, samples):
+    """Update the counters and the scalers; return the reader with the scalers."""
+    if kind.continues:
+        state.reset_early_stopping()
+        if not kind.is_chunk:
+            state.reset_fit_counters()
+    state.update_weight_totals(samples)
+    network = state.network
+    if estimator.standardize:
+        scales_targets = estimator._scales_targets(architecture, reader.targets)
+        before, scalers = reader.scalers, samples.fit_scalers(scales_targets)
+        if kind.continues:
+            scalers = before + scalers
+        reader = replace(reader, scalers=scalers)
+        is_numeric = reader.columns.is_numeric_input(samples.n_inputs)
+        network.inputs = scalers.input_transform(is_numeric)
+        if kind.continues and scales_targets:
+            network.rescale_outputs(*scalers.output_rescaling(before))
+    if not kind.continues:
+        estimator._init_output_biases(network, architecture, reader.targets, samples)
+    return reader
+
+
+def _make_training(estimator, kind, reader, architecture, state, samples):
+    n_epochs = 1 if kind.is_chunk else estimator.max_iter - state.n_epochs
+    n_hidden = len(architecture.hidden_layer_sizes)
+    config = make_config(estimator, len(samples), n_hidden, n_epochs)
+    state.init_optimizer_state(config.optimizer)
+    state.monitor.accumulates = estimator.early_stopping and _scores_loss(estimator)
+    objective = Objective(
+        state.network,
+        architecture.loss,
+        0.0 if config.weight_decay else float(estimator.alpha),
+        state.mean_weight,
+        estimator._n_averaged_outputs(architecture.n_outputs),
+        float(estimator.l1_alpha),
+    )
+    estimator._adopt(reader, architecture, state)
+    if reader.targets.are_numeric:
+        samples = samples.with_scaled_targets(reader.scalers, reader.dtype)
+    return Training(state, objective, samples, config)
+
+
+def _scores_loss(estimator):
+    return isinstance(estimator.scoring, str) and estimator.scoring == "loss"
+
+
+def _make_validation_scorer(estimator, objective, held_out, class_weights):
+    """Return the scorer of the validation samples.
+
+    The loss uses class weights and scaled targets; scores do not.
+    """
+    reader, weighted = estimator._reader, held_out
+    if class_weights is not None:
+        weighted = held_out.with_class_weights(class_weights)
+    check_positive_weight(weighted, "validation")
+    scaled = weighted.with_scaled_targets(reader.scalers, reader.dtype)
+    if _scores_loss(estimator):
+        return ValidationScorer(objective, scaled)
+    encoded = held_out.materialize()
+    scorer = EstimatorScorer(
+        estimator._for_encoded_inputs(),
+        encoded.X,
+        reader.targets.decode(encoded),
+        encoded.weight,
+        estimator.scoring,
+    )
+    return ValidationScorer(objective, scaled, scorer)
+
+
+def _check_same_validation_loss(training):
+    """Raise ValueError if resumed training has other validation data than before."""
+    before = training.state.history[-1].validation_loss
+    now = training.validate.loss() if training.validate else nan
+    if not np.isclose(now, before, rtol=1e-6, equal_nan=True):
+        raise ValueError(
+            "X_val, y_val or sample_weight_val differ from the original validation "
+            f"data: the validation loss was {before}, and is {now}. Pass the original "
+            "data."
+        )
+
+
+def run_training(estimator, training, n_epochs, observers=(), minimize=None):
+    """Train the network of an estimator, and set its fitted attributes.
+
+    Parameters
+    ----------
+    estimator : BaseBackprop
+        Estimator that `training` was built for.
+    training : Training
+        Result of `build_training`.
+    n_epochs : int or None
+        Maximum number of epochs of the whole fit; None for `partial_fit`, which does
+        not warn if training has not converged.
+    observers : tuple of Observer, default=()
+        Run after each epoch.
+    minimize : callable, default=None
+        See `Training.run`; None for the function of the solver.
+
+    Returns
+    -------
+    StopReason
+    """
+    printers = (EpochPrinter(n_epochs),) if estimator.verbose else ()
+    training.observers = (*printers, *observers)
+    network, batch_size = training.state.network, training.config.batch_size
+    with blas_threads(network, min(batch_size, BLOCK_ROWS)):
+        stop = training.run(minimize or SOLVERS[estimator.solver].minimize)
+    estimator._set_best_attributes()
+    if estimator.early_stopping:
+        # Further epochs without early stopping monitor the loss, not a score.
+        training.state.monitor = ConvergenceMonitor()
+    if stop.kind == "interrupted" or n_epochs is not None:
+        warn_on_stop(estimator, stop)
+    return stop

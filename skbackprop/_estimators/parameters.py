@@ -1,0 +1,114 @@
+"""Parameters of the estimators: storage, constraints and validation."""
+
+from difflib import get_close_matches
+from math import inf
+from numbers import Integral, Real
+
+from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+
+from ..core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
+from ..core.initializers import INITIALIZERS
+from ..core.schedules import SCHEDULES
+from .solvers import SOLVERS
+
+#: Constraints of the parameters that both estimators have.
+SHARED_CONSTRAINTS = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS)), "array-like", Activation, callable],
+    "output_activation": [
+        StrOptions({"auto", *OUTPUT_ACTIVATIONS}),
+        Activation,
+        callable,
+    ],
+    "standardize": ["boolean"],
+    "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+    "init": [StrOptions({"auto", *INITIALIZERS}), callable],
+    "solver": [StrOptions(set(SOLVERS))],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "l1_alpha": [Interval(Real, 0, None, closed="left")],
+    "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions(set(SCHEDULES)), callable],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "decay_rate": [Interval(Real, 0, 1, closed="right")],
+    "warmup_steps": [Interval(Integral, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "scoring": [StrOptions({"loss", *get_scorer_names()}), callable],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {inf}),
+    ],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "dtype": [StrOptions({"float32", "float64"}), None],
+}
+
+
+def store_parameters(estimator, arguments):
+    """Store the arguments of `__init__` as attributes of the same names.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Estimator that is initialized.
+    arguments : dict
+        ``locals()`` of `__init__`.
+    """
+    for name, value in arguments.items():
+        if name != "self":
+            setattr(estimator, name, value)
+
+
+def validate_parameters(estimator, constraints):
+    """Raise an error that suggests the nearest option if a parameter is invalid.
+
+    The parameters are read as attributes: the `__init__` of a subclass may have other
+    parameters.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Estimator with the parameters.
+    constraints : dict
+        Constraints of each parameter.
+    """
+    params = {name: getattr(estimator, name) for name in constraints}
+    try:
+        validate_parameter_constraints(constraints, params, type(estimator).__name__)
+    except InvalidParameterError as error:
+        name = str(error).split("'")[1]  # "The 'solver' parameter of ..."
+        options = [
+            option
+            for constraint in constraints[name]
+            if isinstance(constraint, StrOptions)
+            for option in constraint.options
+        ]
+        suggestion = did_you_mean(params[name], options)
+        raise InvalidParameterError(f"{error}{suggestion}") from None
+
+
+def did_you_mean(name, options):
+    """Return a sentence that suggests the nearest option, or an empty string."""
+    nearest = get_close_matches(str(name).lower(), sorted(options), n=1)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""

@@ -1,0 +1,655 @@
+"""The regressor."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from .._data.targets import NumericTargets
+from ..core.activations import Identity
+from ..core.losses import Loss, Quantile, losses_for
+from .base import BaseBackprop
+from .fitted import fitted_parts
+from .parameters import SHARED_CONSTRAINTS, store_parameters
+from .solvers import has_partial_fit
+
+
+class BackpropRegressor(RegressorMixin, BaseBackprop):
+    """Neural-network regressor trained with back-propagation.
+
+    Feed-forward network [1]_ [2]_ of fully connected layers for one or several targets.
+    The regressor accepts the parameters of
+    :class:`sklearn.neural_network.MLPRegressor`. With ``standardize=False`` and the
+    same other parameters, the regressor reproduces the results of `MLPRegressor`.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Number of units in each hidden layer. An int sets a single hidden layer. Use
+        ``()`` for a network without hidden layers, which connects the inputs directly
+        to the outputs: a single neuron if there is one output. With
+        ``loss="squared_error"`` and ``standardize=False``, a network without hidden
+        layers is ridge regression.
+        Add units or layers if the network underfits; remove them if it overfits.
+    activation : str, Activation, callable or sequence of these, default="relu"
+        Activation of the hidden layers. A sequence sets one activation for each hidden
+        layer.
+
+        - ``"identity"``: ``z``; the layer is linear.
+        - ``"sigmoid"`` or its alias ``"logistic"``: ``1 / (1 + exp(-z))``.
+        - ``"tanh"``: ``tanh(z)``.
+        - ``"relu"``: ``max(0, z)``; a good default. Its derivative at 0 is 0.
+        - ``"leaky_relu"``: ``max(z, 0.01 * z)``.
+        - ``"elu"``: ``z`` if ``z > 0``, otherwise ``exp(z) - 1``.
+        - ``"gelu"``: ``z * Phi(z)`` with the standard normal distribution function
+          ``Phi``.
+        - ``"silu"``: ``z / (1 + exp(-z))``, also called swish.
+        - ``"softplus"``: ``log(1 + exp(z))``, a smooth version of ``"relu"``.
+        - An instance of a subclass of :class:`~skbackprop.core.activations.Activation`.
+        - A function of ``z`` that returns the activation and its derivative, two arrays
+          of the shape of ``z``.
+    loss : str, Loss or callable, default="squared_error"
+        Loss function to minimize.
+
+        - ``"squared_error"``: ``1 / (2 * n) * sum((y - a)^2)``.
+        - ``"absolute_error"``: absolute difference of target and output.
+        - ``"huber"``: quadratic if the output is within 1 of the target, linear
+          otherwise. If the targets are standardized, the threshold is one standard
+          deviation.
+        - ``"quantile"``: pinball loss; see `quantile`.
+        - ``"poisson"``: half the Poisson deviance, for counts. Targets must be
+          non-negative.
+        - An instance of a subclass of :class:`~skbackprop.core.losses.Loss`.
+        - A function of the targets and the outputs that returns the loss and its
+          derivative with respect to the outputs. All four arrays have the same shape.
+
+        Use ``"huber"`` or ``"absolute_error"`` if the targets contain outliers.
+    quantile : float or sequence of float, default=0.5
+        Quantile to predict with ``loss="quantile"``, strictly between 0 and 1. A
+        sequence in increasing order predicts all quantiles of one target at once, one
+        column per quantile. The predicted quantiles never cross.
+        Use ``[0.05, 0.5, 0.95]`` for the median and a 90 % prediction interval.
+    output_activation : str, Activation or callable, default="auto"
+        Activation of the output layer. The activation must be compatible with `loss`.
+
+        - ``"auto"``: ``"exp"`` for ``loss="poisson"``, ``"increasing"`` for several
+          quantiles, otherwise ``"identity"``. A custom `loss` can define its own
+          default.
+        - All values of `activation` except a sequence.
+        - ``"softmax"``: positive outputs that sum to one. At least two outputs are
+          required.
+        - ``"exp"``: ``exp(z)``.
+        - ``"increasing"``: the outputs never decrease from the first to the last.
+
+        ``loss="poisson"`` requires positive outputs, and several quantiles require
+        ``"increasing"``.
+    standardize : bool, default=True
+        Whether to standardize the inputs with the weighted mean and standard deviation
+        of the training data, then soft-clip them: ``5 * tanh(z / 5)``. Sparse inputs
+        are not centered, and constant features are not scaled. Indicator columns of
+        categories and missing values are not standardized. `X` is not copied.
+
+        If the output activation is ``"identity"`` or if several quantiles are
+        predicted, the targets are also standardized (not for ``loss="poisson"``). Loss
+        values are then in units of the standard deviation of the targets (of its square
+        for ``"squared_error"``). Predictions are in the units of `y`.
+
+        Set `standardize` to False to reproduce the results of `MLPRegressor`, or if you
+        scale the data yourself.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Features to one-hot encode.
+
+        - ``"from_dtype"``: DataFrame columns with the dtype "category" ("Categorical"
+          or "Enum" in polars).
+        - ``None``: no features.
+        - Array-like of bool: mask with one entry per feature.
+        - Array-like of int: indices of the features.
+        - Array-like of str: names of DataFrame columns.
+
+        Missing and unknown categories are encoded as all zeros. If `X` is a DataFrame,
+        or if `categorical_features` selects features, missing numeric values are
+        replaced by the mean of the feature in the first fit. Features with missing
+        values in the first fit also get an indicator column. If `X` is sparse,
+        `categorical_features` must be ``"from_dtype"`` or None.
+    init : str or callable, default="auto"
+        Initialization of weights and biases.
+
+        - ``"auto"``: uniform weights and biases, as in `MLPRegressor`.
+        - ``"he_normal"`` and ``"he_uniform"`` [7]_: variance ``2 / fan_in``.
+        - ``"glorot_normal"`` and ``"glorot_uniform"`` [8]_: variance
+          ``2 / (fan_in + fan_out)``.
+        - ``"lecun_normal"`` [9]_: normal with variance ``1 / fan_in``.
+        - ``"orthogonal"`` [10]_: random orthogonal matrix, or a part of one if the
+          layer is not square.
+        - ``"standard_normal"`` [2]_: normal with variance 1, also for the biases.
+        - A function ``init(rng, fan_in, fan_out)`` of the random state, the number of
+          inputs and the number of units of a layer. It returns the weights, an array of
+          shape ``(fan_in, fan_out)``.
+
+        Biases are zero unless `init` is ``"auto"`` or ``"standard_normal"``.
+        Use ``"he_normal"`` for deep networks with ``activation="relu"``.
+    solver : {"adam", "adamw", "rmsprop", "sgd", "lbfgs"}, default="adam"
+        Algorithm that minimizes the loss.
+
+        - ``"adam"`` [3]_: step sizes adapt to each parameter; a good default.
+        - ``"adamw"`` [4]_: ``"adam"`` with decoupled weight decay; see `alpha`.
+        - ``"rmsprop"`` [5]_: step sizes adapt to each parameter, without momentum.
+        - ``"sgd"``: stochastic gradient descent with `momentum`. Set ``momentum=0`` for
+          plain gradient descent.
+        - ``"lbfgs"`` [6]_: quasi-Newton method that uses all samples in each iteration.
+          Often the best choice for fewer than a few thousand samples. `partial_fit` is
+          not available.
+    alpha : float, default=0.0001
+        Strength of the L2 regularization term ``alpha / 2 * ||W||^2``, which is divided
+        by the number of samples in the batch. Must be non-negative. Biases are not
+        regularized. With ``solver="adamw"``, `alpha` is the weight decay instead: each
+        step multiplies ``W`` by ``1 - rate * alpha``, with the current learning rate
+        ``rate``.
+        Increase `alpha` if the network overfits; decrease it if the network underfits.
+    l1_alpha : float, default=0.0
+        Strength of the L1 regularization term ``l1_alpha * ||W||_1``, which is divided
+        by the number of samples in the batch. Must be non-negative. Irrelevant weights
+        shrink close to zero but do not become exactly zero. Not supported with
+        ``solver="lbfgs"``.
+        Increase `l1_alpha` to reduce the influence of irrelevant inputs.
+    max_norm : float or None, default=None
+        Maximum norm of the incoming weights of each unit [11]_, including the output
+        units. Larger weight vectors are rescaled to `max_norm` after each step. Must be
+        positive. If None, the norms are not limited. Not supported with
+        ``solver="lbfgs"``. `max_norm` is useful with `dropout` and large learning
+        rates.
+        Decrease `max_norm` for stronger regularization.
+    dropout : float or sequence of float, default=0.0
+        Dropout rate of the hidden layers: the fraction of units that is dropped at
+        random in each step, in [0, 1). A sequence sets one rate for each hidden layer.
+        The activations of the remaining units are divided by ``1 - dropout`` [11]_.
+        Dropout is disabled in predictions and for validation data. Not supported with
+        ``solver="lbfgs"``.
+        Increase `dropout` if the network overfits; decrease it if the network
+        underfits.
+    batch_size : int or "auto", default="auto"
+        Number of samples in a mini-batch. ``"auto"`` is ``min(200, n_samples)``. Values
+        larger than the number of samples are clipped with a warning. Ignored with
+        ``solver="lbfgs"``.
+        Decrease `batch_size` for more steps per epoch; increase it for faster epochs.
+    learning_rate : str or callable, default="constant"
+        Learning-rate schedule.
+
+        - ``"constant"``: `learning_rate_init` in all epochs.
+        - ``"invscaling"``: ``learning_rate_init / (t_ + 1)**power_t``, updated after
+          each epoch.
+        - ``"adaptive"``: divides the rate by 5 after each plateau: more than
+          `n_iter_no_change` epochs without improvement by `tol`. Training stops at a
+          plateau if the rate is already at most 1e-6. Improvement is measured against
+          the best loss so far. A single low loss in an early epoch can therefore reduce
+          the rate too soon.
+        - ``"exponential"``: multiplies the rate by `decay_rate` per epoch, in equal
+          factors per step.
+        - ``"cosine"`` [12]_: decreases the rate along half a cosine to zero within
+          `max_iter` epochs.
+        - ``"one_cycle"`` [13]_: increases the rate from 1/25 of `learning_rate_init` to
+          `learning_rate_init` in the first 30 % of `max_iter` epochs, then decreases
+          it.
+        - A function ``learning_rate(epoch, step)`` of the number of completed epochs
+          and steps. It returns the learning rate of the next step.
+
+        With ``"cosine"`` and ``"one_cycle"``, training runs for `max_iter` epochs
+        unless early stopping ends it. Epochs and steps are counted from the start of
+        `fit`, also with ``warm_start=True``, and later calls of `partial_fit` continue
+        the count. ``solver="lbfgs"`` supports only ``"constant"``.
+        Use a decreasing schedule if the loss oscillates in late epochs.
+    learning_rate_init : float, default=0.001
+        Initial learning rate, or the maximum for ``learning_rate="one_cycle"``. Must be
+        positive. Ignored with ``solver="lbfgs"``.
+        Decrease `learning_rate_init` if the loss oscillates or diverges; increase it if
+        the loss decreases slowly.
+    power_t : float, default=0.5
+        Exponent for ``learning_rate="invscaling"``. Must be non-negative.
+        Increase `power_t` for a faster decay of the learning rate.
+    decay_rate : float, default=0.98
+        Decay factor per epoch for ``learning_rate="exponential"``, in (0, 1].
+        Decrease `decay_rate` for a faster decay of the learning rate.
+    warmup_steps : int, default=0
+        Number of steps at the start of `fit` in which the learning rate increases
+        linearly to the rate of the schedule. Later calls of `partial_fit` continue the
+        count. Not supported with ``solver="lbfgs"``.
+        Increase `warmup_steps` if the loss oscillates or diverges at the start.
+    max_iter : int, default=200
+        Maximum number of epochs (of iterations for ``solver="lbfgs"``). Also the length
+        of the schedules ``"cosine"`` and ``"one_cycle"``.
+        Increase `max_iter` if `fit` warns that the training has not converged.
+    shuffle : bool, default=True
+        Whether to shuffle the samples in each epoch. Ignored with ``solver="lbfgs"``.
+        Set `shuffle` to False to process the samples in the order of `X`.
+    random_state : int, RandomState instance or None, default=None
+        Controls weight initialization, the early-stopping split, shuffling and dropout.
+        Pass an int for reproducible results across multiple calls of `fit`.
+    tol : float, default=1e-4
+        Minimum improvement of the loss, or of the validation score with early stopping,
+        to reset the patience counter. Training stops after more than `n_iter_no_change`
+        consecutive epochs without such an improvement. Smaller improvements of the
+        validation loss accumulate. With ``solver="lbfgs"``, training stops when no
+        component of the gradient exceeds `tol`. Training also stops, for any `tol`,
+        when an iteration reduces the loss by less than 2.2e-9 times its value.
+        Increase `tol` to stop earlier; decrease it to train longer.
+    verbose : bool or int, default=False
+        Whether to print one line per epoch: losses, score, learning rate, and an upper
+        limit for the remaining time.
+    warm_start : bool, default=False
+        Whether `fit` continues from the previous fit instead of initializing the
+        network again. Weights, optimizer moments, the random state of shuffling, and
+        the running means and standard deviations of `standardize` are kept. The
+        patience counter and the learning-rate schedule restart.
+        Set `warm_start` to True to continue training, for example for more epochs.
+    momentum : float, default=0.9
+        Momentum for ``solver="sgd"``, in [0, 1].
+        Increase `momentum` to speed up training; decrease it if the loss oscillates.
+    nesterovs_momentum : bool, default=True
+        Whether to use Nesterov's momentum. Only used with ``solver="sgd"`` and
+        ``momentum > 0``.
+    early_stopping : bool, default=False
+        Whether to stop training when the validation score stops improving, and to
+        restore the weights with the best validation score of this fit.
+        `validation_fraction` of the samples is held out as the validation set.
+        Validation data passed to `fit` replace the held-out samples. Supported by all
+        solvers, but not by `partial_fit`.
+        Set `early_stopping` to True if the network overfits in late epochs.
+    scoring : "loss", str or callable, default="loss"
+        Validation score, which early stopping monitors.
+
+        - ``"loss"``: negative loss of the validation set.
+        - str: name of a scikit-learn scorer.
+        - callable ``scorer(estimator, X, y)``: returns the score; larger is better.
+
+        A scorer receives `X` as an array with encoded categories. If `fit` receives
+        sample weights, the scorer receives the validation weights as ``sample_weight``.
+    validation_fraction : float, default=0.1
+        Fraction of the samples to hold out for early stopping, between 0 and 1. Only
+        used with ``early_stopping=True`` and without validation data in `fit`.
+        Increase `validation_fraction` for a more reliable validation score; decrease it
+        to train on more samples.
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first moment for ``solver="adam"`` and
+        ``solver="adamw"``, in [0, 1).
+        Increase `beta_1` to average the gradients over more steps.
+    beta_2 : float, default=0.999
+        Exponential decay rate of the second moment for ``solver="adam"``,
+        ``solver="adamw"`` and ``solver="rmsprop"``, in [0, 1).
+        Increase `beta_2` to average the squared gradients over more steps.
+    epsilon : float, default=1e-8
+        Constant added to the denominator for numerical stability. Must be positive.
+        Only used with ``solver="adam"``, ``solver="adamw"`` and ``solver="rmsprop"``.
+    n_iter_no_change : int or inf, default=10
+        Number of consecutive epochs without improvement by `tol` that are tolerated
+        before training stops. Must be at least 1. ``np.inf`` disables this criterion.
+        With ``solver="lbfgs"``, only early stopping uses `n_iter_no_change`.
+        Increase `n_iter_no_change` to train longer, for example if the loss is noisy.
+    max_fun : int, default=15000
+        Maximum number of evaluations of the loss. Only used with ``solver="lbfgs"``.
+        Increase `max_fun` if `fit` warns that the limit is reached.
+    clip_norm : float or None, default=None
+        Maximum norm of the gradient of a mini-batch. Larger gradients are rescaled to
+        `clip_norm`. Must be positive. If None, gradients are not clipped. Not supported
+        with ``solver="lbfgs"``.
+        Set `clip_norm` if training diverges.
+    dtype : {"float32", "float64"} or None, default=None
+        Precision of computations and predictions. If None, the precision is "float32"
+        for `X` of dtype float32, otherwise "float64". `X` of another dtype is converted
+        batch by batch.
+        Use "float32" to halve the memory usage, and roughly the time for wide networks.
+
+    Attributes
+    ----------
+    coefs_ : tuple of ndarray of shape (fan_in, fan_out)
+        Weights of each layer. The arrays are views of the network parameters: changing
+        them in place changes the predictions.
+    intercepts_ : tuple of ndarray of shape (fan_out,)
+        Biases of each layer. The arrays are views, like `coefs_`.
+    loss_ : float
+        Loss of the last epoch, including the regularization terms.
+    best_loss_ : float or None
+        Minimum loss over the epochs of the last fit. None if ``early_stopping=True``.
+    loss_curve_ : list of float
+        Loss of each epoch since the network was initialized.
+    validation_loss_curve_ : list of float or None
+        Validation loss of each epoch, without the regularization terms. The validation
+        set is held out or passed to `fit`. None without a validation set.
+    validation_scores_ : list of float or None
+        Validation score of each epoch; the negative validation loss if
+        ``scoring="loss"``. None without a validation set.
+    best_validation_score_ : float or None
+        Best validation score of the last fit, whose weights are restored. None if
+        ``early_stopping=False``.
+    history_ : pandas.DataFrame
+        One row per epoch, with the columns `loss`, `validation_loss`,
+        `validation_score`, `learning_rate` (of the last step) and `seconds` (duration
+        of the epoch). The index starts at 1. Values that do not apply are NaN.
+    gradient_norms_ : ndarray of shape (n_epochs, n_layers - 1)
+        Gradient norm of the weights of each layer, for each epoch since the network was
+        initialized. The gradient is from the last mini-batch of the epoch (from all
+        samples for ``solver="lbfgs"``), before clipping and without regularization.
+    n_iter_ : int
+        Number of epochs (iterations for ``solver="lbfgs"``) of the last `fit` and of
+        later calls of `partial_fit`.
+    t_ : int
+        Number of samples seen by the solver: number of epochs times number of training
+        samples. 0 for ``solver="lbfgs"``.
+    n_layers_ : int
+        Number of layers, including the input layer.
+    n_outputs_ : int
+        Number of units in the output layer.
+    out_activation_ : str
+        Name of the output activation.
+    is_categorical_ : ndarray of bool of shape (n_features,) or None
+        Mask of the categorical features. None if there are no categorical features.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of features seen during `fit`. Defined only if `X` has feature names that
+        are all strings.
+
+    See Also
+    --------
+    BackpropClassifier : Neural-network classifier trained with back-propagation.
+    sklearn.neural_network.MLPRegressor : Neural-network regressor of scikit-learn.
+
+    Notes
+    -----
+    With several targets and ``loss="squared_error"``, the reported loss is the mean
+    over the targets, but training minimizes the sum. `MLPRegressor` does the same for
+    stochastic solvers. With ``solver="lbfgs"``, `BackpropRegressor` minimizes the sum,
+    but `MLPRegressor` passes the mean and the gradient of the sum to SciPy. Only in
+    this case, with several targets, the results of both classes differ.
+
+    Sample weights count as repetitions of samples. The loss of a mini-batch is divided
+    by its number of rows times the mean weight of all samples. `partial_fit` uses the
+    mean weight of all samples seen so far.
+
+    The fitted network stores the parameters that it was fitted with. Calling
+    `set_params` after `fit` does not change the predictions.
+
+    References
+    ----------
+    .. [1] Rumelhart, Hinton and Williams. "Learning representations by
+       back-propagating errors." Nature 323 (1986), 533-536.
+    .. [2] Nielsen. "Neural Networks and Deep Learning." Determination Press
+       (2015), chapters 1 and 2.
+    .. [3] Kingma and Ba. "Adam: a method for stochastic optimization." ICLR
+       (2015), algorithm 1.
+    .. [4] Loshchilov and Hutter. "Decoupled weight decay regularization." ICLR
+       (2019), algorithm 2.
+    .. [5] Hinton. "Neural networks for machine learning", lecture 6e (2012).
+    .. [6] Byrd, Lu, Nocedal and Zhu. "A limited memory algorithm for bound
+       constrained optimization." SIAM J. Sci. Comput. 16 (1995), 1190-1208.
+    .. [7] He, Zhang, Ren and Sun. "Delving deep into rectifiers." ICCV (2015),
+       equation 10.
+    .. [8] Glorot and Bengio. "Understanding the difficulty of training deep
+       feedforward neural networks." AISTATS (2010), equations 12 and 16.
+    .. [9] LeCun, Bottou, Orr and Müller. "Efficient backprop." (1998), equation 16.
+    .. [10] Saxe, McClelland and Ganguli. "Exact solutions to the nonlinear dynamics
+       of learning in deep linear neural networks." ICLR (2014).
+    .. [11] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov. "Dropout."
+       JMLR 15 (2014), 1929-1958, sections 5.1 and 10.
+    .. [12] Loshchilov and Hutter. "SGDR." ICLR (2017), equation 5.
+    .. [13] Smith and Topin. "Super-convergence." (2018).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skbackprop import BackpropRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> reg = BackpropRegressor((5,), "tanh", solver="lbfgs", alpha=10.0, tol=0.01,
+    ...                         random_state=0).fit(X, y)
+    >>> reg.predict(X[:3]).shape
+    (3,)
+    >>> bool(reg.score(X, y) > 0.5)
+    True
+
+    Several quantiles give the median and a prediction interval:
+
+    >>> reg = BackpropRegressor((5,), loss="quantile", quantile=[0.05, 0.5, 0.95],
+    ...                         learning_rate_init=0.01, early_stopping=True,
+    ...                         random_state=0).fit(X, y)
+    >>> low, median, high = reg.predict(X).T
+    >>> bool((low <= median).all() and (median <= high).all())
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **SHARED_CONSTRAINTS,
+        "loss": [StrOptions(losses_for("regression")), Loss, callable],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+    }
+    _has_numeric_targets = True
+    _default_output_activation = "identity"
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        loss="squared_error",
+        quantile=0.5,
+        output_activation="auto",
+        standardize=True,
+        categorical_features="from_dtype",
+        init="auto",
+        solver="adam",
+        alpha=0.0001,
+        l1_alpha=0.0,
+        max_norm=None,
+        dropout=0.0,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        decay_rate=0.98,
+        warmup_steps=0,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        scoring="loss",
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        clip_norm=None,
+        dtype=None,
+    ):
+        store_parameters(self, locals())
+
+    @available_if(has_partial_fit)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch on the given samples.
+
+        Calling `partial_fit` K times with the same samples is equivalent to `fit` with
+        ``max_iter=K``. `partial_fit` is not available with ``solver="lbfgs"``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative sample weights. If None, all samples have weight 1.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If ``early_stopping=True``, or if parameters or data do not match previous
+            calls. The estimator is then not changed.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X):
+        """Predict the target values of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input data.
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_samples,), (n_samples, n_outputs) or \
+(n_samples, n_quantiles)
+            Predicted values in the units of `y`. The dtype is float32 if the network
+            was fitted in float32, otherwise float64.
+        """
+        outputs = self._outputs(X)
+        self._reader.scalers.unscale_outputs(outputs)
+        return self._reader.targets.predict(outputs)
+
+    def score(self, X, y, sample_weight=None):
+        """Return the R2 score, or the mean D2 pinball score of several quantiles.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        score : float
+            :func:`sklearn.metrics.r2_score` of the predictions. If `quantile` is a
+            sequence, the mean of :func:`sklearn.metrics.d2_pinball_score` over the
+            quantiles. The best possible score is 1.
+        """
+        return score_predictions(self, y, self.predict(X), sample_weight)
+
+    _decides_by_logits = False
+
+    # ---------------------------------------------------------------- targets and loss
+
+    def _learn_targets(self, y, classes, is_chunk):
+        y = NumericTargets.check(y)
+        return NumericTargets.learn(y, self._quantiles), y
+
+    def _check_declared_classes(self, targets, classes):
+        """Regression has no classes."""
+
+    @property
+    def _quantiles(self):
+        """Sequence of quantiles as a tuple; None for a single quantile or none."""
+        loss = self._get_core_loss(None)
+        has_several = isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
+        return loss.quantile if has_several else None
+
+    def _get_core_loss(self, targets):
+        if isinstance(self.loss, str) and self.loss == "quantile":
+            return Quantile(self._get_quantile())
+        if not isinstance(self.quantile, Real):
+            raise ValueError(
+                f"quantile={self.quantile} requires loss='quantile', got "
+                f"loss={self.loss!r}. Set loss='quantile', or set quantile to a number."
+            )
+        return self.loss
+
+    def _get_quantile(self):
+        """Return the quantile as a float, or a sequence of quantiles as a tuple."""
+        is_number = isinstance(self.quantile, Real)
+        try:
+            quantiles = np.asarray(
+                [self.quantile] if is_number else self.quantile, float
+            )
+        except (TypeError, ValueError):
+            quantiles = np.empty(0)
+        is_sequence = quantiles.ndim == 1 and quantiles.size > 0
+        if not is_sequence or not (np.diff([0.0, *quantiles, 1.0]) > 0.0).all():
+            raise ValueError(
+                f"quantile={self.quantile} must be a number between 0 and 1, or an "
+                "increasing sequence of such numbers."
+            )
+        quantiles = tuple(quantiles.tolist())
+        return quantiles[0] if is_number else quantiles
+
+    def _get_fixed_settings(self):
+        settings = {
+            "standardize": self.standardize,
+            "categorical_features": np.asarray(self.categorical_features).tolist(),
+        }
+        if isinstance(self.loss, str) and self.loss == "quantile":
+            settings["quantile"] = self._get_quantile()
+        return settings
+
+    def _check_output_activation(self, architecture, targets):
+        """Any output can be a prediction."""
+
+    def _scales_targets(self, architecture, targets):
+        # Bounded outputs cannot have any scale. Several quantiles of one target share
+        # its scale.
+        is_unbounded = isinstance(architecture.output_activation, Identity)
+        return is_unbounded or targets.n_quantiles is not None
+
+    def _n_averaged_outputs(self, n_outputs):
+        # MLPRegressor displays the mean over the outputs, and minimizes the sum.
+        return n_outputs if self.loss == "squared_error" else 1
+
+    def _init_output_biases(self, network, architecture, targets, samples):
+        """Standardized targets have mean zero, like the initial outputs."""
+
+    # ---------------------------------------------------------------- class weights
+
+    def _count_classes(self, targets, samples):
+        return None
+
+    def _get_class_weights(self, reader):
+        return None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss == "poisson"
+        # Counts of several outputs work as well, but scikit-learn's check of
+        # this tag draws targets below zero even for positive-only estimators.
+        tags.target_tags.multi_output = not tags.target_tags.positive_only
+        return tags
+
+
+def score_predictions(regressor, y, predictions, sample_weight):
+    """Score the predictions of a regressor; see `BackpropRegressor.score`.
+
+    Parameters
+    ----------
+    regressor : BackpropRegressor
+        Fitted regressor.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Target values.
+    predictions : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Predictions of the regressor.
+    sample_weight : array-like of shape (n_samples,) or None
+        Sample weights.
+
+    Returns
+    -------
+    float
+    """
+    reader, architecture, _ = fitted_parts(regressor)
+    if reader.targets.n_quantiles is None:
+        return r2_score(y, predictions, sample_weight=sample_weight)
+    scores = [
+        d2_pinball_score(y, column, sample_weight=sample_weight, alpha=quantile)
+        for quantile, column in zip(architecture.loss.quantile, predictions.T)
+    ]
+    return float(np.mean(scores))

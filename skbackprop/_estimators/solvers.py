@@ -1,0 +1,90 @@
+"""Solvers: how each one minimizes the loss, and what each one does not support."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.lbfgs import lbfgs
+from ..core.optimizers import OPTIMIZERS
+from ..core.training import mini_batches
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A solver that the parameter `solver` can name.
+
+    Parameters
+    ----------
+    minimize : callable
+        `mini_batches` or `lbfgs`; see `Training.run`.
+    optimizer : type, default=None
+        Class of the optimizer of mini-batches; None for solvers that use all samples
+        at once.
+    can_resume : bool, default=True
+        Whether a checkpoint can store the complete state of the solver.
+    unsupported : tuple of (str, object), default=()
+        Names of parameters that the solver does not support, each with the value that
+        has no effect.
+    """
+
+    minimize: Callable
+    optimizer: type | None = None
+    can_resume: bool = True
+    unsupported: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def is_stochastic(self):
+        """Whether the solver updates the parameters after each mini-batch."""
+        return self.optimizer is not None
+
+
+#: Solvers by the names that estimators accept.
+SOLVERS = {
+    # L-BFGS searches for its step lengths, and requires the same smooth objective in
+    # every evaluation. SciPy does not expose its state.
+    "lbfgs": Solver(
+        lbfgs,
+        can_resume=False,
+        unsupported=(
+            ("learning_rate", "constant"),
+            ("warmup_steps", 0),
+            ("clip_norm", None),
+            ("max_norm", None),
+            ("dropout", 0.0),
+            ("l1_alpha", 0.0),
+        ),
+    ),
+    **{name: Solver(mini_batches, optimizer) for name, optimizer in OPTIMIZERS.items()},
+}
+
+
+def check_solver_parameters(estimator):
+    """Raise ValueError if the solver does not support a parameter that is set.
+
+    Parameters
+    ----------
+    estimator : BaseBackprop
+        Estimator with valid parameters.
+    """
+    for name, neutral in SOLVERS[estimator.solver].unsupported:
+        value = getattr(estimator, name)
+        if np.size(value) and np.any(np.asarray(value) != neutral):
+            raise ValueError(
+                f"{name}={value!r} is not supported with solver={estimator.solver!r}. "
+                f"Set {name}={neutral!r} or use another solver."
+            )
+
+
+def has_partial_fit(estimator):
+    """Return True if the solver supports `partial_fit`, else raise AttributeError."""
+    name = estimator.solver
+    # Invalid names are reported when the parameters are validated.
+    if isinstance(name, str) and name in SOLVERS and not SOLVERS[name].is_stochastic:
+        stochastic = sorted(key for key, s in SOLVERS.items() if s.is_stochastic)
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. "
+            f"{name} is not stochastic. Set solver to one of {stochastic}."
+        )
+    return True

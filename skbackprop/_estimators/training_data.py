@@ -1,0 +1,101 @@
+"""From training data to samples, with a reader of an earlier fit or a new one."""
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from .._data.checks import check_range
+from .._data.columns import make_columns
+from .._data.reader import Reader
+from .fit_kind import FitKind
+from .solvers import check_solver_parameters
+
+
+def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
+    """Convert training data to samples.
+
+    Parameters
+    ----------
+    estimator, kind, X, y, sample_weight
+        As in `fit_network`.
+    classes : array-like of shape (n_classes,), default=None
+        All classes, for `partial_fit`.
+
+    Returns
+    -------
+    reader : Reader
+        Learned from the data, or by an earlier fit if `kind` continues.
+    samples : TrainingSamples
+    """
+    check_solver_parameters(estimator)
+    if kind.continues:
+        reader = estimator._reader
+        check_same_dtype(estimator, reader)
+        if kind is FitKind.NEXT_CHUNK:
+            estimator._check_declared_classes(reader.targets, classes)
+        complete = not kind.is_chunk
+        samples = reader.read(X, y, sample_weight, estimator, complete=complete)
+        return reader, samples
+    columns = make_columns(X, estimator.categorical_features)
+    X, y = columns.read_training_data(
+        X, y, estimator, y_numeric=estimator._has_numeric_targets, reset=True
+    )
+    dtype = computing_dtype(estimator, X.dtype)
+    check_range(X, dtype, "X")
+    targets, y = estimator._learn_targets(y, classes, kind.is_chunk)
+    reader = Reader(columns, targets, dtype)
+    return reader, reader.to_samples(X, y, sample_weight)
+
+
+def read_summary(estimator, kind, summary):
+    """Learn from a summary of data in partitions, instead of the data.
+
+    Parameters
+    ----------
+    estimator, kind
+        As in `fit_network`.
+    summary : PartitionSummary
+        Summary of all partitions.
+
+    Returns
+    -------
+    reader : Reader
+        Reader of the partitions.
+    targets : ndarray of shape (n, n_outputs)
+        Encoded targets of the summary.
+    """
+    validate_data(
+        estimator, summary.schema, reset=not kind.continues, skip_check_array=True
+    )
+    if kind.continues:
+        reader = estimator._reader
+        check_same_dtype(estimator, reader)
+        y = reader.targets.check(summary.targets)
+        reader.targets.check_known(y, complete=True)
+    else:
+        targets, y = estimator._learn_targets(summary.targets, None, is_chunk=False)
+        names = getattr(estimator, "feature_names_in_", None)
+        dtype = computing_dtype(estimator, summary.dtype)
+        reader = Reader(summary.make_columns(names), targets, dtype)
+    encoded, _ = reader.targets.encode(y, reader.dtype)
+    return reader, encoded
+
+
+def computing_dtype(estimator, input_dtype):
+    """Return the dtype of a new network for inputs of a dtype."""
+    automatic = "float32" if input_dtype == np.float32 else "float64"
+    return np.dtype(estimator.dtype or automatic)
+
+
+def check_same_dtype(estimator, reader):
+    """Raise ValueError if the parameter `dtype` differs from that of the network."""
+    if estimator.dtype not in (None, reader.dtype):
+        raise ValueError(
+            f"dtype has changed since the network was created, from {reader.dtype} to "
+            f"{estimator.dtype}. partial_fit and warm_start=True require the same "
+            "dtype: restore it, or call fit with warm_start=False."
+        )
+
+
+def data_digest(estimator, X, y, sample_weight=None):
+    """Return a hash of training data, as a fitted estimator reads them."""
+    return estimator._reader.digest(X, y, sample_weight, estimator)

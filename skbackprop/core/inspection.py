@@ -1,0 +1,95 @@
+"""Hidden activations, weighted inputs and input gradients of a network."""
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .inputs import transform_batch
+from .layout import BLOCK_ROWS, row_blocks
+from .workspace import Workspace
+
+
+def hidden_activations(network, X):
+    """Compute the activations of each hidden layer.
+
+    Parameters
+    ----------
+    network : Network
+        Network to evaluate.
+    X : {ndarray, sparse array} of shape (n_samples, n_inputs)
+        Raw inputs.
+
+    Returns
+    -------
+    list of ndarray of shape (n_samples, n_units)
+        Activations of each hidden layer.
+    """
+    n_units = network.sizes[1:-1]
+    activations = [np.empty((X.shape[0], n), network.dtype) for n in n_units]
+    for rows, batch in network.forward_blocks(X):
+        for layer, a in zip(activations, batch.a):
+            layer[rows] = a
+    return activations
+
+
+def weighted_inputs(network, X):
+    """Compute the weighted inputs z of the output layer.
+
+    Parameters
+    ----------
+    network, X
+        See `hidden_activations`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs)
+        Weighted inputs of the output layer.
+    """
+    z = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
+    for rows, batch in network.forward_blocks(X):
+        z[rows] = batch.z[-1]
+    return z
+
+
+def input_jacobian(network, X, of_weighted_inputs):
+    """Compute the derivative of each output with respect to each input.
+
+    Equation (BP2) is continued through the first layer to the inputs.
+
+    Parameters
+    ----------
+    network, X
+        See `hidden_activations`.
+    of_weighted_inputs : bool
+        Whether to differentiate the weighted inputs z of the output layer instead of
+        its activations a.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_inputs, n_outputs)
+        Derivatives with respect to the raw inputs.
+    """
+    n_samples, n_outputs = X.shape[0], network.sizes[-1]
+    jacobian = np.empty((n_samples, network.sizes[0], n_outputs), network.dtype)
+    work = Workspace(network, min(n_samples, BLOCK_ROWS), issparse(X), X.dtype)
+    for rows in row_blocks(n_samples, work.n_rows):
+        batch = work.head(rows.stop - rows.start)
+        x = transform_batch(X[rows], batch.buffers.x, work.inputs)
+        derivatives = work.inputs.derivative(x.toarray() if batch.is_sparse else x)
+        for k in range(n_outputs):
+            gradient = _gradient_of_output(network, x, batch, k, of_weighted_inputs)
+            np.multiply(derivatives, gradient, out=jacobian[rows, :, k])
+    return jacobian
+
+
+def _gradient_of_output(network, x, batch, k, of_weighted_inputs):
+    """Return the derivatives of output `k` with respect to the inputs `x`."""
+    # The forward pass is repeated for each output, because `Activation.backward` can
+    # overwrite z and a.
+    network.forward(x, batch)
+    delta = batch.delta[-1]
+    delta.fill(0.0)
+    delta[:, k] = 1.0
+    if not of_weighted_inputs:
+        f = network.activations[-1]
+        f.backward(delta, batch.a[-1], batch.z[-1], batch.scratch[-1])
+    return network.backward_to_inputs(batch)

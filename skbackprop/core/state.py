@@ -1,0 +1,224 @@
+"""Everything that training changes and that later training continues from."""
+
+import copy
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .network import Network
+
+
+class EpochRecord(NamedTuple):
+    """Measurements of one epoch, or of one iteration of L-BFGS.
+
+    Parameters
+    ----------
+    loss : float
+        Training loss, including the penalty.
+    validation_loss : float
+        Validation loss without the penalty; nan without validation data.
+    validation_score : float
+        Validation score; nan without validation data.
+    learning_rate : float
+        Learning rate of the last step; nan for L-BFGS.
+    seconds : float
+        Duration.
+    gradient_norms : tuple of float
+        Gradient norm of the weights of each layer, without the penalty: of the last
+        mini-batch before its step, or of all samples for L-BFGS.
+    """
+
+    loss: float
+    validation_loss: float
+    validation_score: float
+    learning_rate: float
+    seconds: float
+    gradient_norms: tuple
+
+
+@dataclass
+class ConvergenceMonitor:
+    """Best score so far and number of epochs without improvement.
+
+    Parameters
+    ----------
+    accumulates : bool
+        Whether small improvements add up until they exceed `tol`. scikit-learn
+        compares each epoch with the best one before, however small that improvement
+        was.
+    best_score : float
+        Largest score so far: a validation score, or a loss with its sign changed.
+    baseline : float
+        Score that an improvement is measured against.
+    n_epochs_without_improvement : int
+        Number of epochs since the baseline was last exceeded by `tol`.
+    """
+
+    accumulates: bool = False
+    best_score: float = -math.inf
+    baseline: float = -math.inf
+    n_epochs_without_improvement: int = 0
+
+    def update(self, score, tol):
+        """Record the score of an epoch.
+
+        Parameters
+        ----------
+        score : float
+            Score of the epoch.
+        tol : float
+            Minimum improvement over the baseline.
+
+        Returns
+        -------
+        bool
+            Whether the score is the best so far.
+        """
+        improved = score >= self.baseline + tol
+        if improved:
+            self.n_epochs_without_improvement = 0
+        else:
+            self.n_epochs_without_improvement += 1
+        is_best = score > self.best_score
+        if is_best:
+            self.best_score = score
+        if improved or not self.accumulates:
+            self.baseline = self.best_score
+        return is_best
+
+
+@dataclass
+class TrainingState:
+    """Everything that training changes. It can be pickled and copied.
+
+    Parameters
+    ----------
+    network : Network
+        Network with its current parameters.
+    rng : numpy.random.RandomState
+        Source of the shuffles.
+    split_rng : numpy.random.RandomState
+        Copy of `rng` from before the first shuffle. It splits off the same validation
+        rows in every fit that continues training.
+    dropout_rng : numpy.random.Generator, default=None
+        Source of the dropout masks; created on first use.
+    slots : ndarray of shape (n_slots, n_params)
+        State of the optimizer, such as moments.
+    optimizer : object
+        Optimizer that `slots` belongs to; None before the first step.
+    n_updates : int
+        Number of steps of this optimizer.
+    n_steps : int
+        Number of steps of this fit and of the partial fits since.
+    n_rows : int
+        Number of training samples of this fit and of the partial fits since.
+    weight_sum : float
+        Sum of the weights of these samples.
+    n_seen : int
+        Number of samples processed; each epoch counts all its samples.
+    order : ndarray of int of shape (n_samples,)
+        Order of the samples in the last epoch.
+    history : list of EpochRecord
+        One record per epoch since the network was created.
+    n_epochs : int
+        Number of epochs of this fit and of the partial fits since.
+    n_plateaus : int
+        Number of times that this fit stopped improving.
+    monitor : ConvergenceMonitor
+        Detects plateaus.
+    loss : float
+        Loss of the last epoch; nan before the first.
+    best_params : ndarray of shape (n_params,)
+        Best parameters during early stopping; None otherwise.
+    """
+
+    network: Network
+    rng: np.random.RandomState
+    split_rng: np.random.RandomState
+    dropout_rng: np.random.Generator | None = None
+    slots: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    optimizer: Any = None
+    n_updates: int = 0
+    n_steps: int = 0
+    n_rows: int = 0
+    weight_sum: float = 0.0
+    n_seen: int = 0
+    order: np.ndarray | None = None
+    history: list = field(default_factory=list)
+    n_epochs: int = 0
+    n_plateaus: int = 0
+    monitor: ConvergenceMonitor = field(default_factory=ConvergenceMonitor)
+    loss: float = math.nan
+    best_params: np.ndarray | None = None
+
+    def copy(self):
+        """Return an independent copy that can be trained without changing this one."""
+        return replace(
+            self,
+            network=copy.deepcopy(self.network),
+            rng=copy.deepcopy(self.rng),
+            dropout_rng=copy.deepcopy(self.dropout_rng),
+            slots=self.slots.copy(),
+            order=None if self.order is None else self.order.copy(),
+            history=self.history.copy(),
+            monitor=replace(self.monitor),
+            best_params=None if self.best_params is None else self.best_params.copy(),
+        )
+
+    # Records are pickled as one array: a tenth of the size, and independent of the
+    # class EpochRecord.
+    def __getstate__(self):
+        records = [(*numbers, *norms) for *numbers, norms in self.history]
+        return {**vars(self), "history": np.array(records, float)}
+
+    def __setstate__(self, state):
+        n_numbers = len(EpochRecord._fields) - 1
+        records = state["history"].tolist()
+        history = [
+            EpochRecord(*row[:n_numbers], tuple(row[n_numbers:])) for row in records
+        ]
+        vars(self).update({**state, "history": history})
+
+    def reset_fit_counters(self):
+        """Reset the counters of the fit, but keep everything that was learned."""
+        self.n_epochs = self.n_plateaus = self.n_steps = self.n_rows = 0
+        self.weight_sum = 0.0
+        self.monitor = ConvergenceMonitor()
+
+    def reset_early_stopping(self):
+        """Discard early-stopping state inherited from an unfinished fit."""
+        if self.best_params is not None:
+            self.best_params, self.monitor = None, ConvergenceMonitor()
+
+    def update_weight_totals(self, samples):
+        """Add the number and the weights of samples to the totals of the fit.
+
+        Chunks are weighted by their sample weights, like the mini-batches of one fit.
+        Without the totals, a chunk of heavy samples would count no more than a chunk
+        of light ones.
+        """
+        n_rows = len(samples)
+        self.n_rows += n_rows
+        self.weight_sum += samples.mean_weight * n_rows
+
+    @property
+    def mean_weight(self):
+        """Mean weight of all samples of this fit and of the partial fits since."""
+        return self.weight_sum / self.n_rows
+
+    def init_optimizer_state(self, optimizer):
+        """Allocate the state of an optimizer, unless it exists already.
+
+        Parameters
+        ----------
+        optimizer : object or None
+            State of another optimizer, or of other settings, is discarded. None, for
+            L-BFGS, needs no state.
+        """
+        if self.optimizer != optimizer:
+            n_slots = optimizer.slots if optimizer else 0
+            n_params = self.network.params.size
+            self.slots = np.zeros((n_slots, n_params), self.network.dtype)
+            self.optimizer, self.n_updates = optimizer, 0

@@ -1,0 +1,196 @@
+"""Preallocated arrays that the forward and backward passes write to."""
+
+import copy
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .layout import layer_views
+
+
+def head_rows(buffer, n_rows):
+    """Return a contiguous buffer of fewer rows in the memory of a Fortran-order array.
+
+    Parameters
+    ----------
+    buffer : ndarray of shape (max_rows, n_columns)
+        Contiguous in Fortran order.
+    n_rows : int
+        At most ``max_rows``.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        A view in Fortran order.
+    """
+    shape = (n_rows, buffer.shape[1])
+    flat = buffer.reshape(-1, order="F")
+    return flat[: math.prod(shape)].reshape(shape, order="F")
+
+
+class ForwardBuffers:
+    """Arrays for a forward pass over at most `n_rows` rows.
+
+    Parameters
+    ----------
+    network : Network
+        Determines the shapes and the dtype.
+    n_rows : int
+        Number of rows of the largest batch.
+    is_sparse : bool
+        Whether the raw inputs are sparse.
+    activations : tuple of Activation, default=None
+        Activation of each layer after the input. None uses those of the network.
+
+    Attributes
+    ----------
+    is_sparse : bool
+        Whether the inputs are sparse when they reach the first layer.
+    z : list of ndarray of shape (n_rows, n_units)
+        Weighted inputs of each layer after the input.
+    a : list of ndarray of shape (n_rows, n_units)
+        Activations of each layer after the input. In a hidden layer, `a` is the same
+        array as `z` if the activation allows it. The outputs are in Fortran order,
+        which makes sums over the classes of a row fast.
+    ones : ndarray of shape (n_rows,)
+        Ones, for sums over rows as matrix products.
+    """
+
+    def __init__(self, network, n_rows, is_sparse, activations=None):
+        self.n_rows = n_rows
+        self.activations = activations or network.activations
+        # Centering turns the zeros of sparse rows into nonzero values.
+        self.is_sparse = is_sparse and not network.inputs.centers
+        dtype = network.dtype
+        self.z = [np.empty((n_rows, n), dtype) for n in network.sizes[1:]]
+        *hidden, outputs = self.z
+        self.a = [
+            np.empty_like(z) if f.needs_z else z
+            for z, f in zip(hidden, self.activations)
+        ]
+        self.a.append(np.empty_like(outputs, order="F"))
+        self.ones = np.ones(n_rows, dtype)
+
+    def head(self, n_rows):
+        """Return buffers for fewer rows in the same memory, as views."""
+        if n_rows == self.n_rows:
+            return self
+        head = copy.copy(self)
+        head.n_rows = n_rows
+        head.z = [z[:n_rows] for z in self.z]
+        *hidden, outputs = self.a
+        head.a = [*[a[:n_rows] for a in hidden], head_rows(outputs, n_rows)]
+        head.ones = self.ones[:n_rows]
+        return head
+
+
+class BatchBuffers(NamedTuple):
+    """Arrays that the rows of a mini-batch are copied into.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (n_rows, n_inputs)
+        Inputs in the dtype of the data; `x` itself if the dtypes are equal.
+    x : ndarray of shape (n_rows, n_inputs)
+        Inputs in the dtype of the network.
+    y : ndarray of shape (n_rows, n_outputs)
+        Targets, in Fortran order like the outputs.
+    weight : ndarray of shape (n_rows,)
+        Sample weights.
+    codes : ndarray of int of shape (n_rows,)
+        Codes of the targets.
+    """
+
+    raw: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    codes: np.ndarray
+
+    def head(self, n_rows):
+        """Return the same buffers for `n_rows` rows, as views."""
+        raw, x, y, weight, codes = self
+        first = raw[:n_rows]
+        return BatchBuffers(
+            first,
+            first if x is raw else x[:n_rows],
+            head_rows(y, n_rows),
+            weight[:n_rows],
+            codes[:n_rows],
+        )
+
+
+class Workspace(ForwardBuffers):
+    """All arrays that one mini-batch writes to.
+
+    Parameters
+    ----------
+    network, n_rows, is_sparse, activations
+        As in `ForwardBuffers`.
+    input_dtype : dtype
+        Dtype of the raw inputs.
+
+    Attributes
+    ----------
+    x : {ndarray, sparse array} of shape (n_rows, n_inputs)
+        Inputs of the current rows.
+    y : ndarray of shape (n_rows, n_outputs)
+        Targets of the current rows.
+    weight : ndarray of shape (n_rows,) or None
+        Sample weights of the current rows.
+    inputs : IdentityTransform or Standardized
+        Input transform of the network, for raw inputs of this dtype.
+    buffers : BatchBuffers
+        Arrays for `x`, `y` and `weight`, which may also be views of user arrays and
+        are therefore never written to by the passes.
+    delta : list of ndarray of shape (n_rows, n_units)
+        Errors dC/dz of each layer after the input, in the memory order of `a`.
+    scratch : list of ndarray of shape (n_rows, n_units)
+        Temporary arrays of the shapes of `delta`, which share their memory.
+    row_scale : ndarray of shape (n_rows, 1)
+        Factor of the error of each row.
+    grad : ndarray of shape (n_params,)
+        Gradient, in the layout of ``network.params``.
+    dW, db : tuple of ndarray
+        dC/dW and dC/db of each layer: views of `grad`.
+    """
+
+    def __init__(self, network, n_rows, is_sparse, input_dtype, activations=None):
+        super().__init__(network, n_rows, is_sparse, activations)
+        dtype = network.dtype
+        self.x = self.y = self.weight = None
+        self.inputs = network.inputs.with_dtype(input_dtype, dtype)
+        n_dense = 0 if self.is_sparse else network.sizes[0]
+        x = np.empty((n_rows, n_dense), dtype)
+        self.buffers = BatchBuffers(
+            raw=x if input_dtype == dtype else np.empty_like(x, input_dtype),
+            x=x,
+            y=np.empty((n_rows, network.sizes[-1]), dtype, order="F"),
+            weight=np.empty(n_rows, dtype),
+            codes=np.empty(n_rows, np.intp),
+        )
+        self.delta = [np.empty_like(a) for a in self.a]
+        shared = np.empty(n_rows * max(network.sizes[1:]), dtype)
+        self.scratch = [
+            shared[: a.size].reshape(
+                a.shape, order="C" if a.flags.c_contiguous else "F"
+            )
+            for a in self.a
+        ]
+        self.row_scale = np.empty((n_rows, 1), dtype)
+        self.grad = np.empty_like(network.params)
+        self.dW, self.db = layer_views(self.grad, network.sizes)
+
+    def head(self, n_rows):
+        """Return buffers for fewer rows in the same memory, as views."""
+        if n_rows == self.n_rows:
+            return self
+        head = super().head(n_rows)
+        for name in ("delta", "scratch"):
+            *hidden, outputs = getattr(self, name)
+            views = [*[h[:n_rows] for h in hidden], head_rows(outputs, n_rows)]
+            setattr(head, name, views)
+        head.buffers = self.buffers.head(n_rows)
+        head.row_scale = self.row_scale[:n_rows]
+        return head

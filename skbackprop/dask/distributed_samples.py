@@ -1,0 +1,44 @@
+"""Samples on the workers of a cluster, with the interface of `TrainingSamples`."""
+
+
+class DistributedSamples:
+    """Samples stored on the workers, whose statistics are merged on the client.
+
+    Parameters
+    ----------
+    shards : Shards
+        The shards. `Shard.read` must have been broadcast before.
+    targets : ndarray of shape (n, n_outputs)
+        Encoded targets that contain the minimum and maximum of each output, or all
+        classes.
+    """
+
+    def __init__(self, shards, targets):
+        self.shards, self.targets = shards, targets
+        self.n_inputs = shards.map("n_inputs")[0]
+
+    def __len__(self):
+        return sum(self.shards.partition_sizes.values())
+
+    @property
+    def mean_weight(self):
+        """Mean of the sample weights, 1.0 without weights."""
+        return self.shards.reduce("weight_sum") / len(self)
+
+    def class_counts(self, n_classes):
+        """Compute the total sample weight of each class."""
+        return self.shards.reduce("class_counts", n_classes)
+
+    def fit_scalers(self, with_targets):
+        """Learn means and standard deviations."""
+        return self.shards.reduce("fit_scalers", with_targets)
+
+    def with_class_weights(self, class_weights):
+        """Multiply the sample weights on the workers by class weights."""
+        self.shards.broadcast("apply_class_weights", class_weights)
+        return self
+
+    def with_scaled_targets(self, scalers, dtype):
+        """Standardize the targets on the workers."""
+        self.shards.broadcast("scale_targets", scalers, dtype)
+        return self

@@ -1,0 +1,252 @@
+"""Column and target statistics of partitions, merged over the whole dataset."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import check_array
+
+from .._data.columns import MixedColumns, NumericColumns
+from .._data.dataframes import (
+    column_of,
+    encode_or_raise,
+    find_categorical,
+    is_dataframe,
+    is_float32,
+    known_levels,
+    levels_of,
+)
+
+
+@dataclass(frozen=True)
+class PartitionSummary:
+    """Columns and targets of one or more partitions.
+
+    The sum of two summaries is the summary of the partitions of both.
+
+    Parameters
+    ----------
+    schema : {ndarray, DataFrame} of shape (0, n_features)
+        X without rows, with the columns and dtypes of X.
+    dtype : dtype
+        Floating-point dtype of X after encoding.
+    is_categorical : ndarray of bool of shape (n_features,) or None
+        Whether each feature is categorical.
+    numeric : NumericSummary or None
+        Statistics of the numeric features. None if X does not require encoding.
+    categories : list of ndarray
+        Categories of each categorical feature.
+    has_labels : bool
+        Whether the targets are class labels.
+    targets : ndarray of shape (n_classes,), (2,) or (2, n_outputs)
+        Unique class labels if `has_labels`. Otherwise the minimum and the maximum of
+        each target.
+    """
+
+    schema: Any
+    dtype: np.dtype
+    is_categorical: np.ndarray | None
+    numeric: Any
+    categories: list
+    has_labels: bool
+    targets: np.ndarray
+
+    @classmethod
+    def from_partition(cls, X, y, sample_weight, categorical_features, has_labels):
+        """Summarize one partition.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            Partition. The sample weights are not used.
+        categorical_features
+            Parameter `categorical_features` of the estimator.
+        has_labels : bool
+            Whether a one-dimensional `y` contains class labels.
+
+        Returns
+        -------
+        PartitionSummary
+
+        Raises
+        ------
+        ValueError
+            If `X` or `y` is sparse, or if `y` is not a valid target.
+        """
+        if issparse(X) or issparse(y):
+            raise ValueError(
+                "Sparse partitions of X or y are not supported by the Dask estimators. "
+                "Convert them to dense arrays, or use BackpropClassifier or "
+                "BackpropRegressor."
+            )
+        is_categorical = find_categorical(X, categorical_features)
+        numeric, categories = None, []
+        dtype = np.result_type(X.dtype) if not is_dataframe(X) else None
+        if is_dataframe(X) or is_categorical is not None:
+            is_numeric = np.ones(X.shape[1], bool)
+            if is_categorical is not None:
+                is_numeric &= ~is_categorical
+                columns = np.flatnonzero(is_categorical)
+                categories = [levels_of(column_of(X, j)) for j in columns]
+            dtype = np.dtype("float32" if is_float32(X, is_numeric) else "float64")
+            numeric = NumericSummary.from_columns(X, np.flatnonzero(is_numeric))
+        y = check_array(
+            y, ensure_2d=False, dtype=None if has_labels else "numeric", input_name="y"
+        )
+        y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+        has_labels = has_labels and y.ndim == 1  # multilabel targets have columns
+        if has_labels:
+            check_classification_targets(y)
+        targets = unique_labels(y) if has_labels else _min_and_max(y)
+        return cls(
+            X[:0], dtype, is_categorical, numeric, categories, has_labels, targets
+        )
+
+    def __add__(self, other):
+        """Return the summary of the partitions of both."""
+        if self.schema.shape[1] != other.schema.shape[1]:
+            raise ValueError(
+                "All partitions of X must have the same number of features, got "
+                f"{self.schema.shape[1]} and {other.schema.shape[1]}."
+            )
+        if not np.array_equal(self.is_categorical, other.is_categorical):
+            raise ValueError(
+                "Partitions of X have different categorical columns. Convert each "
+                "column to the same dtype in all partitions, or list the columns in "
+                "categorical_features."
+            )
+        both = np.concatenate([self.targets, other.targets])
+        return PartitionSummary(
+            self.schema,
+            np.result_type(self.dtype, other.dtype),
+            self.is_categorical,
+            None if self.numeric is None else self.numeric + other.numeric,
+            [
+                merge_categories(*pair)
+                for pair in zip(self.categories, other.categories)
+            ],
+            self.has_labels,
+            np.unique(both) if self.has_labels else _min_and_max(both),
+        )
+
+    def make_columns(self, feature_names):
+        """Return columns as if they had been fitted to all partitions.
+
+        Parameters
+        ----------
+        feature_names : ndarray of str of shape (n_features,) or None
+            Feature names; None if the features have no names.
+
+        Returns
+        -------
+        NumericColumns or MixedColumns
+        """
+        if self.numeric is None:
+            return NumericColumns()
+        return MixedColumns(self.is_categorical).set_statistics(
+            self.numeric.means,
+            self.numeric.has_missing,
+            [known_levels(levels) for levels in self.categories],
+            self.dtype.name,
+            feature_names,
+        )
+
+
+@dataclass(frozen=True)
+class NumericSummary:
+    """Counts and sums of numeric features.
+
+    The sum of two summaries is the summary of the rows of both.
+
+    Parameters
+    ----------
+    counts : ndarray of int of shape (n_numeric,)
+        Number of values that are not missing.
+    sums : ndarray of shape (n_numeric,)
+        Sum of these values.
+    has_missing : ndarray of bool of shape (n_numeric,)
+        Whether the feature has missing values.
+    """
+
+    counts: np.ndarray
+    sums: np.ndarray
+    has_missing: np.ndarray
+
+    @classmethod
+    def from_columns(cls, X, columns):
+        """Summarize the given columns of a partition.
+
+        Parameters
+        ----------
+        X : {ndarray, DataFrame} of shape (n_samples, n_features)
+            Partition of the input data.
+        columns : ndarray of int
+            Indices of the numeric columns.
+
+        Returns
+        -------
+        NumericSummary
+        """
+
+        def to_float_array(X):
+            series = [pd.Series(column_of(X, j)) for j in columns]
+            rows = [column.to_numpy(float, na_value=np.nan) for column in series]
+            return np.reshape(rows, (len(columns), len(X))).T
+
+        values = encode_or_raise(to_float_array, X)
+        is_present = ~np.isnan(values)
+        sums = np.where(is_present, values, 0.0).sum(axis=0)
+        return cls(is_present.sum(axis=0), sums, ~is_present.all(axis=0))
+
+    def __add__(self, other):
+        """Return the summary of the rows of both."""
+        return NumericSummary(
+            self.counts + other.counts,
+            self.sums + other.sums,
+            self.has_missing | other.has_missing,
+        )
+
+    @property
+    def means(self):
+        """Mean of each feature, or 0 if all values are missing."""
+        return self.sums / np.maximum(self.counts, 1)
+
+
+def merge_categories(one, other):
+    """Merge the categories of a feature from two partitions.
+
+    Parameters
+    ----------
+    one, other : ndarray
+        Categories in each partition.
+
+    Returns
+    -------
+    ndarray
+        All categories. The order is kept if both arrays are equal or one is empty.
+        Otherwise the categories are sorted.
+
+    Raises
+    ------
+    ValueError
+        If the categories cannot be sorted because their types differ.
+    """
+    if np.array_equal(one, other):
+        return one
+    if not one.size or not other.size:
+        return one if one.size else other
+    try:
+        return np.unique(np.concatenate([one, other]))
+    except TypeError as error:
+        raise ValueError(
+            "Partitions of X have categories of different types in the same column: "
+            f"{one[:3].tolist()} and {other[:3].tolist()}. Convert the column to the "
+            "same type in all partitions, for example strings or numbers."
+        ) from error
+
+
+def _min_and_max(y):
+    return np.stack([y.min(axis=0), y.max(axis=0)])
