@@ -49,15 +49,16 @@ class Fault:
         First line, or a part of it, of the class or function that contains `old`. Must
         occur exactly once in the package. If empty, `old` must occur exactly once in
         the package; otherwise exactly once in this class or function.
-    folder : str, default="core"
-        Folder of the tests that run first, because they are likely to fail.
+    first : str, default="core/"
+        Tests that run first because they are likely to fail: the beginning of their
+        path below `tests`.
     """
 
     name: str
     old: str
     new: str
     within: str = ""
-    folder: str = "core"
+    first: str = "core/"
 
 
 FAULTS = [
@@ -87,8 +88,8 @@ FAULTS = [
     ),
     Fault(
         "leaky_relu: sign of the slope",
-        "scratch *= 1.0 - self.slope",
-        "scratch *= 1.0 + self.slope",
+        "scratch *= 1.0 - ",
+        "scratch *= 1.0 + ",
     ),
     Fault(
         "elu: derivative reduced by 1",
@@ -180,8 +181,8 @@ FAULTS = [
     ),
     Fault(
         "batches: last row left out",
-        "yield slice(start, min(start + size, n_rows))",
-        "yield slice(start, min(start + size, max(n_rows - 1, 1)))",
+        "slice(start, min(start + size, n_rows))",
+        "slice(start, min(start + size, max(n_rows - 1, 1)))",
     ),
     Fault(
         "sample weights: not applied to the gradient",
@@ -270,13 +271,14 @@ FAULTS = [
         "early stopping: best parameters not restored",
         "self.state.network.params[...] = self.state.best_params",
         "pass",
+        first="_callbacks/test_callbacks",
     ),
     Fault(
-        "n_iter_no_change: off by one",
-        "0 if counts else",
-        "1 if counts else",
+        "n_iter_no_change: epochs counted twice",
+        "_without_improvement += 1",
+        "_without_improvement += 2",
     ),
-    Fault("tol: ignored", "merit >= self.mark + tol", "merit >= self.mark"),
+    Fault("tol: ignored", " + tol\n", "\n"),
     Fault(
         "shuffle: first row stays first",
         "self.state.rng.shuffle(self.state.order)",
@@ -284,10 +286,10 @@ FAULTS = [
     ),
     Fault(
         "loss curve: batches of different sizes weighted equally",
-        "loss_sum += n_rows * self._descend(work, n_rows)",
-        "loss_sum += self.recipe.batch_size * self._descend(work, n_rows)",
+        "loss_sum += n_rows * self._loss_and_gradient(work",
+        "loss_sum += self.config.batch_size * self._loss_and_gradient(work",
     ),
-    Fault("dropout: activations not scaled", "mask *= 1.0 / self.share", "pass"),
+    Fault("dropout: activations not scaled", "mask *= 1.0 / ", "mask *= 1.0 or "),
     Fault(
         "dropout: gradient flows through dropped units",
         "delta *= self.mask[: len(z)]",
@@ -307,8 +309,8 @@ FAULTS = [
     Fault("invscaling: off by one", ".n_seen + 1) **", ".n_seen + 2) **"),
     Fault(
         "adaptive: stops one plateau early",
-        "self._after(n_plateaus - 1) <= self.smallest",
-        "self._after(n_plateaus) <= self.smallest",
+        "(n_plateaus - 1) <= ",
+        "(n_plateaus) <= ",
     ),
     Fault(
         "lbfgs: gradient of the last block only",
@@ -319,148 +321,150 @@ FAULTS = [
         "lbfgs: penalty not in the cost",
         "return loss + penalty, total",
         "return loss, total",
+        first="_estimators/test_parity",
     ),
     Fault(
         "sparse input: step not divided by the scale of the weights",
-        "moved -= rows / self.scale",
-        "moved -= rows",
+        " -= rows / self.scale",
+        " -= rows",
+        first="core/test_sparse",
     ),
     Fault("sparse input: stale gradient rows", "out.fill(0.0)", "pass"),
     Fault(
         "partial fits: state shares the optimizer moments with its copy",
         "slots=self.slots.copy()",
         "slots=self.slots",
-        folder="_estimators",
+        first="core/test_sparse",
     ),
     # Data
     Fault(
         "class_weight: ignored",
-        "factors = table[0, samples.codes]",
-        "factors = np.ones(len(samples.codes))",
-        folder="_data",
+        "class_weights[0, self.codes]",
+        "np.ones(len(self.codes))",
+        first="_data/test_class",
     ),
     Fault(
         "class_weight: labels swapped",
-        "np.where(samples.targets > 0, table[:, 1], table[:, 0])",
-        "np.where(samples.targets > 0, table[:, 0], table[:, 1])",
-        folder="_data",
+        "np.where(self.targets > 0, present, absent)",
+        "np.where(self.targets > 0, absent, present)",
+        first="_data/test_class",
     ),
     Fault(
         "standardize: mean of rows and columns together",
         "np.subtract(raw, self.center, out=out",
         "np.subtract(raw, self.center.mean(), out=out",
-        folder="_data",
+        first="_data/test_stand",
     ),
     Fault(
         "standardize: sample weights ignored",
-        "scaler.partial_fit(values[there], sample_weight=weight[there])",
-        "scaler.partial_fit(values[there])",
-        folder="_data",
+        ", sample_weight=weight[counted])",
+        ")",
+        first="_data/test_stand",
     ),
     Fault(
         "standardize: sign of the mean of the targets",
         "outputs += self.targets.mean_",
         "outputs -= self.targets.mean_",
-        folder="_data",
+        first="_data/test_stand",
     ),
     Fault(
         "standardize: variances of chunks merged without counts",
         "squares = n_one * one.var_ + n_other * other.var_",
         "squares = n_one * (one.var_ + other.var_)",
-        folder="_data",
+        first="dask/test_sync",
     ),
     Fault(
         "missing values: median instead of mean",
         "SimpleImputer(add_indicator=True",
         'SimpleImputer(strategy="median", add_indicator=True',
-        folder="_data",
+        first="_data/test_mixed",
     ),
     Fault(
         "missing values: means lost on loading",
         "self.imputer.statistics_ = np.asarray(means, float)",
         "self.imputer.statistics_ = np.zeros(len(means))",
-        folder="_data",
+        first="test_persistence",
     ),
     Fault(
         "validation split: not stratified",
-        "stratify=_strata(samples.codes, n, n_held_out)",
-        "stratify=None",
-        folder="_estimators",
+        "stratify=_strata(",
+        "stratify=None and (",
+        first="_estimators/test_parity",
     ),
     Fault(
         "validation loss: sample weights ignored",
         "total / (len(samples) * samples.mean_weight)",
         "total / len(samples)",
-        folder="_data",
+        first="_data/test_validation",
     ),
     # Estimators
     Fault(
         "binary probabilities: columns swapped",
         "np.hstack([1.0 - positive, positive])",
         "np.hstack([positive, 1.0 - positive])",
-        folder="_estimators",
+        first="_estimators/test_parity",
     ),
     Fault(
         "labels: class with the lowest score",
-        "self.classes_[scores.argmax(axis=1)]",
-        "self.classes_[scores.argmin(axis=1)]",
-        folder="_estimators",
+        "[scores.argmax(axis=1)]",
+        "[scores.argmin(axis=1)]",
+        first="_estimators/test_parity",
     ),
     # Files
     Fault(
         "pickle: optimizer moments lost",
         '"history": np.array(records, float)}',
         '"history": np.array(records, float), "slots": 0 * self.slots}',
-        folder="_callbacks",
+        first="test_persistence",
     ),
     Fault(
         "Checkpoint: written one epoch late",
         "estimator.n_iter_ % self.every",
         "(estimator.n_iter_ - 1) % self.every",
-        folder="_callbacks",
+        first="_callbacks/test_checkpoint",
     ),
     Fault(
         "Checkpoint: checksum not compared",
-        "if sha256(pickled).digest() != hashed:",
-        "if False:",
-        folder="_callbacks",
+        "if sha256(pickled).digest() != ",
+        "if False and ",
+        first="_callbacks/test_checkpoint",
     ),
     # Dask and ONNX
     Fault(
         "Dask: average of the workers not weighted",
-        "shares = [n / sum(n_rows) for n in n_rows]",
-        "shares = [1 / len(n_rows) for n in n_rows]",
-        folder="dask",
+        "[n / sum(n_rows) for n in n_rows]",
+        "[1 / len(n_rows) for n in n_rows]",
+        first="dask/test_sync",
     ),
     Fault(
         "Dask: optimizer step count not advanced",
         "state.n_updates += len(rates)",
         "pass",
-        folder="dask",
+        first="dask/test_sync",
     ),
     Fault(
         "Dask: means of one partition only",
         "self.sums + other.sums",
         "self.sums",
-        folder="dask",
+        first="dask/test_sync",
     ),
     Fault(
         "ONNX: derivative term of log1p dropped",
         "return log(w) - (w - 1.0 - u) / w",
         "return log(w)",
-        folder="onnx",
+        first="onnx/",
     ),
     Fault(
         "ONNX: formula of elu",
         "exp(minimum(z, 0.0)) - 1.0",
         "exp(minimum(z, 0.0)) + 1.0",
-        folder="onnx",
+        first="onnx/",
     ),
     Fault(
         "ONNX: targets not shifted back",
-        "* targets.scale_ + targets.mean_",
-        "* targets.scale_",
-        folder="onnx",
+        "* model.target_scale + model.target_mean",
+        "* model.target_scale",
+        first="onnx/",
     ),
 ]
 
@@ -514,20 +518,21 @@ def read_sources(root):
 
 
 def pytest_arguments(root, first):
-    """Return the arguments of the test runs: the likely folder, then the others."""
-    files = {
-        folder: [
-            str(path.relative_to(root))
-            for path in sorted((root / "tests" / folder).glob("test_*.py"))
-        ]
+    """Return the arguments of two test runs: the likely tests, then the others."""
+    paths = [
+        path.relative_to(root).as_posix()
         for folder in FOLDERS
-    }
-    others = [path for folder in FOLDERS if folder != first for path in files[folder]]
+        for path in sorted((root / "tests" / folder).glob("test_*.py"))
+    ]
+    likely = [path for path in paths if path.startswith(f"tests/{first}")]
+    if not likely:
+        raise LookupError(f"No test file begins with tests/{first}.")
+    others = [path for path in paths if path not in likely]
     # Two processes take longer to start, which pays off only for long runs.
-    return [files[first], ["-n", "2", "--dist", "worksteal", *others, PACKAGE]]
+    return [likely, ["-n", "2", "--dist", "worksteal", *others, PACKAGE]]
 
 
-def first_failure(root, tier, folder):
+def first_failure(root, tier, first):
     """Return the first test that fails, or None."""
     shutil.rmtree(root / PACKAGE / "__pycache__", ignore_errors=True)
     for path in (root / PACKAGE).rglob("__pycache__"):
@@ -536,7 +541,7 @@ def first_failure(root, tier, folder):
     if tier == "all":
         command += ["-m", ""]
     env = {**os.environ, "PYTHONPATH": str(root), "MPLBACKEND": "Agg"}
-    for arguments in pytest_arguments(root, folder):
+    for arguments in pytest_arguments(root, first):
         try:
             done = subprocess.run(
                 [*command, *arguments],
@@ -549,7 +554,8 @@ def first_failure(root, tier, folder):
         except subprocess.TimeoutExpired:
             return f"(tests ran for more than {LIMIT} s)"
         if done.returncode:
-            found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+            summary = r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$"
+            found = re.search(summary, done.stdout, re.MULTILINE)
             return found[1] if found else done.stdout[-500:] + done.stderr[-500:]
     return None
 
@@ -565,7 +571,7 @@ def try_out(faults, tier):
             path, changed = find(fault, sources)
             path.write_text(changed)
             start = perf_counter()
-            failure = first_failure(root, tier, fault.folder)
+            failure = first_failure(root, tier, fault.first)
             seconds = perf_counter() - start
             path.write_text(sources[path])
             n_missed += failure is None
@@ -591,6 +597,7 @@ def main():
     for fault in faults:
         _, changed = find(fault, sources)
         compile(changed, fault.name, "exec")
+        pytest_arguments(ROOT, fault.first)
     if args.check:
         print(f"{len(faults)} faults can be applied.")
         return 0
