@@ -1,4 +1,4 @@
-"""Settings of the documentation; CONTRIBUTING.md says how to build it."""
+"""Settings of the documentation build; see CONTRIBUTING.md."""
 
 from skbackprop import __version__
 
@@ -27,7 +27,7 @@ toc_object_entries_show_parents = "hide"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
-# The page of a class shows its methods itself.
+# The template of the class page lists the methods.
 numpydoc_show_class_members = False
 autodoc_member_order = "bysource"
 
@@ -50,7 +50,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "reset_argv": reset_argv,
 }
-# That there is a function in these settings only means that nothing is cached.
+# A function in these settings prevents caching, which is harmless.
 suppress_warnings = ["config.cache"]
 
 html_theme = "pydata_sphinx_theme"
@@ -58,7 +58,7 @@ html_title = "skbackprop"
 html_static_path = ["_static"]
 html_css_files = ["skbackprop.css"]
 html_show_sourcelink = False
-# There is nothing beside these pages to go to, and more room for them without.
+# These pages have no subpages, so the sidebar is hidden to leave more room.
 html_sidebars = {
     page: []
     for page in (

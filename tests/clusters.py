@@ -1,4 +1,4 @@
-"""A small cluster of dask for tests: two workers, each a process with one thread."""
+"""A small Dask cluster for tests: two worker processes with one thread each."""
 
 import multiprocessing
 from contextlib import contextmanager
@@ -12,20 +12,20 @@ N_WORKERS = 2
 FOLDER_OF_TESTS = str(Path(__file__).parent)
 
 if "forkserver" in multiprocessing.get_all_start_methods():
-    # Workers are forked from a process that has imported what they need, which takes
-    # longer than most of the tests.
+    # The imports of a worker take longer than most tests. Workers are therefore forked
+    # from a process that has already imported the package.
     dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
     get_mp_context().set_forkserver_preload(["skbackprop.dask"])
 
 
 @contextmanager
 def cluster():
-    """Start two worker processes, and stop them at the end.
+    """Start two worker processes, and stop them on exit.
 
     Yields
     ------
     distributed.Client
-        Of the cluster; dask and joblib's backend "dask" find it by themselves.
+        Default client of the process, which Dask and the joblib backend "dask" use.
     """
     with (
         LocalCluster(
@@ -33,7 +33,7 @@ def cluster():
             threads_per_worker=1,
             processes=True,
             dashboard_address=":0",
-            memory_limit=0,  # whatever the machine has, no worker is restarted
+            memory_limit=0,  # workers are not restarted on machines with little memory
         ) as workers,
         Client(workers, timeout=60) as client,
     ):
@@ -63,16 +63,16 @@ def _forget(folder):
 
 @contextmanager
 def workers_at_work(client):
-    """Assert that tasks are run by workers of the cluster meanwhile.
+    """Assert that the workers of the cluster run tasks inside the block.
 
-    Which worker runs a task is the scheduler's choice: one may get all of a few.
+    The scheduler may assign all tasks to one worker.
     """
-    before = executed(client)
+    before = count_executed_tasks(client)
     yield
-    assert executed(client) > before
+    assert count_executed_tasks(client) > before
 
 
-def executed(client):
-    """Return how many tasks the workers have run so far."""
+def count_executed_tasks(client):
+    """Return the number of tasks that the workers have run."""
     counts = client.run(lambda dask_worker: dask_worker.state.executed_count)
     return sum(counts.values())

@@ -1,4 +1,4 @@
-"""What a fitted network can be asked: weights, curves, and what goes on inside."""
+"""Fitted attributes, and methods that inspect a fitted network."""
 
 import math
 from contextlib import nullcontext

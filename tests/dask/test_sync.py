@@ -1191,7 +1191,7 @@ def test_addition_does_not_change_operands():
 
 def test_overflow_in_merged_scalers_raises():
     parts = [fit_scalers(np.full((9, 1), v), np.zeros((9, 1))) for v in (-1e200, 1e200)]
-    with pytest.raises(ValueError, match="too large to be standardised"):
+    with pytest.raises(ValueError, match="too large to be standardized"):
         parts[0] + parts[1]
 
 
