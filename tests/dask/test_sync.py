@@ -1271,6 +1271,34 @@ def test_client_does_not_wait_for_lost_worker():
     assert len(waits) == 1
 
 
+@pytest.mark.parametrize("method", ["map", "run_training_workers"])
+def test_failure_is_raised_after_all_calls_have_ended(method, monkeypatch):
+    ended = []
+
+    def make_future(result):
+        def get_result(timeout):
+            ended.append(result)
+            return result
+
+        return SimpleNamespace(result=get_result)
+
+    def make_handle(result):
+        actor = SimpleNamespace(call=lambda *message: make_future(result))
+        return SimpleNamespace(
+            actor=actor, is_alive=True, partition_ids=[], n_received=0, result=result
+        )
+
+    shards = Shards(None, [], keep_placement=False)
+    results = [Failure(KeyError("first")), Failure(ValueError("second")), 3]
+    shards.handles = [make_handle(result) for result in results]
+    monkeypatch.setattr(
+        shards, "_submit_call", lambda handle, message: make_future(handle.result)
+    )
+    with pytest.raises(KeyError, match="first"):
+        getattr(shards, method)("measure")
+    assert ended == results
+
+
 def test_cluster_error_is_worker_loss_if_detected(monkeypatch):
     monkeypatch.setattr("skbackprop.dask.shards.LOSS_TIMEOUT", 0.05)
     shards = Shards(None, [], keep_placement=False)
