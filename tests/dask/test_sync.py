@@ -4,6 +4,7 @@ The shards are objects in the test process. `test_dask` tests shards on real wor
 """
 
 import copy
+import io
 import operator
 import pickle
 from contextlib import contextmanager
@@ -26,15 +27,25 @@ pytest.importorskip("distributed")
 import cloudpickle
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop._data.columns import ColumnEncoder
-from skbackprop._data.scaling import FittedScalers
+from skbackprop._data.columns import NumericColumns, make_columns
+from skbackprop._data.reader import Reader
+from skbackprop._data.samples import TrainingSamples
+from skbackprop._estimators.fitting import (
+    FitKind,
+    build_training,
+    check_parameters,
+    prepare_training,
+    read_summary,
+    read_training_data,
+    run_training,
+)
 from skbackprop.core.epochs import make_epoch
 from skbackprop.core.layout import norms
-from skbackprop.core.samples import Samples
 from skbackprop.core.training import Training, mini_batches
 from skbackprop.dask import DaskBackpropClassifier, DaskBackpropRegressor
 from skbackprop.dask.base import DaskBackprop
 from skbackprop.dask.batch_assignment import BatchAssignment
+from skbackprop.dask.distributed_samples import DistributedSamples
 from skbackprop.dask.partition_summary import PartitionSummary
 from skbackprop.dask.shard import Failure, Shard, concatenate_samples, result_or_raise
 from skbackprop.dask.shards import Shards, WorkerLostError
@@ -211,12 +222,20 @@ class AssignedEpoch:
 def fit_plain(make, X, y, weight=None, sizes=SIZES, validation=None, **params):
     """Fit a plain estimator on the mini-batches of ``sync="step"``."""
     net = make(**{**SMALL, **params})
-    net._validate_params()
-    training = net._prepare(X, y, weight, validation or (None, None, None))
+    check_parameters(net)
+    data = X, y, weight
+    return fit_by_steps(net, FitKind.FRESH, *data, sizes, validation or (None,) * 3)
+
+
+def fit_by_steps(net, kind, X, y, weight, sizes, validation=(None,) * 3):
+    """Fit a plain estimator on the mini-batches of ``sync="step"``; return it."""
+    reader, samples = read_training_data(net, kind, X, y, weight)
+    training = build_training(net, kind, reader, samples, validation)
     n_steps = -(-len(training.samples) // training.config.batch_size)
     seed = training.state.rng.randint(np.iinfo(np.int32).max)
     epoch = AssignedEpoch(training, sizes, n_steps, net.shuffle, seed)
-    net._run(training, net.max_iter, method=partial(mini_batches, epoch=epoch))
+    minimize = partial(mini_batches, epoch=epoch)
+    run_training(net, training, net.max_iter, minimize=minimize)
     return net
 
 
@@ -647,7 +666,7 @@ def make_training_worker(kind, sync_args, dropout=(0.5,)):
     # Dropout has no effect on units whose activation is zero, as with "relu".
     params = {"dropout": dropout, "activation": "logistic"}
     net = BackpropClassifier(**{**SMALL, **params})
-    training = net._prepare(X.copy(), TWO, None)
+    training = prepare_training(net, X.copy(), TWO)
     shard = Shard([3])
     shard.partition_sizes, shard.samples = [N_ROWS], training.samples
     return kind(shard, training.objective, training.config, *sync_args), training
@@ -683,8 +702,7 @@ def test_worker_does_not_change_given_network():
 def fit_by_averaging(make, X, y, weight, groups, sizes=SIZES, **params):
     """Fit a plain estimator by averaging one local epoch per group of partitions."""
     net = make(**{**SMALL, **params})
-    net._validate_params()
-    training = net._prepare(X, y, weight)
+    training = prepare_training(net, X, y, weight)
     state, samples = training.state, training.samples
     seed = state.rng.randint(np.iinfo(np.int32).max)
     slices = bounds(sizes)
@@ -735,7 +753,8 @@ def fit_by_averaging(make, X, y, weight, groups, sizes=SIZES, **params):
 
     epoch = ManualEpoch()
     epoch.n_steps = n_steps
-    net._run(training, net.max_iter, method=partial(mini_batches, epoch=epoch))
+    minimize = partial(mini_batches, epoch=epoch)
+    run_training(net, training, net.max_iter, minimize=minimize)
     return net
 
 
@@ -881,15 +900,24 @@ def summarize_partitions(frame, sizes, choice="from_dtype", y=THREE, has_labels=
     return parts, reduce(operator.add, parts)
 
 
-def assert_same_encoder(summary, frame, choice="from_dtype"):
-    """Assert that a summary gives the same encoder as the whole DataFrame."""
+def columns_of_summary(summary, choice="from_dtype"):
+    """Return the columns of a summary, and the estimator that they are read for."""
     net = BackpropClassifier(categorical_features=choice)
-    summary.fit_encoder(net)
-    expected = ColumnEncoder(net.is_categorical_)
-    encoded = expected.fit_transform(frame)
-    np.testing.assert_allclose(net._encoder.transform(frame), encoded, rtol=1e-12)
+    reader, _ = read_summary(net, FitKind.FRESH, summary)
+    return reader.columns, net
+
+
+def assert_same_columns(summary, frame, choice="from_dtype"):
+    """Assert that a summary gives the same columns as the whole DataFrame."""
+    columns, _ = columns_of_summary(summary, choice)
+    expected = make_columns(frame, choice)
+    encoded = expected.fit_encode(frame)
+    assert type(columns) is type(expected)
+    np.testing.assert_array_equal(columns.is_categorical, expected.is_categorical)
+    np.testing.assert_array_equal(columns.names, expected.names)
+    np.testing.assert_allclose(columns.encode(frame), encoded, rtol=1e-12)
     assert summary.dtype == encoded.dtype
-    assert net._encoder.transform(frame).dtype == encoded.dtype
+    assert columns.encode(frame).dtype == encoded.dtype
 
 
 cuts = st.lists(st.integers(1, 30), min_size=1, max_size=8).map(
@@ -899,12 +927,12 @@ cuts = st.lists(st.integers(1, 30), min_size=1, max_size=8).map(
 
 @examples(25)
 @given(cuts, st.randoms())
-def test_summary_gives_encoder_of_all_rows_in_any_order(sizes, random):
+def test_summary_gives_columns_of_all_rows_in_any_order(sizes, random):
     parts, summary = summarize_partitions(FRAME, sizes)
-    assert_same_encoder(summary, FRAME)
+    assert_same_columns(summary, FRAME)
     np.testing.assert_array_equal(summary.targets, np.unique(THREE))
     random.shuffle(parts)
-    assert_same_encoder(reduce(operator.add, parts), FRAME)
+    assert_same_columns(reduce(operator.add, parts), FRAME)
 
 
 def test_different_categories_are_merged():
@@ -919,15 +947,15 @@ def test_different_categories_are_merged():
     summaries = [PartitionSummary.from_partition(p, THREE[r], None, "from_dtype", True)
                 for p, r in zip(parts, rows)]  # fmt: skip
     whole = pd.concat(parts).astype({"kind": "category"})
-    assert_same_encoder(reduce(operator.add, summaries), whole)
-    assert_same_encoder(reduce(operator.add, summaries[::-1]), whole)
+    assert_same_columns(reduce(operator.add, summaries), whole)
+    assert_same_columns(reduce(operator.add, summaries[::-1]), whole)
 
 
 def test_category_order_is_kept_if_equal_in_all_partitions():
     ordered = pd.CategoricalDtype(["mid", "low", "high", "unmet"])
     frame = FRAME.astype({"kind": ordered})
     _, summary = summarize_partitions(frame, (30, 40))
-    assert_same_encoder(summary, frame)
+    assert_same_columns(summary, frame)
     assert summary.categories[0].tolist() == ["mid", "low", "high", "unmet"]
     # A partition with only missing values does not change the order.
     nothing = frame[:9].assign(kind=pd.Categorical([None] * 9))
@@ -964,7 +992,7 @@ def test_categorical_features_selects_columns(choice):
     frame = FRAME.assign(kind=NAMES.astype(object))
     frame.loc[::9, "kind"] = None
     _, summary = summarize_partitions(frame, (1, 9, 30, 30), choice)
-    assert_same_encoder(summary, frame, choice)
+    assert_same_columns(summary, frame, choice)
 
 
 @pytest.mark.parametrize("dtype", [object, float])
@@ -975,13 +1003,13 @@ def test_categorical_features_of_arrays(dtype):
         table[::7, 1] = None
         table[::5, 0] = np.nan
     _, summary = summarize_partitions(table, (20, 15, 35), [1])
-    assert_same_encoder(summary, table, [1])
+    assert_same_columns(summary, table, [1])
 
 
 def test_numeric_arrays_are_not_encoded():
-    net = BackpropClassifier()
-    summarize_partitions(X, (20, 50))[1].fit_encoder(net)
-    assert net._encoder is None
+    columns, net = columns_of_summary(summarize_partitions(X, (20, 50))[1])
+    assert isinstance(columns, NumericColumns)
+    assert columns.encode(X) is X
     assert net.n_features_in_ == 5
     assert not hasattr(net, "feature_names_in_")
 
@@ -991,10 +1019,9 @@ def test_float32_dataframe_is_preserved(dtype):
     frame = FRAME[["a", "b"]].astype(dtype)
     _, summary = summarize_partitions(frame, (20, 50))
     assert summary.dtype == np.float32
-    net = BackpropClassifier()
-    summary.fit_encoder(net)
-    expected = ColumnEncoder(None).fit_transform(frame)
-    np.testing.assert_allclose(net._encoder.transform(frame), expected, rtol=1e-6)
+    columns, _ = columns_of_summary(summary)
+    expected = make_columns(frame, "from_dtype").fit_encode(frame)
+    np.testing.assert_allclose(columns.encode(frame), expected, rtol=1e-6)
     mixed = frame.assign(kind=FRAME["kind"])
     assert summarize_partitions(mixed, (20, 50))[1].dtype == np.float32
     assert (
@@ -1007,24 +1034,24 @@ def test_float32_dataframe_is_preserved(dtype):
 def test_missing_values_of_pandas_extension_dtypes(dtype):
     values = pd.array([1, None, 0, 1, None, 1, 0] * 10, dtype)
     frame = FRAME[["a"]].assign(own=values)
-    assert_same_encoder(summarize_partitions(frame, (1, 2, 60, 7))[1], frame)
+    assert_same_columns(summarize_partitions(frame, (1, 2, 60, 7))[1], frame)
 
 
 def test_dataframe_with_only_categorical_columns():
     frame = FRAME[["kind"]]
-    assert_same_encoder(summarize_partitions(frame, (20, 50))[1], frame)
+    assert_same_columns(summarize_partitions(frame, (20, 50))[1], frame)
 
 
 def test_column_may_be_missing_entirely():
     frame = FRAME[["a", "never"]].assign(
         late=np.where(np.arange(N_ROWS) < 30, np.nan, 1)
     )
-    assert_same_encoder(summarize_partitions(frame, (30, 40))[1], frame)
+    assert_same_columns(summarize_partitions(frame, (30, 40))[1], frame)
 
 
 def test_feature_names_are_set():
-    net = BackpropClassifier()
-    summarize_partitions(FRAME, (20, 50))[1].fit_encoder(net)
+    columns, net = columns_of_summary(summarize_partitions(FRAME, (20, 50))[1])
+    assert columns.names.tolist() == list(FRAME.columns)
     assert net.feature_names_in_.tolist() == list(FRAME.columns)
     assert net.n_features_in_ == 6
 
@@ -1073,7 +1100,7 @@ def test_dataframe_equals_single_process():
 
 
 def fit_scalers(X, y, weight=None, with_targets=True):
-    return FittedScalers.of(Samples(X, y, None, weight), with_targets)
+    return TrainingSamples(X, y, None, weight).fit_scalers(with_targets)
 
 
 def assert_same_scaler(scaler, expected, rtol=1e-10):
@@ -1191,8 +1218,165 @@ def test_addition_does_not_change_operands():
 
 def test_overflow_in_merged_scalers_raises():
     parts = [fit_scalers(np.full((9, 1), v), np.zeros((9, 1))) for v in (-1e200, 1e200)]
-    with pytest.raises(ValueError, match="too large to be standardised"):
+    with pytest.raises(ValueError, match="too large to be standardized"):
         parts[0] + parts[1]
+
+
+# --------------------------------------------------------------- named statistics
+
+GROUPS = pytest.mark.parametrize("groups", GROUPINGS)
+WEIGHTS = pytest.mark.parametrize("weight", [None, WEIGHT], ids=["equal", "weighted"])
+CLASS_TARGETS = pytest.mark.parametrize(
+    ("y", "class_weights"),
+    [
+        (TWO, [[2.0, 0.5]]),
+        (THREE, [[0.0, 1.0, 3.0]]),
+        (NAMES, [[2.0, 1.0, 0.25]]),
+        (LABELS, [[1.0, 3.0], [0.5, 2.0], [1.0, 0.0]]),
+    ],
+    ids=["binary", "multiclass", "strings", "multilabel"],
+)
+NUMERIC_TARGETS = pytest.mark.parametrize(
+    "y", [NUMBERS, SEVERAL], ids=["one target", "several targets"]
+)
+
+
+def read_on_shards(make, y, weight, groups, **params):
+    """Read the same data on several shards and in one process.
+
+    Returns
+    -------
+    distributed : DistributedSamples
+        Samples on several shards.
+    expected : TrainingSamples
+        Samples in one process.
+    """
+    shards = InProcessShards(partitions(X, y, weight), groups)
+    net = make(**params)
+    has_labels = make is BackpropClassifier
+    summary = shards.reduce("summarize", net.categorical_features, has_labels)
+    reader, targets = read_summary(net, FitKind.FRESH, summary)
+    shards.broadcast("read", reader)
+    _, expected = read_training_data(make(**params), FitKind.FRESH, X, y, weight)
+    return DistributedSamples(shards, targets), expected
+
+
+def rows_of_shards(distributed):
+    """Return the row indices of each shard in the whole dataset."""
+    rows = [np.arange(N_ROWS)[part] for part in bounds(SIZES)]
+    groups = distributed.shards.groups
+    return [np.concatenate([rows[i] for i in group]) for group in groups]
+
+
+def assert_same_samples(distributed, expected):
+    """Assert that the shards contain all rows, also after a shard is restored."""
+    shards = distributed.shards
+    shards.shards[0] = shards._create_shard(shards.groups[0])
+    for shard, rows in zip(shards.shards, rows_of_shards(distributed), strict=True):
+        samples = shard.samples
+        np.testing.assert_array_equal(samples.X, expected.X[rows])
+        if expected.codes is None:
+            targets = expected.targets[rows]
+            np.testing.assert_allclose(samples.targets, targets, rtol=1e-12, atol=1e-14)
+        else:
+            np.testing.assert_array_equal(samples.codes, expected.codes[rows])
+            np.testing.assert_array_equal(samples.targets, expected.targets)
+        assert samples.targets.dtype == expected.targets.dtype
+        if expected.weight is None:
+            assert samples.weight is None
+        else:
+            np.testing.assert_array_equal(samples.weight, expected.weight[rows])
+            assert samples.weight.dtype == expected.weight.dtype
+
+
+@GROUPS
+@WEIGHTS
+@CLASS_TARGETS
+def test_shards_read_same_class_targets(y, class_weights, weight, groups):
+    distributed, expected = read_on_shards(BackpropClassifier, y, weight, groups)
+    assert_same_samples(distributed, expected)
+    assert len(distributed) == len(expected) == N_ROWS
+    assert distributed.n_inputs == expected.n_inputs == 5
+
+
+@GROUPS
+@WEIGHTS
+@NUMERIC_TARGETS
+def test_shards_read_same_numeric_targets(y, weight, groups):
+    distributed, expected = read_on_shards(BackpropRegressor, y, weight, groups)
+    assert_same_samples(distributed, expected)
+    # The client stores only the range of each target.
+    for extreme in (np.min, np.max):
+        mine, theirs = (extreme(s.targets, axis=0) for s in (distributed, expected))
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@GROUPS
+@WEIGHTS
+def test_sum_of_weights_equals_single_process(weight, groups):
+    distributed, expected = read_on_shards(BackpropRegressor, NUMBERS, weight, groups)
+    total = N_ROWS if weight is None else weight.sum()
+    assert distributed.shards.reduce("weight_sum") == pytest.approx(total, rel=1e-12)
+    assert distributed.mean_weight == pytest.approx(expected.mean_weight, rel=1e-12)
+
+
+@GROUPS
+@WEIGHTS
+@CLASS_TARGETS
+def test_class_counts_equal_single_process(y, class_weights, weight, groups):
+    distributed, expected = read_on_shards(BackpropClassifier, y, weight, groups)
+    n_classes = np.shape(class_weights)[1]
+    counts = distributed.class_counts(n_classes)
+    # Sums of integer weights have no rounding errors.
+    np.testing.assert_array_equal(counts, expected.class_counts(n_classes))
+    ones = np.ones(N_ROWS) if weight is None else weight
+    columns = LABELS.T if y is LABELS else [np.unique(y, return_inverse=True)[1]]
+    for found, column in zip(counts, columns, strict=True):
+        np.testing.assert_array_equal(found, np.bincount(column, ones, n_classes))
+
+
+@GROUPS
+@WEIGHTS
+@CLASS_TARGETS
+def test_class_weights_equal_single_process(y, class_weights, weight, groups):
+    distributed, expected = read_on_shards(BackpropClassifier, y, weight, groups)
+    class_weights = np.array(class_weights)
+    distributed = distributed.with_class_weights(class_weights)
+    expected = expected.with_class_weights(class_weights)
+    assert_same_samples(distributed, expected)
+    assert distributed.mean_weight == pytest.approx(expected.mean_weight, rel=1e-12)
+
+
+@GROUPS
+@WEIGHTS
+@NUMERIC_TARGETS
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_scalers_equal_single_process(y, weight, groups, dtype):
+    distributed, expected = read_on_shards(
+        BackpropRegressor, y, weight, groups, dtype=dtype
+    )
+    scalers, expected_scalers = (s.fit_scalers(True) for s in (distributed, expected))
+    assert_same_scaler(scalers.inputs, expected_scalers.inputs)
+    assert_same_scaler(scalers.targets, expected_scalers.targets)
+    assert distributed.fit_scalers(False).targets is None
+    # Both use the same scalers, because float32 rounding amplifies small differences.
+    assert_same_samples(
+        distributed.with_scaled_targets(expected_scalers, np.dtype(dtype)),
+        expected.with_scaled_targets(expected_scalers, np.dtype(dtype)),
+    )
+
+
+@GROUPS
+def test_shard_with_zero_weights_does_not_change_statistics(groups):
+    weight = WEIGHT.copy()
+    weight[20:33] = 0.0  # all rows of partition 1
+    alone = [[1], *([i for i in group if i != 1] for group in groups)]
+    alone = [group for group in alone if group]
+    distributed, expected = read_on_shards(BackpropClassifier, THREE, weight, alone)
+    np.testing.assert_array_equal(distributed.class_counts(3), expected.class_counts(3))
+    scalers = distributed.fit_scalers(False)
+    assert_same_scaler(scalers.inputs, expected.fit_scalers(False).inputs)
+    assert distributed.mean_weight == pytest.approx(weight.mean(), rel=1e-12)
 
 
 # ------------------------------------------------------------------------ shards
@@ -1202,16 +1386,17 @@ def test_concatenate_samples():
     codes = np.arange(6) % 2
     eye = np.eye(2)
     parts = [
-        Samples(X[:2], eye, codes[:2], WEIGHT[:2]),
-        Samples(X[2:6], eye, codes[2:6], WEIGHT[2:6]),
+        TrainingSamples(X[:2], eye, codes[:2], WEIGHT[:2]),
+        TrainingSamples(X[2:6], eye, codes[2:6], WEIGHT[2:6]),
     ]
     whole = concatenate_samples(parts)
+    assert isinstance(whole, TrainingSamples)
     np.testing.assert_array_equal(whole.X, X[:6])
     np.testing.assert_array_equal(whole.codes, codes)
     np.testing.assert_array_equal(whole.targets, eye)
     np.testing.assert_array_equal(whole.weight, WEIGHT[:6])
     numbers = concatenate_samples(
-        [Samples(X[:2], SEVERAL[:2]), Samples(X[2:6], SEVERAL[2:6])]
+        [TrainingSamples(X[:2], SEVERAL[:2]), TrainingSamples(X[2:6], SEVERAL[2:6])]
     )
     np.testing.assert_array_equal(numbers.targets, SEVERAL[:6])
     assert numbers.codes is None
@@ -1220,11 +1405,9 @@ def test_concatenate_samples():
 
 def test_shard_returns_failure():
     shard = Shard([0], (X, THREE, None))
-    summary = shard.call(
-        "summarize", PartitionSummary.from_partition, "from_dtype", True
-    )
+    summary = shard.call("summarize", "from_dtype", True)
     assert isinstance(summary, PartitionSummary)
-    failure = shard.call("measure", len)
+    failure = shard.call("class_counts", 3)  # not read
     assert isinstance(failure, Failure)
     with pytest.raises(AttributeError):
         result_or_raise(failure)
@@ -1232,10 +1415,17 @@ def test_shard_returns_failure():
 
 
 def test_overflow_on_worker_does_not_warn():
+    class OverflowWorker:
+        def __init__(self, shard):
+            self.samples = shard.samples
+
+        def __call__(self):
+            return self.samples.X * 10.0
+
     shard = Shard([0])
-    shard.samples = Samples(np.full((1, 1), 1e308), np.zeros((1, 1)))
-    result = shard.call("measure", lambda samples: samples.X * 10.0)
-    np.testing.assert_array_equal(result, np.inf)
+    shard.samples = TrainingSamples(np.full((1, 1), 1e308), np.zeros((1, 1)))
+    shard.call("create_training_worker", OverflowWorker)
+    np.testing.assert_array_equal(shard.call("run_training_worker"), np.inf)
 
 
 def test_divergence_raises_same_error_as_single_process():
@@ -1287,6 +1477,19 @@ def test_cluster_error_is_worker_loss_if_detected(monkeypatch):
 # ------------------------------------------------------- warm start and batch size
 
 
+def pickled_types(value):
+    """Return the types of all objects that the pickle of a value contains."""
+    types = set()
+
+    class Pickler(pickle.Pickler):
+        def reducer_override(self, obj):
+            types.add(type(obj))
+            return NotImplemented
+
+    Pickler(io.BytesIO()).dump(value)
+    return types
+
+
 @pytest.mark.parametrize("sync", ["step", "epoch"])
 def test_warm_start_continues_from_previous_fit(sync):
     parts = partitions(X, NUMBERS)
@@ -1296,9 +1499,14 @@ def test_warm_start_continues_from_previous_fit(sync):
     shards = InProcessShards(parts, groups)
     with replace_shards(shards):
         net.fit(None, None)
-    method, reader, _ = shards.broadcasts[0]
+    method, reader = shards.broadcasts[0]
     assert method == "read"
-    assert not hasattr(reader, "_state")  # as large as the network, and not needed
+    assert isinstance(reader, Reader)
+    # The network is large, and workers do not need it to read their partitions.
+    modules = {cls.__module__ for cls in pickled_types(reader)}
+    assert "skbackprop._data.reader" in modules
+    assert not any(name.startswith("skbackprop.core") for name in modules)
+    assert not any(name.startswith("skbackprop._estimators") for name in modules)
     assert len(net.history_) == 6
     assert net.n_iter_ == 3
     assert net.loss_curve_[3] < net.loss_curve_[0]
@@ -1309,11 +1517,7 @@ def test_warm_start_continues_from_previous_fit(sync):
         return
     # A plain estimator that continues its training gives the same result.
     plain = before.set_params(warm_start=True)
-    training = plain._prepare(X, NUMBERS, None, carry_on=True)
-    seed = training.state.rng.randint(np.iinfo(np.int32).max)
-    epoch = AssignedEpoch(training, SIZES, -(-N_ROWS // 16), True, seed)
-    plain._run(training, 3, method=partial(mini_batches, epoch=epoch))
-    assert_same(plain, net)
+    assert_same(fit_by_steps(plain, FitKind.WARM, X, NUMBERS, None, SIZES), net)
 
 
 def test_auto_batch_size():
