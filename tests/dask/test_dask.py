@@ -816,13 +816,14 @@ def test_custom_activation_is_sent_to_workers(client):
 def test_module_missing_on_workers_is_named(client, tmp_path, monkeypatch):
     monkeypatch.setattr("skbackprop.dask.shards.LOSS_TIMEOUT", 0.5)  # no worker is lost
     (tmp_path / "only_here.py").write_text(
-        "import numpy as np\n\n\ndef scaled_tanh(z):\n    a = np.tanh(z)\n    return 2.0 * a, 2.0 * (1.0 - a * a)\n"
+        "import numpy as np\n\n\n"
+        "def double(z):\n    return 2.0 * z, np.full_like(z, 2.0)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     import only_here
 
     with pytest.raises(Exception, match="only_here"):
-        classifier(activation=only_here.scaled_tanh).fit(to_dask(X), to_dask(THREE))
+        classifier(activation=only_here.double).fit(to_dask(X), to_dask(THREE))
 
 
 # -------------------------------------------------------------------------- errors
