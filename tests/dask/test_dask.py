@@ -1291,6 +1291,7 @@ def workers_without_nannies(n_workers):
                 process.wait()
 
 
+@pytest.mark.slow
 def test_lost_workers_are_not_replaced_without_nanny(fit_without_loss, monkeypatch):
     with workers_without_nannies(2) as client:
         with kill_workers(client, "_call_actors", 8):
