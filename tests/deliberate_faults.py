@@ -353,19 +353,19 @@ FAULTS = [
         "standardize: mean of rows and columns together",
         "np.subtract(raw, self.center, out=out",
         "np.subtract(raw, self.center.mean(), out=out",
-        first="_data/test_stand",
+        first="_data/test_scaling",
     ),
     Fault(
         "standardize: sample weights ignored",
         ", sample_weight=weight[counted])",
         ")",
-        first="_data/test_stand",
+        first="_data/test_scaling",
     ),
     Fault(
         "standardize: sign of the mean of the targets",
         "outputs += self.targets.mean_",
         "outputs -= self.targets.mean_",
-        first="_data/test_stand",
+        first="_data/test_scaling",
     ),
     Fault(
         "standardize: variances of chunks merged without counts",
