@@ -6,7 +6,7 @@ stay in memory, while the messages of a real cluster pass through a slower netwo
 
 import argparse
 import warnings
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from statistics import median
 from time import perf_counter
 
@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier
 from skbackprop.dask import DaskBackpropClassifier
-from skbackprop.dask.estimators import _partitions
+from skbackprop.dask.partitions import to_partitions
 from skbackprop.dask.shards import Shards
 
 from .results import markdown_row
@@ -37,7 +37,7 @@ SIZES = [
 
 
 class Echo:
-    """Worker task that returns its argument without any computation."""
+    """Training worker that returns the parameters without any computation."""
 
     def __init__(self, shard):
         pass
@@ -66,15 +66,14 @@ def make_data(n_rows, n_columns, n_partitions):
 
 def message_seconds(client, n_params, repeats):
     """Return the median time of a round trip of the parameters to all workers."""
-    shards = Shards(
-        client, _partitions(*make_data(100, 3, N_WORKERS), None), stay=False
-    )
-    shards.tell("make_learner", Echo)
+    partitions = to_partitions(*make_data(100, 3, N_WORKERS), None)
     params, seconds = np.zeros(n_params), []
-    for _ in range(repeats):
-        start = perf_counter()
-        shards.ask_learners(params)
-        seconds.append(perf_counter() - start)
+    with closing(Shards(client, partitions, keep_placement=False)) as shards:
+        shards.broadcast("create_training_worker", Echo)
+        for _ in range(repeats):
+            start = perf_counter()
+            shards.run_training_workers(params)
+            seconds.append(perf_counter() - start)
     return median(seconds)
 
 

@@ -371,7 +371,7 @@ FAULTS = [
         "standardize: variances of chunks merged without counts",
         "squares = n_one * one.var_ + n_other * other.var_",
         "squares = n_one * (one.var_ + other.var_)",
-        first="dask/test_sync",
+        first="dask/test_distributed",
     ),
     Fault(
         "missing values: median instead of mean",
@@ -434,19 +434,19 @@ FAULTS = [
         "Dask: average of the workers not weighted",
         "[n / sum(n_rows) for n in n_rows]",
         "[1 / len(n_rows) for n in n_rows]",
-        first="dask/test_sync",
+        first="dask/test_strategies",
     ),
     Fault(
         "Dask: optimizer step count not advanced",
         "state.n_updates += len(rates)",
         "pass",
-        first="dask/test_sync",
+        first="dask/test_strategies",
     ),
     Fault(
         "Dask: means of one partition only",
         "self.sums + other.sums",
         "self.sums",
-        first="dask/test_sync",
+        first="dask/test_partition",
     ),
     Fault(
         "ONNX: derivative term of log1p dropped",

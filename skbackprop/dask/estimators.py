@@ -82,7 +82,7 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
     >>> from sklearn.datasets import load_iris
     >>> from skbackprop.dask import DaskBackpropClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> with Client(processes=False, n_workers=2, dashboard_address=None):
+    >>> with Client(processes=False, n_workers=2, dashboard_address=":0"):
     ...     X, y = da.from_array(X, chunks=(50, -1)), da.from_array(y, chunks=50)
     ...     net = DaskBackpropClassifier((10,), solver="lbfgs", random_state=0)
     ...     net = net.fit(X, y)
@@ -192,7 +192,7 @@ class DaskBackpropRegressor(RegressorMixin, DaskBackprop):
     >>> from sklearn.datasets import load_diabetes
     >>> from skbackprop.dask import DaskBackpropRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> with Client(processes=False, n_workers=2, dashboard_address=None):
+    >>> with Client(processes=False, n_workers=2, dashboard_address=":0"):
     ...     X, y = da.from_array(X, chunks=(150, -1)), da.from_array(y, chunks=150)
     ...     net = DaskBackpropRegressor((5,), solver="lbfgs", alpha=10.0, tol=0.01)
     ...     net = net.fit(X, y)

@@ -191,10 +191,7 @@ class Shards:
         """Call shards in tasks, which report serialization errors."""
         handles = self.handles if handles is None else handles
         futures = [self._submit_call(handle, message) for handle in handles]
-        return [
-            result_or_raise(self._wait_for_result(handle, future.result))
-            for handle, future in zip(handles, futures)
-        ]
+        return self._wait_for_results(handles, futures)
 
     def _submit_call(self, handle, message):
         # The message is scattered because Dask warns about large objects in a task.
@@ -216,10 +213,16 @@ class Shards:
             futures = [handle.actor.call(*message) for handle in self.handles]
         except RuntimeError as error:  # "Worker holding Actor was lost"
             raise WorkerLostError from error
-        return [
-            result_or_raise(self._wait_for_result(handle, future.result))
-            for handle, future in zip(self.handles, futures)
+        return self._wait_for_results(self.handles, futures)
+
+    def _wait_for_results(self, handles, futures):
+        # All calls must end before a failure is raised. A task that calls a shard that
+        # has been released would block the thread of its worker forever.
+        results = [
+            self._wait_for_result(handle, future.result)
+            for handle, future in zip(handles, futures)
         ]
+        return [result_or_raise(result) for result in results]
 
     def _wait_for_result(self, handle, get_result):
         while True:
@@ -246,10 +249,7 @@ class Shards:
     # ----------------------------------------------------- creation and recovery
 
     def _restore_shards(self):
-        """Create missing shards and repeat the broadcasts that they have not received.
-
-        The first call creates all shards.
-        """
+        """Create missing shards and repeat all broadcasts that they have missed."""
         lost = [handle for handle in self.handles if not handle.is_alive]
         if lost:
             self.handles = [handle for handle in self.handles if handle not in lost]
