@@ -319,6 +319,15 @@ def test_error_in_second_fit_leaves_first_fit_unchanged(make, y, kind, warm_star
     np.testing.assert_array_equal(estimator.predict(make_frame(X)), predicted)
 
 
+def test_divergence_in_partial_fit_leaves_optimizer_moments_unchanged():
+    estimator = regressor(standardize=False).partial_fit(X, NUMBERS)
+    before = estimator._state.slots.copy()
+    assert before.any()
+    with pytest.raises(ValueError, match="diverged"):
+        estimator.partial_fit(X * 1e200, NUMBERS)
+    np.testing.assert_array_equal(estimator._state.slots, before)
+
+
 @pytest.mark.parametrize("kind", BAD_FITS)
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 @ignore_convergence_warning

@@ -37,6 +37,8 @@ pytest.importorskip("distributed")
 
 from clusters import N_WORKERS, cluster, workers_at_work
 
+pytestmark = pytest.mark.slow  # searches in processes
+
 CV = 6  # enough folds to give each worker some of them
 
 

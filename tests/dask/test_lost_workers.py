@@ -25,6 +25,7 @@ from skbackprop import Activation
 from skbackprop.dask.shards import Shards
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings(
         "ignore::sklearn.exceptions.ConvergenceWarning"  # a few epochs are sufficient
     ),
@@ -123,7 +124,6 @@ def fit_without_loss(_cluster):
     return of
 
 
-@pytest.mark.slow
 @SYNCS
 def test_worker_lost_during_training(killable_client, fit_without_loss, params):
     # There is one call per step, per epoch or per L-BFGS evaluation.
@@ -138,14 +138,12 @@ def test_worker_lost_during_training(killable_client, fit_without_loss, params):
     assert_same(fit_without_loss(params), net, rtol=rtol)
 
 
-@pytest.mark.slow
 def test_all_workers_lost_at_once(killable_client, fit_without_loss):
     with kill_workers(killable_client, "_call_actors", 8, n_killed=N_WORKERS):
         net = classifier().fit(*make_lazy_data())
     assert_same(fit_without_loss({}), net)
 
 
-@pytest.mark.slow
 def test_epoch_result_after_loss_with_one_partition_per_worker(killable_client):
     # Each shard has one partition, so that its rows do not depend on the placement.
     data = to_dask(X, (30, 40)), to_dask(THREE, (30, 40))
@@ -155,7 +153,6 @@ def test_epoch_result_after_loss_with_one_partition_per_worker(killable_client):
     assert_same(expected, net)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("n_killed", [1, N_WORKERS])
 def test_lost_persisted_partitions_are_computed_again(
     killable_client, fit_without_loss, n_killed
@@ -167,7 +164,6 @@ def test_lost_persisted_partitions_are_computed_again(
     assert_same(fit_without_loss({}), net)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "call"),
     [
@@ -187,7 +183,6 @@ def test_worker_lost_before_training(killable_client, fit_without_loss, method, 
     assert_same(fit_without_loss({}), net)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("n_killed", [1, N_WORKERS])
 def test_workers_lost_while_computing_partitions(
     killable_client, fit_without_loss, tmp_path, n_killed
@@ -212,7 +207,6 @@ def test_workers_lost_while_computing_partitions(
     assert_same(fit_without_loss({}), net)
 
 
-@pytest.mark.slow
 def test_worker_lost_during_a_step(killable_client, fit_without_loss, tmp_path):
     # The worker dies during a computation, not between messages.
     client_pid, fuse = os.getpid(), tmp_path / "fuse"
@@ -236,7 +230,6 @@ def test_worker_lost_during_a_step(killable_client, fit_without_loss, tmp_path):
     assert_same(fit_without_loss({}), net)
 
 
-@pytest.mark.slow
 def test_lost_shard_leaves_no_tasks(killable_client):
     # Remaining tasks would wait for the lost worker and keep partitions in memory.
     before = task_keys(killable_client)
@@ -252,7 +245,6 @@ def test_lost_shard_leaves_no_tasks(killable_client):
         gc.enable()
 
 
-@pytest.mark.slow
 def test_repeated_losses_at_different_steps(killable_client, fit_without_loss):
     # The limit of failures applies to each step. Long trainings lose many workers.
     kills = 2, 5, 8, 11
@@ -265,7 +257,6 @@ def test_repeated_losses_at_different_steps(killable_client, fit_without_loss):
     assert_same(fit_without_loss({}), net)
 
 
-@pytest.mark.slow
 def test_repeated_losses_in_same_step_raise(killable_client):
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
@@ -276,7 +267,6 @@ def test_repeated_losses_in_same_step_raise(killable_client):
         classifier().fit(*make_lazy_data())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["_compute_partitions", "_call_actors"])
 def test_lost_partitions_are_named(killable_client, method):
     # Scattered data exist only in the memory of the workers.
