@@ -100,9 +100,9 @@ class ClassTargets:
         return 1 if self.kind == "binary" else len(self.classes)
 
     @property
-    def n_count_rows(self):
-        """Number of rows of the class counts: one per label of a label indicator."""
-        return len(self.classes) if self.kind == "multilabel" else 1
+    def fitted_attributes(self):
+        """Attributes of the fitted estimator that describe the targets."""
+        return {"classes_": self.classes}
 
     def check_known(self, y, *, complete=False):
         """Compare labels with the classes of the first fit.
@@ -287,6 +287,11 @@ class NumericTargets:
     def n_outputs(self):
         """Number of network outputs."""
         return self.n_quantiles or self.n_targets
+
+    @property
+    def fitted_attributes(self):
+        """Attributes of the fitted estimator that describe the targets: none."""
+        return {}
 
     def check_known(self, y, *, complete=False):
         """Numbers need no comparison; `encode` checks the number of targets."""

@@ -164,13 +164,24 @@ class BaseBackprop(
     def _adopt(self, reader, architecture, state):
         """Store the results of a fit."""
         self._reader, self._architecture, self._state = reader, architecture, state
-        self._set_best_attributes()
+        self._set_fitted_attributes()
 
-    def _set_best_attributes(self):
-        """Set the attributes that depend on `early_stopping` during the fit."""
-        best, early_stopping = self._state.monitor.best_score, self.early_stopping
-        self.best_loss_ = None if early_stopping else -best
-        self.best_validation_score_ = best if early_stopping else None
+    def _set_fitted_attributes(self):
+        """Set the fitted attributes that are not properties.
+
+        Meta-estimators such as those of dask-ml copy only instance attributes.
+        """
+        state, best = self._state, self._state.monitor.best_score
+        self.n_iter_ = state.n_epochs
+        self.t_ = state.n_seen
+        self.loss_ = state.loss
+        self.best_loss_ = None if self.early_stopping else -best
+        self.best_validation_score_ = best if self.early_stopping else None
+        self.n_layers_ = len(state.network.sizes)
+        self.n_outputs_ = state.network.sizes[-1]
+        self.out_activation_ = self._architecture.output_name
+        self.is_categorical_ = self._reader.columns.is_categorical
+        vars(self).update(self._reader.targets.fitted_attributes)
 
     def _for_encoded_inputs(self):
         """Return a copy that shares the network and predicts from encoded inputs."""

@@ -113,7 +113,7 @@ class FitCallbackContext(Observer):
 
     def end_epoch(self, n_epochs, record):
         """Notify the callbacks of the end of an epoch; return whether to stop."""
-        self.estimator._set_best_attributes()  # callbacks may read them
+        self.estimator._set_fitted_attributes()  # callbacks may read them
         epoch, self.epoch = self.epoch, None
         return epoch.call_on_fit_task_end(
             **self.callback_kwargs, reconstruction_attributes=self._fitted_attributes

@@ -601,11 +601,6 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         return scores.ravel() if kind == "binary" else scores
 
     @property
-    def classes_(self):
-        """Class labels; column numbers for a label indicator."""
-        return self._fitted._reader.targets.classes
-
-    @property
     def _decides_by_logits(self):
         return self._architecture.decides_by_logits
 

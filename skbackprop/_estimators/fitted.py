@@ -63,41 +63,6 @@ class FittedNetwork:
         return self
 
     @property
-    def n_iter_(self):
-        """Number of epochs of the last `fit` and of the partial fits since."""
-        return self._fitted._state.n_epochs
-
-    @property
-    def t_(self):
-        """Number of samples that the solver has processed."""
-        return self._fitted._state.n_seen
-
-    @property
-    def loss_(self):
-        """Loss of the last epoch, including the penalty."""
-        return self._fitted._state.loss
-
-    @property
-    def n_layers_(self):
-        """Number of layers, including the input layer."""
-        return len(self._fitted._state.network.sizes)
-
-    @property
-    def n_outputs_(self):
-        """Number of units of the output layer."""
-        return self._fitted._state.network.sizes[-1]
-
-    @property
-    def out_activation_(self):
-        """Name of the output activation."""
-        return self._fitted._architecture.output_name
-
-    @property
-    def is_categorical_(self):
-        """Mask of the categorical features; None if there are none."""
-        return self._fitted._reader.columns.is_categorical
-
-    @property
     def coefs_(self):
         """Weights of each layer, arrays of shape (fan_in, fan_out)."""
         return self._fitted._state.network.weights

@@ -322,7 +322,7 @@ def run_training(estimator, training, n_epochs, observers=(), minimize=None):
     network, batch_size = training.state.network, training.config.batch_size
     with blas_threads(network, min(batch_size, BLOCK_ROWS)):
         stop = training.run(minimize or SOLVERS[estimator.solver].minimize)
-    estimator._set_best_attributes()
+    estimator._set_fitted_attributes()
     if estimator.early_stopping:
         # Further epochs without early stopping monitor the loss, not a score.
         training.state.monitor = ConvergenceMonitor()
