@@ -51,7 +51,3 @@ class InterruptingReLU(Activation):
 
     def backward(self, delta, a, z, scratch):
         delta *= z > 0.0
-
-
-# Old names, still used by tests in other folders.
-cut_short, Interrupting = ignore_convergence_warning, InterruptingReLU

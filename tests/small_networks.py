@@ -15,8 +15,6 @@ LABELS = (X[:, :3] > 0).astype(int)
 WEIGHT = rng.integers(0, 4, 90).astype(float)
 # No epoch improves the loss by `tol`, so training stops early and without a warning.
 SHORT_TRAINING = {"tol": 1e3, "n_iter_no_change": 30, "random_state": 0}
-# Old name, still used by the tests of the ONNX export.
-ENDS = SHORT_TRAINING
 ESTIMATORS = pytest.mark.parametrize(
     ("make", "y"), [(BackpropClassifier, CODES), (BackpropRegressor, NUMBERS)]
 )

@@ -32,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from small_fits import cut_short, error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     LABELS,
@@ -62,7 +62,7 @@ except ModuleNotFoundError:
 NEEDS_SKOPS = pytest.mark.skipif(skops_io is None, reason="needs skops")
 PACKAGE = Path(skbackprop.__file__).parent
 STORED = Path(__file__).with_name("stored")
-pytestmark = cut_short
+pytestmark = ignore_convergence_warning
 
 # ------------------------------------------------------------------ round trips
 

@@ -93,7 +93,7 @@ def validate_parameters(estimator, constraints):
     constraints : dict
         Constraints of each parameter.
     """
-    params = {name: getattr(estimator, name) for name in constraints}
+    params = {name: getattr(estimator, name) for name in sorted(constraints)}
     try:
         validate_parameter_constraints(constraints, params, type(estimator).__name__)
     except InvalidParameterError as error:

@@ -83,17 +83,16 @@ def network_model(estimator):
     """
     reader, architecture, state = fitted_parts(estimator)
     target_scaler = reader.scalers.targets
+    classifies = is_classifier(estimator)
     return NetworkModel(
         network=state.network,
         columns=_column_encoding(reader.columns),
         target_mean=None if target_scaler is None else target_scaler.mean_,
         target_scale=None if target_scaler is None else target_scaler.scale_,
-        target_type=getattr(reader.targets, "kind", None),
-        decides_by_weighted_inputs=(
-            is_classifier(estimator) and architecture.decides_by_logits
-        ),
+        target_type=reader.targets.kind if classifies else None,
+        decides_by_weighted_inputs=classifies and architecture.decides_by_logits,
         has_softmax_output=architecture.has_softmax_outputs,
-        classes=getattr(reader.targets, "classes", None),
+        classes=reader.targets.classes if classifies else None,
     )
 
 

@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
-from small_fits import cut_short, error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -178,7 +178,7 @@ def test_each_epoch_is_a_subtask_of_the_fit_task(make, y, solver, data):
     ],
     ids=str,
 )
-@cut_short
+@ignore_convergence_warning
 def test_each_epoch_is_a_subtask_with_any_parameters(params):
     callback = Callback()
     net = small(BackpropClassifier, **params).set_callbacks(callback)
@@ -189,7 +189,7 @@ def test_each_epoch_is_a_subtask_with_any_parameters(params):
 @pytest.mark.parametrize(
     "params", [{"tol": 1e9}, {"tol": 0.0, "max_fun": 8}, {"max_iter": 3}], ids=str
 )
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
 def test_each_lbfgs_iteration_that_begins_also_ends(make, y, params):
     callback = Callback()
@@ -305,7 +305,7 @@ def test_hooks_receive_the_data_passed_to_fit(data, y, weight):
     [*({"solver": solver} for solver in SOLVERS), {"dropout": 0.3}],
     ids=str,
 )
-@cut_short
+@ignore_convergence_warning
 def test_fitted_estimator_equals_fit_with_fewer_epochs(params, data, y):
     params = {"max_iter": 6, "tol": 1e-9, **params}
     callback = Snapshots(data)
@@ -324,7 +324,7 @@ def test_fitted_estimator_equals_fit_with_fewer_epochs(params, data, y):
     np.testing.assert_array_equal(callback.outputs[-1], predict_outputs(net, data))
 
 
-@cut_short
+@ignore_convergence_warning
 def test_fitted_regressor_predicts_unscaled_targets():
     y = 1e4 + 300.0 * NUMBERS
     callback = Snapshots(X)
@@ -374,7 +374,7 @@ def test_fitted_estimator_can_be_trained_independently():
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["fitted_estimator", "deep copy"])
-@cut_short
+@ignore_convergence_warning
 def test_copy_during_early_stopping_can_be_trained_with_partial_fit(copied):
     # partial_fit does not restore the best weights of the unfinished fit.
     callback, copies = Snapshots(X), []
@@ -412,7 +412,7 @@ def test_hook_that_returns_true_stops_training(make, y, solver, n_epochs):
 
 
 @LBFGS_OR_ADAM
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
 def test_stopped_fit_has_weights_of_last_epoch(make, y, solver):
     params = {"solver": solver, "tol": 1e-9}
@@ -568,7 +568,7 @@ def interrupt(*_):
 
 
 @LBFGS_OR_ADAM
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
 def test_keyboard_interrupt_in_hook_keeps_finished_epochs(make, y, solver):
     params = {"solver": solver, "tol": 1e-9, "max_iter": 20}
@@ -588,7 +588,7 @@ def test_keyboard_interrupt_in_hook_keeps_finished_epochs(make, y, solver):
 
 @pytest.mark.parametrize("validates", [False, True])
 @solvers
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
 def test_epoch_end_callback_receives_current_estimator_and_epoch(
     make, y, solver, validates
@@ -656,7 +656,7 @@ def test_epoch_end_callback_is_called_only_for_epochs():
         (regressor, NUMBERS, "r2", r2_score),
     ],
 )
-@cut_short
+@ignore_convergence_warning
 def test_scoring_monitor_scores_equal_scores_of_partial_fit(
     make, y, scoring, score, weight
 ):
@@ -884,7 +884,7 @@ def test_history_logger_does_not_create_directories(tmp_path):
     ],
     ids=["cosine", "patience"],
 )
-@cut_short
+@ignore_convergence_warning
 def test_partial_fit_trains_one_epoch_after_fit_has_converged(first, second):
     # The learning rate is so high that the loss does not improve.
     params = {"learning_rate_init": 1.0, "tol": 1.0, **first}

@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from small_fits import cut_short, error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -172,7 +172,7 @@ def make_case(name):
 
 @pytest.mark.parametrize("every", [1, 5])
 @pytest.mark.parametrize("name", CASES)
-@cut_short
+@ignore_convergence_warning
 def test_resumed_fit_equals_uninterrupted_fit(name, every, tmp_path):
     path = tmp_path / "checkpoint"
     estimator, data = make_case(name)
@@ -185,7 +185,7 @@ def test_resumed_fit_equals_uninterrupted_fit(name, every, tmp_path):
     assert "_callback_fit_ctx" not in vars(resumed)
 
 
-@cut_short
+@ignore_convergence_warning
 def test_adaptive_case_lowers_rate_before_and_after_epoch_13(tmp_path):
     # Otherwise the "adaptive" case of the test above would not test this schedule.
     net, data = make_case("adaptive")
@@ -200,7 +200,7 @@ def test_adaptive_case_lowers_rate_before_and_after_epoch_13(tmp_path):
     ids=["None", "int", "RandomState"],
 )
 @pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"dropout": 0.3}])
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
 def test_random_state_is_restored(make, y, random_state, params, tmp_path):
     path = tmp_path / "checkpoint"
@@ -218,7 +218,7 @@ def test_random_state_is_restored(make, y, random_state, params, tmp_path):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-@cut_short
+@ignore_convergence_warning
 @ESTIMATORS
 def test_warm_start_can_be_resumed(make, y, early_stopping, tmp_path):
     path = tmp_path / "checkpoint"
@@ -281,7 +281,7 @@ def test_finished_fit_is_returned_unchanged(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["adam", "early stopping", "adaptive", "cosine"])
-@cut_short
+@ignore_convergence_warning
 def test_fit_killed_after_last_epoch_trains_no_further_epoch(name, tmp_path):
     # The fit is killed between the checkpoint of the last epoch and the final one.
     path = tmp_path / "checkpoint"

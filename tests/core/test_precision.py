@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils._param_validation import InvalidParameterError
-from small_fits import cut_short, error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -102,7 +102,7 @@ COMPARED = pytest.mark.parametrize(
 @BY_CODE_PATH
 @KINDS
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_dtype_float32_matches_float32_input(
     make, y, kind, path, standardize, assert_alike, weight
 ):
@@ -120,7 +120,7 @@ def test_dtype_float32_matches_float32_input(
 @BY_CODE_PATH
 @KINDS
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_dtype_float64_matches_float64_input(make, y, kind, path):
     single = X.astype(SINGLE)
     actual = small_with_path(make, path, dtype="float64").fit(kind(single), y)
@@ -132,7 +132,7 @@ def test_dtype_float64_matches_float64_input(make, y, kind, path):
 @pytest.mark.parametrize("scoring", ["loss", None])
 @pytest.mark.parametrize("dtype", [SINGLE, DOUBLE], ids=str)
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_validation_samples_are_scored_with_dtype(make, y, dtype, scoring):
     scoring = scoring or ("accuracy" if make is BackpropClassifier else "r2")
     params = dict(early_stopping=True, scoring=scoring)
@@ -143,7 +143,7 @@ def test_validation_samples_are_scored_with_dtype(make, y, dtype, scoring):
 
 
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_float32_and_float64_agree_up_to_rounding(make, y):
     single, double = (
         small(make, dtype=dtype, max_iter=5).fit(X, y)
@@ -155,7 +155,7 @@ def test_float32_and_float64_agree_up_to_rounding(make, y):
 
 @pytest.mark.parametrize("values", [LABELS, sp.csr_array(LABELS)], ids=["dense", "csr"])
 @COMPARED
-@cut_short
+@ignore_convergence_warning
 def test_label_indicators_are_converted_to_dtype(values, standardize, assert_alike):
     params = dict(loss="log_loss", standardize=standardize, max_iter=4)
     net = classifier(dtype="float32", **params).fit(X, values)
@@ -181,7 +181,7 @@ BY_INPUT_DTYPE = pytest.mark.parametrize("input_dtype", [np.uint8, bool, np.int3
 @BY_CODE_PATH
 @ESTIMATORS
 @BY_INPUT_DTYPE
-@cut_short
+@ignore_convergence_warning
 def test_integers_are_converted_to_float64(input_dtype, make, y, path):
     values = np.abs(ROUND).astype(input_dtype)
     actual = small_with_path(make, path).fit(values, y)
@@ -193,7 +193,7 @@ def test_integers_are_converted_to_float64(input_dtype, make, y, path):
 @BY_CODE_PATH
 @ESTIMATORS
 @BY_INPUT_DTYPE
-@cut_short
+@ignore_convergence_warning
 def test_sparse_integers_are_converted_to_float64(input_dtype, make, y, path):
     values = np.abs(ROUND).astype(input_dtype)
     sparse = sp.csr_array(values), sp.csr_array(values.astype(DOUBLE))
@@ -207,7 +207,7 @@ def test_sparse_integers_are_converted_to_float64(input_dtype, make, y, path):
 @SHUFFLE
 @COMPARED
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_other_numeric_types_are_converted_to_dtype(
     make, y, standardize, assert_alike, shuffle, dtype, input_dtype
 ):
@@ -238,7 +238,7 @@ def test_float16_and_longdouble_are_converted_to_float64(make, y, shuffle, input
 @pytest.mark.parametrize("dtype", [None, "float32"])
 @COMPARED
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_dataframes_with_integer_columns(
     make, y, standardize, assert_alike, dtype, kinds
 ):
@@ -367,7 +367,7 @@ def test_largest_float32_is_accepted(kind):
 
 
 @COMPARED
-@cut_short
+@ignore_convergence_warning
 def test_values_that_underflow_in_float32_are_accepted(standardize, assert_alike):
     values, rounded = np.where(X > 0, X, 1e-300), np.where(X > 0, X, 0).astype(SINGLE)
     params = dict(standardize=standardize, max_iter=4)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from small_fits import Interrupting, cut_short
+from small_fits import InterruptingReLU, ignore_convergence_warning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core import sparse, updater
@@ -105,7 +105,7 @@ def applied_scales(monkeypatch):
 @pytest.mark.parametrize("alpha", [0.0, 0.1, 2.0])
 @pytest.mark.parametrize("shuffle", [False, True], ids=["in order", "shuffle"])
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_lazy_sgd_matches_dense_input(applied_scales, make, y, alpha, shuffle, weight):
     actual, _ = assert_same_steps(make, y, weight, alpha=alpha, shuffle=shuffle)
     assert (
@@ -117,7 +117,7 @@ def test_lazy_sgd_matches_dense_input(applied_scales, make, y, alpha, shuffle, w
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["unweighted", "weighted"])
 @pytest.mark.parametrize("shuffle", [False, True], ids=["in order", "shuffle"])
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_sparse_input_is_scaled_but_not_centered(
     applied_scales, make, y, shuffle, weight
 ):
@@ -138,21 +138,21 @@ def test_sparse_input_is_scaled_but_not_centered(
 
 @pytest.mark.parametrize("batch_size", [1, 7, 8, 29, 57, 58])
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_batch_sizes_with_short_last_batch(make, y, batch_size):
     assert_same_steps(make, y, WEIGHT, batch_size=batch_size, alpha=0.1)
 
 
 @pytest.mark.parametrize("sizes", [(), (1,), (5, 4, 3)], ids=str)
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_numbers_of_hidden_layers(make, y, sizes):
     assert_same_steps(make, y, hidden_layer_sizes=sizes, alpha=0.1)
 
 
 @pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_schedules_on_sparse_input(make, y, learning_rate):
     # Early plateaus, so that "adaptive" lowers the rate.
     params = dict(learning_rate=learning_rate, tol=9.0, n_iter_no_change=2)
@@ -163,7 +163,7 @@ def test_schedules_on_sparse_input(make, y, learning_rate):
 
 
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_early_stopping_on_sparse_input(make, y):
     actual, expected = assert_same_steps(
         make, y, WEIGHT + 1, alpha=0.1, early_stopping=True, scoring="loss"
@@ -187,7 +187,7 @@ SHRINKAGE = {
 @pytest.mark.parametrize("shrinkage", SHRINKAGE)
 @pytest.mark.parametrize("batch_size", [8, 29])
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_strong_penalties(applied_scales, make, y, shrinkage, batch_size):
     alpha = (1.0 - SHRINKAGE[shrinkage]) * batch_size / 0.1
     # A short last batch would have a larger penalty, so the rows fill all batches.
@@ -201,7 +201,7 @@ def test_strong_penalties(applied_scales, make, y, shrinkage, batch_size):
 
 
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_scale_is_applied_before_it_is_too_small(applied_scales, make, y):
     # Each step halves the weights, so the scale is applied about every ten steps.
     rows, params = X[:56], dict(alpha=40.0, batch_size=1, max_iter=3)
@@ -217,14 +217,14 @@ def test_scale_is_applied_before_it_is_too_small(applied_scales, make, y):
 
 
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_float32_on_sparse_input(make, y):
     params = dict(alpha=0.1, dtype="float32", rtol=1e-5)
     actual, _ = assert_same_steps(make, y, **params)
     assert actual.coefs_[0].dtype == np.float32
 
 
-@cut_short
+@ignore_convergence_warning
 def test_weights_of_empty_columns_only_decay():
     is_empty = ~X.any(axis=0)
     assert is_empty.sum() >= 3
@@ -235,13 +235,13 @@ def test_weights_of_empty_columns_only_decay():
 
 
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_input_without_nonzero_entries(make, y):
     assert_same_steps(make, y, X=np.zeros_like(X), alpha=0.1)
 
 
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_partial_fits_on_sparse_input(make, y):
     known = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
     at_once = make_sgd(make, alpha=0.1, max_iter=4).fit(sp.csr_array(X), y)
@@ -255,7 +255,7 @@ def test_partial_fits_on_sparse_input(make, y):
 
 
 @pytest.mark.parametrize("weight", [1.0, 1e4, 1e8])
-@cut_short
+@ignore_convergence_warning
 def test_reported_penalty_is_exact_for_large_weights(weight):
     # Lazy updates maintain the sum of squares incrementally.
     start = make_sgd(BackpropRegressor, alpha=0.1).partial_fit(sp.csr_array(X), NUMBERS)
@@ -279,7 +279,7 @@ def test_reported_penalty_is_exact_for_large_weights(weight):
         (BackpropRegressor, MLPRegressor, NUMBERS),
     ],
 )
-@cut_short
+@ignore_convergence_warning
 def test_lazy_sgd_matches_scikit_learn(make, reference, y, learning_rate, alpha):
     params = dict(alpha=alpha, learning_rate=learning_rate)
     loss = "log_loss" if make is BackpropClassifier else "squared_error"
@@ -294,7 +294,7 @@ def test_lazy_sgd_matches_scikit_learn(make, reference, y, learning_rate, alpha)
 @pytest.mark.parametrize("n_inputs", [N_INPUTS, 5, 2000])
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_solvers_with_state_match_dense_input(make, y, solver, n_inputs):
     values = make_sparse_values(n_inputs, density=min(0.9, 3.2 / n_inputs))
     # With 5 inputs, a batch has more nonzero entries than inputs.
@@ -306,7 +306,7 @@ def test_solvers_with_state_match_dense_input(make, y, solver, n_inputs):
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("clip_norm", [None, 0.05, 1e9])
 @ESTIMATORS
-@cut_short
+@ignore_convergence_warning
 def test_momentum_and_clipping_disable_lazy_updates(
     applied_scales, make, y, clip_norm, momentum
 ):
@@ -316,7 +316,7 @@ def test_momentum_and_clipping_disable_lazy_updates(
     assert bool(applied_scales) == (momentum == 0.0 and clip_norm is None)
 
 
-@cut_short
+@ignore_convergence_warning
 def test_clipping_changes_steps_on_sparse_input():
     clipped, unclipped = (
         make_sgd(BackpropRegressor, clip_norm=clip_norm).fit(sp.csr_array(X), NUMBERS)
@@ -329,8 +329,8 @@ def test_clipping_changes_steps_on_sparse_input():
 
 
 def fit_interrupted(make, X, y, after, **params):
-    Interrupting.calls = after
-    net = make_sgd(make, activation=Interrupting(), alpha=2.0, **params)
+    InterruptingReLU.calls = after
+    net = make_sgd(make, activation=InterruptingReLU(), alpha=2.0, **params)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         return net.fit(X, y)
 
@@ -348,7 +348,7 @@ def test_interrupted_epoch_applies_scale_to_weights(applied_scales, make, y, aft
     np.testing.assert_allclose(actual.predict(rows), expected.predict(X), rtol=1e-10)
 
 
-@cut_short
+@ignore_convergence_warning
 def test_partial_fit_after_interruption():
     actual, expected = (
         fit_interrupted(BackpropRegressor, kind(X), NUMBERS, 12).partial_fit(
@@ -436,7 +436,7 @@ def contents(matrix):
     ],
     ids=str,
 )
-@cut_short
+@ignore_convergence_warning
 def test_matrix_formats_are_accepted_and_not_changed(name, params):
     matrix = MATRICES[name](X)
     np.testing.assert_allclose(matrix.toarray(), X)

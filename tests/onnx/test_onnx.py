@@ -28,10 +28,10 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from small_fits import error_of
 from small_networks import (
     CODES,
-    ENDS,
     LABELS,
     NAMES,
     NUMBERS,
+    SHORT_TRAINING,
     X,
     classifier,
     frame,
@@ -166,7 +166,9 @@ def test_activations_are_accurate_for_small_and_large_inputs(activation, dtype):
     z = z[:, np.newaxis].astype(dtype)
     # Targets with mean 0 and variance 1 do not rescale the output.
     y = np.resize([-1.0, 1.0], len(z))
-    net = BackpropRegressor((1,), activation, standardize=False, **ENDS).fit(z, y)
+    net = BackpropRegressor((1,), activation, standardize=False, **SHORT_TRAINING).fit(
+        z, y
+    )
     # Weights of 1 and biases of 0 make the output equal to the activation of z.
     for W, b in zip(net.coefs_, net.intercepts_, strict=True):
         W.fill(1.0)
@@ -181,7 +183,7 @@ def test_activations_are_accurate_for_small_and_large_inputs(activation, dtype):
 
 @DTYPES
 def test_different_activation_per_layer(dtype):
-    net = BackpropClassifier((7, 6, 5), ("tanh", "gelu", "softplus"), **ENDS)
+    net = BackpropClassifier((7, 6, 5), ("tanh", "gelu", "softplus"), **SHORT_TRAINING)
     check_export(net.set_params(dtype=dtype).fit(X, NAMES), X)
 
 
@@ -193,8 +195,8 @@ def test_activation_parameters_are_exported():
 
 
 def test_no_hidden_layer():
-    check_export(BackpropClassifier((), **ENDS).fit(X, NAMES), X)
-    check_export(BackpropRegressor((), **ENDS).fit(X, NUMBERS), X)
+    check_export(BackpropClassifier((), **SHORT_TRAINING).fit(X, NAMES), X)
+    check_export(BackpropRegressor((), **SHORT_TRAINING).fit(X, NUMBERS), X)
 
 
 @DTYPES
@@ -982,7 +984,7 @@ def cube(z):
     [(Square(), "Square"), (ModifiedReLU(), "ModifiedReLU"), (cube, "cube")],
 )
 def test_custom_activation_raises(custom, name):
-    net = BackpropRegressor((4, 4), ["tanh", custom], **ENDS).fit(X, NUMBERS)
+    net = BackpropRegressor((4, 4), ["tanh", custom], **SHORT_TRAINING).fit(X, NUMBERS)
     error_of(
         lambda: to_onnx(net, X), "activation of hidden layer 2", name, "leaky_relu"
     )
@@ -1033,7 +1035,7 @@ def test_estimator_subclass_raises():
     class Other(BackpropClassifier):
         pass
 
-    net = Other((4,), **ENDS).fit(X, CODES)
+    net = Other((4,), **SHORT_TRAINING).fit(X, CODES)
     error_of(lambda: to_onnx(net, X), "Other", error=TypeError)
 
 
@@ -1129,7 +1131,7 @@ def fitted_networks(draw):
         standardize=draw(st.booleans()),
         dtype=draw(st.sampled_from(["float32", "float64"])),
         max_iter=1,
-        **ENDS,
+        **SHORT_TRAINING,
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     rows = rng.normal(size=(30, draw(st.integers(1, 4))))
