@@ -5,13 +5,13 @@ from functools import partial
 import numpy as np
 from partitioned_data import SIZES, SMALL
 
+from skbackprop._estimators.fit_kind import FitKind
 from skbackprop._estimators.fitting import (
-    FitKind,
     build_training,
     check_parameters,
-    read_training_data,
     run_training,
 )
+from skbackprop._estimators.training_data import read_training_data
 from skbackprop.core.epochs import make_epoch
 from skbackprop.core.layout import norms
 from skbackprop.core.training import mini_batches

@@ -32,7 +32,8 @@ from single_process import assert_same, fit_plain
 
 from skbackprop import BackpropClassifier
 from skbackprop._data.columns import NumericColumns, make_columns
-from skbackprop._estimators.fitting import FitKind, read_summary
+from skbackprop._estimators.fit_kind import FitKind
+from skbackprop._estimators.training_data import read_summary
 from skbackprop.dask.partition_summary import PartitionSummary
 
 pytestmark = pytest.mark.filterwarnings(

@@ -33,7 +33,8 @@ from single_process import assert_same, epoch_records, fit_by_steps, fit_plain
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._data.reader import Reader
-from skbackprop._estimators.fitting import FitKind, prepare_training, run_training
+from skbackprop._estimators.fit_kind import FitKind
+from skbackprop._estimators.fitting import prepare_training, run_training
 from skbackprop.core.epochs import make_epoch
 from skbackprop.core.training import Training, mini_batches
 from skbackprop.dask.batch_assignment import BatchAssignment
