@@ -27,9 +27,19 @@ from skbackprop.core.training import mini_batches
 
 PACKAGE = Path(skbackprop.__file__).parent
 
+
+def constant_rate(epoch, step):
+    return 0.01
+
+
+def id_of(value):
+    """Return an id without a memory address, which differs between processes."""
+    return getattr(value, "__name__", str(value))
+
+
 #: Valid values of the parameters that some solvers do not support.
 VALUES = {
-    "learning_rate": ["adaptive", "cosine", lambda epoch, step: 0.01],
+    "learning_rate": ["adaptive", "cosine", constant_rate],
     "warmup_steps": [1, np.int64(3)],
     "clip_norm": [1.0, 1],
     "max_norm": [0.5, np.float64(2.0)],
@@ -94,7 +104,7 @@ def test_values_cover_all_unsupported_parameters():
     assert names == set(VALUES)
 
 
-@pytest.mark.parametrize(("solver", "name", "value"), UNSUPPORTED, ids=str)
+@pytest.mark.parametrize(("solver", "name", "value"), UNSUPPORTED, ids=id_of)
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
 def test_unsupported_parameter_raises(make, solver, name, value):
     neutral = dict(SOLVERS[solver].unsupported)[name]
@@ -106,7 +116,7 @@ def test_unsupported_parameter_raises(make, solver, name, value):
     )
 
 
-@pytest.mark.parametrize(("solver", "name", "value"), UNSUPPORTED, ids=str)
+@pytest.mark.parametrize(("solver", "name", "value"), UNSUPPORTED, ids=id_of)
 @ESTIMATORS
 def test_fit_checks_unsupported_parameters(make, y, solver, name, value):
     net = make((5,), solver=solver, **{name: value})
