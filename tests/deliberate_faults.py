@@ -334,7 +334,7 @@ FAULTS = [
         "partial fits: state shares the optimizer moments with its copy",
         "slots=self.slots.copy()",
         "slots=self.slots",
-        first="core/test_sparse",
+        first="_estimators/test_failing",
     ),
     # Data
     Fault(

@@ -28,12 +28,13 @@ from skbackprop.core.training import mini_batches
 PACKAGE = Path(skbackprop.__file__).parent
 
 
-def to_id(value):
-    return getattr(value, "__name__", str(value))
-
-
 def constant_rate(epoch, step):
     return 0.01
+
+
+def get_id(value):
+    """Return an id without a memory address, which differs between processes."""
+    return getattr(value, "__name__", str(value))
 
 
 #: Valid values of the parameters that some solvers do not support.
@@ -103,7 +104,7 @@ def test_values_cover_all_unsupported_parameters():
     assert names == set(VALUES)
 
 
-@pytest.mark.parametrize(("solver", "name", "value"), UNSUPPORTED, ids=to_id)
+@pytest.mark.parametrize(("solver", "name", "value"), UNSUPPORTED, ids=get_id)
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
 def test_unsupported_parameter_raises(make, solver, name, value):
     neutral = dict(SOLVERS[solver].unsupported)[name]
@@ -115,7 +116,7 @@ def test_unsupported_parameter_raises(make, solver, name, value):
     )
 
 
-@pytest.mark.parametrize(("solver", "name", "value"), UNSUPPORTED, ids=to_id)
+@pytest.mark.parametrize(("solver", "name", "value"), UNSUPPORTED, ids=get_id)
 @ESTIMATORS
 def test_fit_checks_unsupported_parameters(make, y, solver, name, value):
     net = make((5,), solver=solver, **{name: value})
