@@ -22,10 +22,10 @@ N_CHECKED = 30
 
 
 def check_gradients(estimator, X, y, sample_weight=None, *, rtol=1e-4, random_state=0):
-    """Compare back-propagated gradients with finite differences of the cost.
+    """Compare back-propagated gradients with finite differences of the loss.
 
     The network is initialized as in `fit`, but in float64 and without dropout. The
-    check then computes central differences of the cost for a random subset of the
+    check then computes central differences of the loss for a random subset of the
     parameters.
 
     Parameters
@@ -114,13 +114,13 @@ def _compare(estimator, training, rtol, rng):
             scale = max(np.abs(computed[group]).max(), np.abs(expected).max())
             worst = error.argmax()
             relative_error = error[worst] / scale if scale else 0.0
-            # For vanishing gradients, the differences are rounding errors of the cost.
+            # For vanishing gradients, the differences are rounding errors of the loss.
             noise = 16.0 * np.finfo(np.float64).eps * abs(cost) / STEPS[0]
             if not (relative_error <= rtol or error[worst] <= noise):
                 raise AssertionError(
                     f"The gradient of the {kind} layer {l} of {len(network.weights)} "
                     f"is wrong: back-propagation returns {computed[checked[worst]]:g}, "
-                    f"but finite differences of the cost return {expected[worst]:g}. "
+                    f"but finite differences of the loss return {expected[worst]:g}. "
                     f"{_suggest_fix(estimator, l)}"
                 )
             largest = max(largest, relative_error)

@@ -52,7 +52,7 @@ _TYPES = {
     *OPTIMIZERS.values(),
     *initializers.INITIALIZERS.values(),
     initializers.Uniform,
-    # These types wrap functions of the user, which the user must trust separately.
+    # These types wrap user-defined functions, which the user must trust separately.
     initializers.FromFunction,
     ActivationFromFunction,
     LossFromFunction,

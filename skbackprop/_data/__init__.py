@@ -1,1 +1,1 @@
-"""User data to arrays: columns, targets, weights and scales."""
+"""Conversion of user data to arrays: columns, targets, weights and scales."""

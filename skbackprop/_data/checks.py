@@ -22,9 +22,9 @@ def check_range(values, dtype, name):
     largest = max(values.max(initial=0.0), -values.min(initial=0.0))
     if largest > np.finfo(dtype).max:
         raise ValueError(
-            f"{name} contains {largest:g}, which is too large for {dtype}. Allowed are "
-            f"absolute values up to {np.finfo(dtype).max:g}. Scale {name}, or fit with "
-            "dtype='float64'."
+            f"{name} contains {largest:g}, which is too large for {dtype}. The "
+            f"largest absolute value allowed is {np.finfo(dtype).max:g}. Scale "
+            f"{name}, or fit with dtype='float64'."
         )
 
 

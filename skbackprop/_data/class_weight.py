@@ -1,4 +1,4 @@
-"""Class weights: given ones, or balanced ones."""
+"""Class weights: user-defined or balanced."""
 
 from math import inf
 from numbers import Real
@@ -8,7 +8,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 
 def is_weight(value):
-    """Return whether a value is a valid class weight: finite, not negative."""
+    """Return whether a value is a valid class weight: finite and non-negative."""
     return isinstance(value, Real) and 0.0 <= value < inf
 
 

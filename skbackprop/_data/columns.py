@@ -28,7 +28,7 @@ TRAINING_CHECKS = {"accept_sparse": "csr", "dtype": "numeric", "order": "C"}
 
 
 def make_columns(X, categorical_features):
-    """Choose how the columns of the input data are read.
+    """Create the object that reads the columns of the input data.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class NumericColumns:
     is_categorical = None
 
     def is_numeric_input(self, n_inputs):
-        """Return which network inputs are numeric features: all of them."""
+        """Return a mask of the inputs that are numeric features: all inputs."""
         return np.ones(n_inputs, bool)
 
     def to_feature_gradients(self, X, gradients):
@@ -72,8 +72,8 @@ class NumericColumns:
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Input data.
         estimator : BaseEstimator
-            Fitted estimator, whose feature names and number of features `X` must
-            match.
+            Fitted estimator. `X` must have the same feature names and number of
+            features.
 
         Returns
         -------
@@ -99,7 +99,7 @@ class NumericColumns:
             Whether `y` must be numeric.
         reset : bool
             Whether to store the feature names and the number of features in the
-            estimator, or to compare them.
+            estimator. If False, they are compared with the stored values.
 
         Returns
         -------
@@ -118,7 +118,7 @@ class NumericColumns:
         return sum_duplicates(X) if issparse(X) else X, y
 
     def encode(self, X):
-        """Return one partition of the training data as it is."""
+        """Return one partition of the training data unchanged."""
         return X
 
 
@@ -132,7 +132,7 @@ class MixedColumns:
     Parameters
     ----------
     is_categorical : ndarray of bool of shape (n_features,), or None
-        Mask of the categorical features; None if there are none.
+        Mask of the categorical features. None if no feature is categorical.
 
     Attributes
     ----------
@@ -141,9 +141,9 @@ class MixedColumns:
     n_numbers : int
         Number of numeric features.
     imputer : SimpleImputer
-        Imputes numeric features; fitted if there are any.
+        Imputer of the numeric features; fitted if there are numeric features.
     one_hot : OneHotEncoder
-        Encodes categories; fitted if there are any.
+        Encoder of the categories; fitted if there are categorical features.
     """
 
     needs_encoding = True
@@ -152,7 +152,7 @@ class MixedColumns:
         self.is_categorical = is_categorical
 
     def is_numeric_input(self, n_inputs):
-        """Return which network inputs are numeric features, not indicators."""
+        """Return a mask of the inputs that are numeric features, not indicators."""
         return np.arange(n_inputs) < self.n_numbers
 
     def read(self, X, estimator):
@@ -160,7 +160,7 @@ class MixedColumns:
         return self.encode(check_columns(X, estimator, reset=False))
 
     def read_training_data(self, X, y, estimator, *, y_numeric, reset):
-        """Validate and encode; see `NumericColumns.read_training_data`."""
+        """Validate and encode data; see `NumericColumns.read_training_data`."""
         X = check_columns(X, estimator, reset=reset)
         return check_X_y(
             self.fit_encode(X) if reset else self.encode(X),
@@ -195,7 +195,7 @@ class MixedColumns:
         return encode_or_raise(self._fit_transform, X)
 
     def encode(self, X):
-        """Encode data like those of the fit; see `fit_encode`."""
+        """Encode data with the fitted encoders; see `fit_encode`."""
         return encode_or_raise(self._transform, X)
 
     def set_statistics(
@@ -209,12 +209,12 @@ class MixedColumns:
         Parameters
         ----------
         means : ndarray of shape (n_numbers,)
-            Mean of each numeric feature over its known values; 0 if there are none.
+            Mean of each numeric feature over its known values; 0 if all are missing.
         has_missing : ndarray of bool of shape (n_numbers,)
             Whether each numeric feature has missing values.
         levels : sequence of ndarray, default=()
-            Categories of each categorical feature in their order and dtype: sorted
-            numbers; objects if some are missing.
+            Categories of each categorical feature, in the order and dtype of the
+            encoder: sorted for numbers, object for strings with missing values.
         dtype : {"float64", "float32"}, default="float64"
             Dtype of the one-hot encoded columns.
         names : ndarray of str of shape (n_features,), default=None
@@ -253,11 +253,11 @@ class MixedColumns:
 
     @property
     def indicator_features(self):
-        """Positions, among the numeric features, of those with an indicator."""
+        """Positions of the features with an indicator, among the numeric features."""
         return self.imputer.indicator_.features_ if self.n_numbers else np.zeros(0, int)
 
     def _make_encoders(self, n_features, categories, dtype):
-        """Create the encoders, not fitted."""
+        """Create the unfitted encoders."""
         all_features = np.ones(n_features, bool)
         categorical = self.is_categorical
         self.is_number = all_features if categorical is None else ~categorical
@@ -282,7 +282,7 @@ class MixedColumns:
         return _hstack([encoder.transform(part) for encoder, part in self._split(X)])
 
     def _split(self, X):
-        """Pair each encoder with its columns, if it has any."""
+        """Pair each encoder with its columns, except encoders without columns."""
         if self.is_categorical is None:
             return [(self.imputer, X)]
         pairs = [(self.one_hot, _safe_indexing(X, self.is_categorical, axis=1))]
@@ -351,7 +351,8 @@ def check_columns(X, estimator, *, reset):
     estimator : BaseEstimator
         Estimator that stores the names and the number of features.
     reset : bool
-        Whether to store them, or to compare them.
+        Whether to store the names and the number of features. If False, they are
+        compared with the stored values.
 
     Returns
     -------

@@ -1,9 +1,10 @@
-"""Columns of DataFrames: which are categorical, and which categories they have."""
+"""Categorical columns of DataFrames, and their categories."""
 
 import numpy as np
 from scipy.sparse import issparse
 
-#: Dtype names of categorical columns: "category" in pandas, the others in polars.
+#: Dtype names of categorical columns: "category" in pandas, "Categorical" and "Enum"
+#: in polars.
 CATEGORICAL_DTYPES = ("category", "Categorical", "Enum")
 
 
@@ -29,12 +30,13 @@ def find_categorical(X, categorical_features):
     Returns
     -------
     ndarray of bool of shape (n_features,), or None
-        Mask of the categorical features; None if there are none.
+        Mask of the categorical features. None if no feature is categorical.
 
     Raises
     ------
     ValueError
-        If `categorical_features` are not features of `X`.
+        If `categorical_features` does not match the features of `X`, or if `X` is
+        sparse.
     """
     if categorical_features is None:
         return None
@@ -72,8 +74,8 @@ def _mask_of(X, chosen):
     columns = f"columns {names}" if names else f"{n_features} features without names"
     raise ValueError(
         f"categorical_features={chosen.tolist()} are not features of X, which has "
-        f"{columns}. Allowed are one bool per feature, indices from 0 to "
-        f"{n_features - 1}, column names, 'from_dtype' or None."
+        f"{columns}. Use one bool per feature, indices from 0 to {n_features - 1}, "
+        "column names, 'from_dtype' or None."
     )
 
 
@@ -83,7 +85,7 @@ def column_of(X, j):
 
 
 def levels_of(column):
-    """Return the categories of a column: those of its dtype, or its distinct values."""
+    """Return the categories of a column from its dtype or from its values."""
     import pandas as pd
 
     if str(column.dtype).startswith(("category", "Enum")):
@@ -92,8 +94,8 @@ def levels_of(column):
 
 
 def known_levels(levels):
-    """Return categories as the encoder needs them: numbers sorted, at least one."""
-    # A placeholder category for a column without any; it is encoded as all zeros.
+    """Return categories for the encoder: sorted if numeric, and never empty."""
+    # A column without categories gets a placeholder, which is encoded as all zeros.
     levels = levels if levels.size else np.zeros(1)
     return np.sort(levels) if levels.dtype.kind in "biuf" else levels
 

@@ -1,4 +1,4 @@
-"""From user data to network inputs and training samples."""
+"""Conversion of user data to network inputs and training samples."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,14 +20,14 @@ from .scaling import FittedScalers
 
 @dataclass(frozen=True)
 class Reader:
-    """Everything that the first fit learned about the data, except the network.
+    """Conversion of user data to network inputs and targets, learned in the first fit.
 
     Parameters
     ----------
     columns : NumericColumns or MixedColumns
-        Reads the columns of `X`.
+        Reader of the columns of `X`.
     targets : ClassTargets or NumericTargets
-        Reads `y`, and converts network outputs to predictions.
+        Encoder of `y`, which also converts network outputs to predictions.
     dtype : dtype
         Dtype of the network.
     scalers : FittedScalers
@@ -51,8 +51,8 @@ class Reader:
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
             Input data.
         estimator : BaseEstimator
-            Fitted estimator, whose feature names and number of features `X` must
-            match.
+            Fitted estimator. `X` must have the same feature names and number of
+            features.
 
         Returns
         -------
@@ -148,7 +148,7 @@ class Reader:
         return TrainingSamples(X, targets, codes, sample_weight)
 
     def digest(self, X, y, sample_weight, estimator):
-        """Return a hash of training data, to recognize the same data later.
+        """Return a hash that identifies the training data.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class Reader:
         samples = self.read(X, y, sample_weight, estimator)
         arrays = [samples.X]
         if samples.is_sparse:
-            # Indices may be int32 or int64, in a matrix or an array.
+            # Equal sparse matrices and arrays may have int32 or int64 indices.
             indices = (samples.X.indices, samples.X.indptr)
             arrays = [samples.X.data, *(i.astype(np.int64) for i in indices)]
         return joblib.hash([arrays, samples.targets, samples.codes, samples.weight])
@@ -175,5 +175,5 @@ class Reader:
         vars(self).update({**state, "dtype": np.dtype(state["dtype"])})
 
     def without_encoding(self):
-        """Return a reader of inputs that are encoded already."""
+        """Return a reader for inputs that are already encoded."""
         return replace(self, columns=NumericColumns())

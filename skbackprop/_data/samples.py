@@ -45,8 +45,8 @@ class TrainingSamples(Samples):
         Parameters
         ----------
         class_weights : ndarray of shape (n_outputs, n_classes)
-            Weight of each class; for a label indicator, weights of absence and
-            presence of each label.
+            Weight of each class; for a label indicator, weights of the absence
+            and the presence of each label.
 
         Returns
         -------

@@ -12,13 +12,15 @@ from ..core.inputs import UNIT_SCALE, Standardized
 #: Values per block of `FittedScalers.fit`; a float64 block takes 1 MiB.
 BLOCK_SIZE = 1 << 17
 
-#: Minimum number of rows per block, however wide the rows are.
+#: Minimum number of rows per block, for any number of columns.
 MIN_BLOCK_ROWS = 16
 
 
 @dataclass(frozen=True)
 class FittedScalers:
-    """Scalers of the inputs and targets. The sum of two covers the samples of both.
+    """Scalers of the inputs and targets.
+
+    The sum of two instances is fitted to the samples of both.
 
     Parameters
     ----------
@@ -33,14 +35,14 @@ class FittedScalers:
 
     @classmethod
     def fit(cls, samples, with_targets):
-        """Learn the scalers from samples.
+        """Fit the scalers to samples.
 
         Parameters
         ----------
         samples : Samples
             Samples with unscaled targets.
         with_targets : bool
-            Whether to learn a scaler of the targets.
+            Whether to fit a scaler to the targets.
 
         Returns
         -------
@@ -63,7 +65,7 @@ class FittedScalers:
         )
 
     def __add__(self, other):
-        """Return the scalers of the samples of both."""
+        """Return scalers fitted to the samples of both."""
         with np.errstate(all="ignore"):
             inputs = _merge(self.inputs, other.inputs)
             targets = _merge(self.targets, other.targets)
@@ -82,8 +84,8 @@ class FittedScalers:
         Parameters
         ----------
         is_scaled : ndarray of bool of shape (n_inputs,)
-            Inputs that are scaled. The remaining inputs are indicators, which stay 0
-            and 1.
+            Mask of the inputs to scale. The remaining inputs are indicators, which
+            stay 0 and 1.
 
         Returns
         -------
@@ -108,11 +110,11 @@ class FittedScalers:
 
     @property
     def output_scale(self):
-        """Standard deviation of the targets, 1.0 if they are not scaled."""
+        """Standard deviation of the targets; 1.0 if the targets are not scaled."""
         return 1.0 if self.targets is None else self.targets.scale_
 
     def output_rescaling(self, before):
-        """Return factor and shift that convert outputs from earlier target scales."""
+        """Return the factor and the shift that convert outputs from earlier scales."""
         now, then = self.targets, before.targets
         # Constant targets define no scale.
         had_scale = then.var_ > 0.0
@@ -170,7 +172,7 @@ def _fit_targets(samples):
 
 
 def _merge(one, other):
-    """Return the scaler of the samples of two scalers.
+    """Merge two scalers into the scaler of all their samples.
 
     Chan, Golub and LeVeque, "Algorithms for computing the sample variance" (1983),
     equation 2.1.
@@ -193,7 +195,7 @@ def _merge(one, other):
 
 
 def _checked(scaler, name):
-    """Return the scaler; None if there is none, or if all weights were zero."""
+    """Return the scaler, or None if the scaler is not fitted."""
     if not hasattr(scaler, "mean_"):
         return None
     if not (np.isfinite(scaler.var_).all() and np.isfinite(scaler.mean_).all()):

@@ -1,4 +1,4 @@
-"""Target values: class labels or numbers to network targets, and back."""
+"""Conversion of class labels or numbers to network targets, and back."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -77,7 +77,7 @@ class ClassTargets:
         y : ndarray
             Labels that `check` returned.
         classes : ndarray of shape (n_classes,), default=None
-            All classes; None for the classes in `y`.
+            All classes. If None, the classes in `y`.
 
         Returns
         -------
@@ -117,7 +117,8 @@ class ClassTargets:
         Raises
         ------
         ValueError
-            If `y` has unknown classes, or another number of labels.
+            If `y` has unknown classes, or a different number of labels than the
+            first fit.
         """
         is_indicator = self.kind == "multilabel"
         if is_indicator != (y.ndim == 2):
@@ -216,7 +217,7 @@ class ClassTargets:
             return np.hstack([1.0 - positive, positive])
         # Some activations, such as tanh, have negative outputs: shift these rows.
         outputs -= outputs.min(axis=1, keepdims=True).clip(max=0.0)
-        # Keep sums of very large outputs, such as those of exp, from overflowing.
+        # Very large outputs, for example of exp, would overflow in the sum.
         np.minimum(outputs, np.finfo(outputs.dtype).max / outputs.shape[1], out=outputs)
         totals = outputs.sum(axis=1, keepdims=True)
         outputs[totals[:, 0] == 0.0] = 1.0
@@ -232,8 +233,8 @@ class NumericTargets:
     n_targets : int
         Number of targets.
     n_quantiles : int or None
-        Number of quantiles that are predicted for a single target; None if the outputs
-        are the targets.
+        Number of quantiles that are predicted for a single target. None if each output
+        predicts one target.
     """
 
     n_targets: int
@@ -254,7 +255,9 @@ class NumericTargets:
         ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
         if issparse(y):
-            raise TypeError("y must be a dense array of numbers, got a sparse matrix.")
+            raise TypeError(
+                "y must be a dense array, got a sparse matrix. Use y.toarray()."
+            )
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     @classmethod
@@ -294,7 +297,7 @@ class NumericTargets:
         return {}
 
     def check_known(self, y, *, complete=False):
-        """Numbers need no comparison; `encode` checks the number of targets."""
+        """Accept all targets; `encode` checks the number of targets."""
 
     def encode(self, y, dtype):
         """Convert targets to an array with one column per output.
@@ -304,8 +307,8 @@ class NumericTargets:
         y : ndarray
             Targets that `check` returned.
         dtype : dtype
-            Dtype of the network. Targets with a wider dtype keep it, because scaling
-            is more exact before rounding.
+            Dtype of the network. Targets with a wider dtype are not converted,
+            because scaling is more accurate before rounding.
 
         Returns
         -------
@@ -341,7 +344,8 @@ class NumericTargets:
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            A single output is flattened, but not a sequence with one quantile.
+            The array has one dimension if there is one output, unless `quantile` is a
+            sequence.
         """
         flat = self.n_outputs == 1 and self.n_quantiles is None
         return outputs.ravel() if flat else outputs

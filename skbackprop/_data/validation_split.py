@@ -33,7 +33,8 @@ def split(samples, fraction, rng):
     fraction : float
         Fraction of the samples in the validation set.
     rng : numpy.random.RandomState
-        Advanced as by :func:`sklearn.model_selection.train_test_split`.
+        Random number generator, passed to
+        :func:`sklearn.model_selection.train_test_split`.
 
     Returns
     -------

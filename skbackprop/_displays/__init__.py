@@ -1,4 +1,4 @@
-"""Displays, as in scikit-learn, that plot the training and the weights of a network."""
+"""Displays that plot the training and the weights of a network."""
 
 from .gradient_flow import GradientFlowDisplay
 from .loss_curve import LossCurveDisplay

@@ -1,1 +1,1 @@
-"""The two estimators, and the way from their parameters to a trained network."""
+"""The two estimators, and the steps from their parameters to a trained network."""

@@ -1,4 +1,4 @@
-"""From parameters of an estimator to the components of a network."""
+"""Creation of the components of a network from the parameters of an estimator."""
 
 import copy
 from dataclasses import dataclass
@@ -48,7 +48,8 @@ class Architecture:
     settings : dict
         Parameters that must not change while training continues.
     decides_by_logits : bool
-        Whether a classifier decides by the weighted inputs of the output layer.
+        Whether the decision function of a classifier consists of the weighted inputs
+        of the output layer.
     has_softmax_outputs : bool
         Whether the outputs of each sample sum to one.
     """
@@ -73,7 +74,7 @@ class Architecture:
         return network
 
     def check_same_settings(self, other):
-        """Raise ValueError if a parameter differs from that of another architecture.
+        """Raise ValueError if the settings of another architecture differ.
 
         Parameters
         ----------
@@ -143,9 +144,9 @@ def make_architecture(estimator, loss, default_output, n_outputs, settings):
     estimator : BaseBackprop
         Estimator with valid parameters.
     loss : str, Loss or callable
-        Key of `LOSSES`, or a loss of the user.
+        Key of `LOSSES`, or a user-defined loss.
     default_output : str
-        Output activation if neither the user nor the loss names one.
+        Output activation if neither the user nor the loss defines one.
     n_outputs : int
         Number of units of the output layer.
     settings : dict
@@ -189,7 +190,7 @@ def make_architecture(estimator, loss, default_output, n_outputs, settings):
             "loss": ComponentSettings([loss]),
             "output_activation": ComponentSettings([output]),
         },
-        # A subclass of Sigmoid may reach 0.5 elsewhere.
+        # In a subclass of Sigmoid, an output of 0.5 may not correspond to a logit of 0.
         decides_by_logits=type(output) in (Sigmoid, Softmax),
         has_softmax_outputs=isinstance(output, Softmax),
     )
@@ -233,7 +234,7 @@ def _activation(name, known, parameter):
 
 
 def _copy_activation(activation):
-    """Copy an activation of the user, which later changes must not affect."""
+    """Copy a user-defined activation, so that later changes have no effect."""
     trial = copy.deepcopy(activation)
     z, a, delta, scratch = np.full((4, 1, 2), 0.5)
     a[...] = np.nan
@@ -244,7 +245,7 @@ def _copy_activation(activation):
 
 
 def copy_loss(loss):
-    """Copy a loss of the user, which later changes must not affect.
+    """Copy a user-defined loss, so that later changes have no effect.
 
     Parameters
     ----------
@@ -258,7 +259,7 @@ def copy_loss(loss):
     Raises
     ------
     TypeError
-        If `loss` is a class, or does not follow the interface.
+        If `loss` is a class, or does not implement the interface of `Loss`.
     """
     if isinstance(loss, type):
         raise TypeError(
@@ -276,7 +277,7 @@ def copy_loss(loss):
 
 
 def _check_returns_pair(parameter, function, n_arguments):
-    """Call a function of the user; it must return a value and a derivative."""
+    """Raise TypeError if a function does not return a value and a derivative."""
     arguments = np.full((n_arguments, 3, 2), 0.5)
     try:
         returned = copy.deepcopy(function)(*arguments)
@@ -300,7 +301,7 @@ def _check_writes_in_place(component, method, returned, written):
         raise TypeError(
             f"{type(component).__name__}.{method} must write its result into the array "
             "that it receives (out[...] = ..., or out=out in NumPy functions) and "
-            f"return None. At inputs of 0.5 it wrote {written} and returned "
+            f"return None. For inputs of 0.5, it wrote {written} and returned "
             f"{returned}."
         )
 
@@ -308,10 +309,10 @@ def _check_writes_in_place(component, method, returned, written):
 def _explain_output(estimator, loss):
     allowed = [n for n, f in OUTPUT_ACTIVATIONS.items() if loss.accepts(f())]
     is_log_loss = isinstance(estimator.loss, str) and estimator.loss == "log_loss"
-    several = " and, for three or more classes, 'softmax'" if is_log_loss else ""
+    several = ", or 'softmax' for three or more classes" if is_log_loss else ""
     return (
         f"output_activation={estimator.output_activation!r} is not supported with "
-        f"loss={estimator.loss!r}. Allowed are 'auto', {allowed}{several}."
+        f"loss={estimator.loss!r}. Use 'auto' or one of {allowed}{several}."
     )
 
 
@@ -337,7 +338,7 @@ def set_initial_parameters(network, coefs, intercepts):
     Parameters
     ----------
     network : Network
-        Its parameters are changed.
+        Network whose parameters are set.
     coefs : sequence of array-like of shape (fan_in, fan_out), or None
         Weights of each layer; None leaves the weights unchanged.
     intercepts : sequence of array-like of shape (fan_out,), or None
@@ -346,7 +347,7 @@ def set_initial_parameters(network, coefs, intercepts):
     Raises
     ------
     ValueError
-        If the shapes do not match, or values are not finite.
+        If the shapes do not match, or if values are not finite.
     """
     for name, given, layers in (
         ("coefs_init", coefs, network.weights),

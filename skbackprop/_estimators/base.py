@@ -17,7 +17,7 @@ class BaseBackprop(
 ):
     """Base class of `BackpropClassifier` and `BackpropRegressor`.
 
-    A fit learns three objects, which `_adopt` stores: a `Reader` of the data, the
+    A fit creates three objects, which `_adopt` stores: a `Reader` of the data, the
     `Architecture` of the network, and the `TrainingState` with the network itself.
     """
 
@@ -93,14 +93,13 @@ class BaseBackprop(
         self._validate_params()
         return fit_chunk(self, X, y, sample_weight, classes)
 
-    # ------------------------------------------------ what a classifier and a regressor
-    # ------------------------------------------------ define differently
+    # --------------------------------------------------- interface of the subclasses
 
     #: Constraints of all parameters.
     _parameter_constraints: dict
     #: Whether the targets are numbers, not class labels.
     _has_numeric_targets: bool
-    #: Output activation if neither the user nor the loss names one.
+    #: Output activation if neither the user nor the loss defines one.
     _default_output_activation: str
 
     def _learn_targets(self, y, classes, is_chunk):
@@ -124,7 +123,7 @@ class BaseBackprop(
         raise NotImplementedError
 
     def _check_declared_classes(self, targets, classes):
-        """Raise ValueError if a later chunk declares other classes than the first."""
+        """Raise ValueError if a later chunk declares different classes."""
         raise NotImplementedError
 
     def _get_core_loss(self, targets):

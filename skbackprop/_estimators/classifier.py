@@ -1,4 +1,4 @@
-"""The classifier."""
+"""BackpropClassifier."""
 
 from itertools import chain
 
@@ -18,8 +18,8 @@ from .base import BaseBackprop
 from .parameters import SHARED_CONSTRAINTS, store_parameters
 from .solvers import has_partial_fit
 
-#: Range of the initial outputs: nearer to 0 or 1, the derivative of a sigmoid is too
-#: small to learn from.
+#: Range of the initial outputs. Closer to 0 or 1, the derivative of a sigmoid is too
+#: small for training.
 MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT = 0.01, 0.99
 
 
@@ -546,7 +546,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         probabilities = self._reader.targets.predict_proba(
             outputs, sum_to_one=self._architecture.has_softmax_outputs
         )
-        # No network is certain, and logarithms of these probabilities are finite.
+        # Clipping keeps the logarithms of the probabilities finite.
         limits = np.finfo(probabilities.dtype)
         return probabilities.clip(limits.tiny, 1.0 - limits.epsneg)
 
@@ -644,8 +644,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     def _check_output_activation(self, architecture, targets):
         if architecture.has_softmax_outputs and targets.kind == "multilabel":
             raise ValueError(
-                "output_activation='softmax' requires classes that exclude each other, "
-                "got a label indicator. Use 'auto' or another output activation."
+                "output_activation='softmax' requires mutually exclusive classes, got "
+                "a label indicator. Use 'auto' or another output activation."
             )
 
     def _scales_targets(self, architecture, targets):
@@ -655,10 +655,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         return 1
 
     def _init_output_biases(self, network, architecture, targets, samples):
-        """Initialize sigmoid outputs under the squared error at the class frequencies.
+        """Initialize the output biases so that the outputs equal the class frequencies.
 
-        With many classes, most outputs would have to decrease from 0.5 first, and the
-        small derivative of the sigmoid near 0 makes this slow.
+        This applies to sigmoid outputs with the squared-error loss. With many classes,
+        most outputs would otherwise have to decrease from 0.5 first. The decrease is
+        slow because the derivative of the sigmoid is small near 0.
         """
         if (
             self.init == "auto"
@@ -706,8 +707,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 else "a dict from class to weight"
             )
             raise ValueError(
-                f"class_weight={self.class_weight!r} does not match y. Allowed are "
-                f"'balanced', None and {allowed}, with finite weights of at least 0."
+                f"class_weight={self.class_weight!r} does not match y. Use "
+                f"'balanced', None or {allowed}, with finite weights of at least 0."
             )
 
     def __sklearn_tags__(self):

@@ -4,7 +4,7 @@ from enum import Enum
 
 
 class FitKind(Enum):
-    """How a fit starts, and which earlier results it continues from."""
+    """Kind of fit: how training starts, and which earlier results it uses."""
 
     FRESH = "fit with a new network"
     WARM = "fit with warm_start=True after an earlier fit"

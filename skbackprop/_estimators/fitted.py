@@ -49,7 +49,7 @@ def fitted_parts(estimator):
 
 
 class FittedNetwork:
-    """Mixin of both estimators, over the state that training has left."""
+    """Mixin with the fitted attributes and inspection methods of both estimators."""
 
     def __sklearn_is_fitted__(self):
         return "_state" in vars(self)
@@ -59,7 +59,9 @@ class FittedNetwork:
         """Return this estimator if it is fitted, else raise AttributeError."""
         # hasattr and check_is_fitted expect an AttributeError.
         if not self.__sklearn_is_fitted__():
-            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
+            raise AttributeError(
+                f"This {type(self).__name__} instance is not fitted yet."
+            )
         return self
 
     @property

@@ -38,7 +38,7 @@ def fit_network(
     estimator : BaseBackprop
         Estimator with valid parameters.
     kind : FitKind
-        Not a chunk; see `fit_chunk`.
+        Kind of fit, except the chunks of `fit_chunk`.
     X, y, sample_weight : array-like
         Training data.
     validation : tuple of (X_val, y_val, sample_weight_val)
@@ -177,7 +177,7 @@ def _read_validation_data(estimator, reader, X, y, sample_weight):
 
 
 def _make_architecture(estimator, kind, reader, samples, held_out):
-    """Return the architecture: that of the network if training continues."""
+    """Return the architecture; reuse the existing one if training continues."""
     architecture = make_architecture(
         estimator,
         estimator._get_core_loss(reader.targets),
@@ -201,7 +201,7 @@ def _make_architecture(estimator, kind, reader, samples, held_out):
 def _make_state(estimator, kind, reader, architecture, samples):
     """Return the state that training starts from."""
     if kind is FitKind.RESUMED:
-        # A copy would draw other random numbers than the uninterrupted fit.
+        # A copy would draw different random numbers than the uninterrupted fit.
         return estimator._state
     if kind.continues:
         # If this fit fails, the state of the last fit must be unchanged.
@@ -285,14 +285,14 @@ def _make_validation_scorer(estimator, objective, held_out, class_weights):
 
 
 def _check_same_validation_loss(training):
-    """Raise ValueError if resumed training has other validation data than before."""
+    """Raise ValueError if the validation data differ from the interrupted fit."""
     before = training.state.history[-1].validation_loss
     now = training.validate.loss() if training.validate else nan
     if not np.isclose(now, before, rtol=1e-6, equal_nan=True):
         raise ValueError(
             "X_val, y_val or sample_weight_val differ from the original validation "
-            f"data: the validation loss was {before}, and is {now}. Pass the original "
-            "data."
+            f"data: the validation loss was {before} and is now {now}. Pass the same "
+            "data as in the interrupted fit."
         )
 
 
@@ -309,7 +309,7 @@ def run_training(estimator, training, n_epochs, observers=(), minimize=None):
         Maximum number of epochs of the whole fit; None for `partial_fit`, which does
         not warn if training has not converged.
     observers : tuple of Observer, default=()
-        Run after each epoch.
+        Observers to call after each epoch.
     minimize : callable, default=None
         See `Training.run`; None for the function of the solver.
 
@@ -324,7 +324,7 @@ def run_training(estimator, training, n_epochs, observers=(), minimize=None):
         stop = training.run(minimize or SOLVERS[estimator.solver].minimize)
     estimator._set_fitted_attributes()
     if estimator.early_stopping:
-        # Further epochs without early stopping monitor the loss, not a score.
+        # Later epochs without early stopping monitor the loss, not a score.
         training.state.monitor = ConvergenceMonitor()
     if stop.kind == "interrupted" or n_epochs is not None:
         warn_on_stop(estimator, stop)

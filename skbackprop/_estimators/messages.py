@@ -1,4 +1,4 @@
-"""Messages that `fit` prints or warns with."""
+"""Messages that `fit` prints or emits as warnings."""
 
 import math
 import warnings
@@ -72,7 +72,7 @@ def warn_on_stop(estimator, stop):
     if stop.kind == "interrupted":
         warnings.warn(
             "Training interrupted by user. Training stopped after "
-            f"{estimator.n_iter_} whole epochs, and the estimator can be used.",
+            f"{estimator.n_iter_} complete epochs, and the estimator can be used.",
             stacklevel=3,
         )
     elif stop.kind == "stopped" and estimator.verbose:

@@ -1,4 +1,4 @@
-"""The regressor."""
+"""BackpropRegressor."""
 
 from numbers import Real
 
@@ -548,11 +548,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         return NumericTargets.learn(y, self._quantiles), y
 
     def _check_declared_classes(self, targets, classes):
-        """Regression has no classes."""
+        """Do nothing because regression has no classes."""
 
     @property
     def _quantiles(self):
-        """Sequence of quantiles as a tuple; None for a single quantile or none."""
+        """Quantiles as a tuple; None unless `quantile` is a sequence."""
         loss = self._get_core_loss(None)
         has_several = isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
         return loss.quantile if has_several else None
@@ -595,11 +595,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         return settings
 
     def _check_output_activation(self, architecture, targets):
-        """Any output can be a prediction."""
+        """Accept all output activations."""
 
     def _scales_targets(self, architecture, targets):
-        # Bounded outputs cannot have any scale. Several quantiles of one target share
-        # its scale.
+        # Standardized targets may exceed the range of bounded outputs. All quantiles of
+        # one target share its scale.
         is_unbounded = isinstance(architecture.output_activation, Identity)
         return is_unbounded or targets.n_quantiles is not None
 
@@ -608,7 +608,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         return n_outputs if self.loss == "squared_error" else 1
 
     def _init_output_biases(self, network, architecture, targets, samples):
-        """Standardized targets have mean zero, like the initial outputs."""
+        """Do nothing because standardized targets have mean zero like the outputs."""
 
     # ---------------------------------------------------------------- class weights
 
@@ -621,8 +621,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = self.loss == "poisson"
-        # Counts of several outputs work as well, but scikit-learn's check of
-        # this tag draws targets below zero even for positive-only estimators.
+        # Counts of several outputs are supported, but the scikit-learn check of this
+        # tag uses negative targets even for positive-only estimators.
         tags.target_tags.multi_output = not tags.target_tags.positive_only
         return tags
 

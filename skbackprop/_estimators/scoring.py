@@ -8,7 +8,7 @@ from ..core.layout import BLOCK_ROWS
 
 
 class ValidationScorer:
-    """Computes the loss and the score of the validation samples when it is called.
+    """Callable that computes the loss and the score of the validation samples.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ class ValidationScorer:
     samples : Samples
         Validation samples with scaled targets and class weights, for the loss.
     scorer : EstimatorScorer, default=None
-        Computes the score; None for minus the loss.
+        Scorer of the estimator. If None, the score is the negative loss.
     """
 
     def __init__(self, objective, samples, scorer=None):
@@ -36,7 +36,7 @@ class ValidationScorer:
 
 
 class EstimatorScorer:
-    """Scores an estimator on encoded samples with a scikit-learn scorer.
+    """Callable that scores an estimator on encoded samples.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class EstimatorScorer:
     X : {ndarray, sparse matrix} of shape (n_samples, n_inputs)
         Encoded inputs.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        Target values in their own units.
+        Target values in the original units.
     sample_weight : ndarray of shape (n_samples,) or None
         Sample weights.
     scoring : str or callable

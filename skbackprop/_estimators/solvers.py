@@ -1,4 +1,4 @@
-"""Solvers: how each one minimizes the loss, and what each one does not support."""
+"""Solvers, with their optimizers and their unsupported parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..core.training import mini_batches
 
 @dataclass(frozen=True)
 class Solver:
-    """A solver that the parameter `solver` can name.
+    """Solver that the parameter `solver` can select.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class Solver:
 
 #: Solvers by the names that estimators accept.
 SOLVERS = {
-    # L-BFGS searches for its step lengths, and requires the same smooth objective in
-    # every evaluation. SciPy does not expose its state.
+    # The line search of L-BFGS requires the same smooth objective in every evaluation.
+    # SciPy does not expose the state of L-BFGS.
     "lbfgs": Solver(
         lbfgs,
         can_resume=False,

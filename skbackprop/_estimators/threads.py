@@ -16,7 +16,7 @@ SCIPY_LIBRARIES = ("scipy.libs/*", "scipy/.dylibs/*")
 
 
 class SingleThreadLimit:
-    """Limits BLAS libraries to one thread while at least one fit or prediction runs.
+    """Limit of one BLAS thread while at least one fit or prediction runs.
 
     The number of BLAS threads is a setting of the whole process. With separate limits,
     two concurrent fits could each restore the limit of the other fit, and the process

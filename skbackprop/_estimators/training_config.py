@@ -1,4 +1,4 @@
-"""From parameters of an estimator to the configuration of its training."""
+"""Creation of the training configuration from the parameters of an estimator."""
 
 import warnings
 from dataclasses import fields

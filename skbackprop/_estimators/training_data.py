@@ -1,4 +1,4 @@
-"""From training data to samples, with a reader of an earlier fit or a new one."""
+"""Conversion of training data to samples, with a new or an existing reader."""
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -23,7 +23,7 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
     Returns
     -------
     reader : Reader
-        Learned from the data, or by an earlier fit if `kind` continues.
+        Reader fitted to the data, or by an earlier fit if training continues.
     samples : TrainingSamples
     """
     check_solver_parameters(estimator)
@@ -47,7 +47,7 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
 
 
 def read_summary(estimator, kind, summary):
-    """Learn from a summary of data in partitions, instead of the data.
+    """Create a reader from a summary of the partitions instead of the data.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def computing_dtype(estimator, input_dtype):
 
 
 def check_same_dtype(estimator, reader):
-    """Raise ValueError if the parameter `dtype` differs from that of the network."""
+    """Raise ValueError if `dtype` differs from the dtype of the network."""
     if estimator.dtype not in (None, reader.dtype):
         raise ValueError(
             f"dtype has changed since the network was created, from {reader.dtype} to "
@@ -97,5 +97,5 @@ def check_same_dtype(estimator, reader):
 
 
 def data_digest(estimator, X, y, sample_weight=None):
-    """Return a hash of training data, as a fitted estimator reads them."""
+    """Return a hash of the training data of a fitted estimator."""
     return estimator._reader.digest(X, y, sample_weight, estimator)

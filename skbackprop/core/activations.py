@@ -114,7 +114,7 @@ class Activation:
             Array that receives the activations. If `needs_z` is False, `out` can be
             `z` itself, so `forward` must support in-place operation.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define forward")
+        raise NotImplementedError(f"{type(self).__name__} must define forward.")
 
     def backward(self, delta, a, z, scratch):
         """Multiply `delta` by ``f'(z)`` in place.
@@ -130,7 +130,7 @@ class Activation:
         scratch : ndarray of the same shape and dtype
             Buffer for temporary values, with undefined initial content.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define backward")
+        raise NotImplementedError(f"{type(self).__name__} must define backward.")
 
 
 class Identity(Activation):

@@ -1,4 +1,4 @@
-"""BLAS operations that take NumPy two passes over memory or twice the time.
+"""BLAS operations that need one pass over memory, or are faster than in NumPy.
 
 The functions come from SciPy. The BLAS in SciPy wheels has its own threads, which
 compete with the threads of the BLAS in NumPy. Code that calls these functions between

@@ -33,9 +33,9 @@ class TrainingConfig:
     n_iter_no_change : int or inf
         Number of epochs without improvement to tolerate.
     clip_norm : float or None
-        Maximum norm of the gradient. Longer gradients are rescaled to this norm.
+        Maximum norm of the gradient. Larger gradients are rescaled to this norm.
     max_norm : float or None, default=None
-        Maximum norm of the incoming weights of each unit. Longer weight vectors are
+        Maximum norm of the incoming weights of each unit. Larger weight vectors are
         rescaled to this norm.
     dropout : tuple of float, default=()
         Dropout rate of each hidden layer; empty if there is no dropout.

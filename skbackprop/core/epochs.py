@@ -11,12 +11,12 @@ from .updater import ParameterUpdater
 
 
 def make_epoch(training):
-    """Return the pass over samples in this process that suits a training.
+    """Create the epoch object for training on samples in this process.
 
     Parameters
     ----------
     training : Training
-        Provides samples, objective and configuration.
+        Training that provides the samples, the objective and the configuration.
 
     Returns
     -------
@@ -46,12 +46,14 @@ def _can_skip_rows(training):
 
 
 class MiniBatchEpoch:
-    """One pass over all samples. Everything but the learning rates is set up once.
+    """One pass over all samples in mini-batches.
+
+    Everything except the learning rates is prepared once for all epochs.
 
     Parameters
     ----------
     training : Training
-        Provides the samples, and the parameters that are updated.
+        Training that provides the samples and the parameters to update.
 
     Attributes
     ----------
@@ -138,7 +140,7 @@ class MiniBatchEpoch:
 
 
 class LazySparseEpoch(MiniBatchEpoch):
-    """A pass that updates only those first-layer weights that have a gradient."""
+    """Pass that updates only the first-layer weights with a nonzero gradient."""
 
     def _make_updater(self, training):
         first_layer_size = self.state.network.weights[0].size

@@ -81,7 +81,7 @@ def lbfgs(training, loss_term=None):
 
 
 class FullBatchLoss:
-    """The loss term of C and its gradient, summed over blocks of samples.
+    """Loss term of C and its gradient, summed over blocks of samples.
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ class Loss:
         out : ndarray of the same shape and dtype
             Array that receives the losses.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define value")
+        raise NotImplementedError(f"{type(self).__name__} must define value.")
 
     def total(self, y, a, z, scratch, weight):
         """Return the weighted sum of the losses of all samples and outputs.
@@ -163,7 +163,7 @@ class Loss:
         out : ndarray of the same shape and dtype
             Array that receives the derivatives.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define gradient")
+        raise NotImplementedError(f"{type(self).__name__} must define gradient.")
 
 
 class SquaredError(Loss):

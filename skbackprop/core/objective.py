@@ -150,7 +150,7 @@ class Objective:
         return penalty / (n_rows * self.mean_weight)
 
     def display_loss(self, loss_term, penalty_term):
-        """Return the cost that is reported and monitored for convergence."""
+        """Return the loss that is reported and monitored for convergence."""
         return loss_term / self.n_averaged + penalty_term
 
     def mean_loss(self, samples, work):

@@ -1,4 +1,4 @@
-"""Training samples, and how the rows of a mini-batch are gathered from them."""
+"""Training samples, and the selection of the rows of a mini-batch."""
 
 import copy
 
@@ -11,7 +11,7 @@ from .workspace import Workspace
 
 
 class Samples:
-    """Inputs, targets and sample weights; the arrays are never written to.
+    """Inputs, targets and sample weights; the arrays are never modified.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ class Samples:
 
     def __init__(self, X, targets, codes=None, weight=None, rows=None):
         self.is_sparse = issparse(X)
-        # NumPy copies an unaligned array, such as one that arrived in a message or is
-        # part of a memory-mapped file, each time it gathers rows. One copy is cheaper.
+        # NumPy copies an unaligned array, for example from a message or a memory-mapped
+        # file, each time rows are gathered. A single copy is cheaper.
         self.X = X if self.is_sparse else np.require(X, requirements="A")
-        # Column order: gathering the few columns is faster than the many rows.
+        # In column order, gathering rows is faster because there are few columns.
         self.targets = np.asfortranarray(np.require(targets, requirements="A"))
         self.codes = None if codes is None else np.require(codes, requirements="A")
         self.weight = None if weight is None else np.require(weight, requirements="A")
@@ -45,7 +45,7 @@ class Samples:
 
     @property
     def mean_weight(self):
-        """Mean of the sample weights, 1.0 without weights."""
+        """Mean of the sample weights; 1.0 without sample weights."""
         if self.weight is None:
             return 1.0
         return float(self.take(self.weight).mean(dtype=np.float64))
@@ -94,7 +94,7 @@ class Samples:
         return array if array is None or self.rows is None else array[self.rows]
 
     def materialize(self):
-        """Return these samples with arrays of their own if they are a subset."""
+        """Copy a subset to new arrays; return complete samples unchanged."""
         if self.rows is None:
             return self
         return type(self)(

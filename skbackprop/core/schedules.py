@@ -254,14 +254,14 @@ class FromFunction(Schedule):
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Schedule with linear warmup during the first steps.
+    """Schedule with a linear warm-up during the first steps.
 
     Parameters
     ----------
     schedule : Schedule
-        Schedule whose rates are reduced during the warmup.
+        Schedule whose rates are reduced during the warm-up.
     warmup_steps : int
-        Number of warmup steps. Step ``t <= warmup_steps``, counted from 1, uses
+        Number of warm-up steps. Step ``t <= warmup_steps``, counted from 1, uses
         ``t / warmup_steps`` of the scheduled rate.
     """
 

@@ -1,4 +1,4 @@
-"""Everything that training changes and that later training continues from."""
+"""State of training, from which later training continues."""
 
 import copy
 import math
@@ -18,13 +18,13 @@ class EpochRecord(NamedTuple):
     loss : float
         Training loss, including the penalty.
     validation_loss : float
-        Validation loss without the penalty; nan without validation data.
+        Validation loss without the penalty; NaN without validation data.
     validation_score : float
-        Validation score; nan without validation data.
+        Validation score; NaN without validation data.
     learning_rate : float
-        Learning rate of the last step; nan for L-BFGS.
+        Learning rate of the last step; NaN for L-BFGS.
     seconds : float
-        Duration.
+        Duration of the epoch.
     gradient_norms : tuple of float
         Gradient norm of the weights of each layer, without the penalty: of the last
         mini-batch before its step, or of all samples for L-BFGS.
@@ -45,9 +45,9 @@ class ConvergenceMonitor:
     Parameters
     ----------
     accumulates : bool
-        Whether small improvements add up until they exceed `tol`. scikit-learn
-        compares each epoch with the best one before, however small that improvement
-        was.
+        Whether small improvements accumulate until they exceed `tol`. scikit-learn
+        compares each epoch with the best previous epoch, even if the previous
+        improvement was smaller than `tol`.
     best_score : float
         Largest score so far: a validation score, or a loss with its sign changed.
     baseline : float
@@ -91,19 +91,19 @@ class ConvergenceMonitor:
 
 @dataclass
 class TrainingState:
-    """Everything that training changes. It can be pickled and copied.
+    """State that training changes, which can be pickled and copied.
 
     Parameters
     ----------
     network : Network
         Network with its current parameters.
     rng : numpy.random.RandomState
-        Source of the shuffles.
+        Random number generator of the shuffles.
     split_rng : numpy.random.RandomState
-        Copy of `rng` from before the first shuffle. It splits off the same validation
-        rows in every fit that continues training.
+        Copy of `rng` from before the first shuffle. Each fit that continues training
+        uses a copy of `split_rng` to split off the same validation rows.
     dropout_rng : numpy.random.Generator, default=None
-        Source of the dropout masks; created on first use.
+        Random number generator of the dropout masks; created on first use.
     slots : ndarray of shape (n_slots, n_params)
         State of the optimizer, such as moments.
     optimizer : object
@@ -111,9 +111,9 @@ class TrainingState:
     n_updates : int
         Number of steps of this optimizer.
     n_steps : int
-        Number of steps of this fit and of the partial fits since.
+        Number of steps of this fit and of later partial fits.
     n_rows : int
-        Number of training samples of this fit and of the partial fits since.
+        Number of training samples of this fit and of later partial fits.
     weight_sum : float
         Sum of the weights of these samples.
     n_seen : int
@@ -123,13 +123,13 @@ class TrainingState:
     history : list of EpochRecord
         One record per epoch since the network was created.
     n_epochs : int
-        Number of epochs of this fit and of the partial fits since.
+        Number of epochs of this fit and of later partial fits.
     n_plateaus : int
         Number of times that this fit stopped improving.
     monitor : ConvergenceMonitor
-        Detects plateaus.
+        Monitor that detects plateaus.
     loss : float
-        Loss of the last epoch; nan before the first.
+        Loss of the last epoch; NaN before the first epoch.
     best_params : ndarray of shape (n_params,)
         Best parameters during early stopping; None otherwise.
     """
@@ -154,7 +154,7 @@ class TrainingState:
     best_params: np.ndarray | None = None
 
     def copy(self):
-        """Return an independent copy that can be trained without changing this one."""
+        """Return an independent copy; training it does not change the original."""
         return replace(
             self,
             network=copy.deepcopy(self.network),
@@ -167,8 +167,8 @@ class TrainingState:
             best_params=None if self.best_params is None else self.best_params.copy(),
         )
 
-    # Records are pickled as one array: a tenth of the size, and independent of the
-    # class EpochRecord.
+    # Records are pickled as one array, which has a tenth of the size and does not
+    # depend on the class EpochRecord.
     def __getstate__(self):
         records = [(*numbers, *norms) for *numbers, norms in self.history]
         return {**vars(self), "history": np.array(records, float)}
@@ -196,8 +196,8 @@ class TrainingState:
         """Add the number and the weights of samples to the totals of the fit.
 
         Chunks are weighted by their sample weights, like the mini-batches of one fit.
-        Without the totals, a chunk of heavy samples would count no more than a chunk
-        of light ones.
+        Without the totals, a chunk with large weights would have no more influence than
+        a chunk with small weights.
         """
         n_rows = len(samples)
         self.n_rows += n_rows
@@ -205,17 +205,17 @@ class TrainingState:
 
     @property
     def mean_weight(self):
-        """Mean weight of all samples of this fit and of the partial fits since."""
+        """Mean weight of all samples of this fit and of later partial fits."""
         return self.weight_sum / self.n_rows
 
     def init_optimizer_state(self, optimizer):
-        """Allocate the state of an optimizer, unless it exists already.
+        """Allocate the state of an optimizer, unless the state already exists.
 
         Parameters
         ----------
         optimizer : object or None
-            State of another optimizer, or of other settings, is discarded. None, for
-            L-BFGS, needs no state.
+            Optimizer of the next steps. The state of an optimizer with different
+            settings is discarded. None for L-BFGS, which has no state here.
         """
         if self.optimizer != optimizer:
             n_slots = optimizer.slots if optimizer else 0

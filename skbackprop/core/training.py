@@ -39,7 +39,7 @@ class Observer:
 
 
 class StopReason(NamedTuple):
-    """Why training ended.
+    """Reason why training stopped.
 
     Parameters
     ----------
@@ -61,19 +61,19 @@ class Training:
     Parameters
     ----------
     state : TrainingState
-        Changed by training.
+        State that training updates.
     objective : Objective
-        Function that is minimized.
+        Objective to minimize.
     samples : Samples
         Training samples.
     config : TrainingConfig
         Hyperparameters.
     validate : callable, default=None
-        Returns the loss and the score of the validation samples after each epoch.
+        Function that returns the loss and the score of the validation samples.
     resumes : bool, default=False
-        Whether the state comes from an interrupted run, which may have converged.
+        Whether the state comes from an interrupted fit, which may have converged.
     observers : tuple of Observer, default=()
-        Run after each epoch.
+        Observers to call after each epoch.
     stopped : bool, default=False
         Whether an observer has stopped training.
     """
@@ -88,7 +88,7 @@ class Training:
     stopped: bool = False
 
     def run(self, minimize):
-        """Train, then restore the best parameters of early stopping.
+        """Train the network, then restore the best parameters of early stopping.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class Training:
         if self.state.best_params is not None:
             self.state.network.params[...] = self.state.best_params
             self.state.best_params = None
-        # An interrupted run may not have a loss yet.
+        # An interrupted fit may not have a loss yet.
         self._check_finite(0.0 if stop.kind == "interrupted" else self.state.loss)
         return stop
 
@@ -161,7 +161,7 @@ class Training:
 
     @property
     def stops_early(self):
-        """Whether the validation samples end training."""
+        """Whether early stopping ends training."""
         return self.config.early_stopping and self.has_stalled
 
     def schedule_state(self, n_steps):
@@ -208,7 +208,7 @@ def mini_batches(training, epoch=None):
     training : Training
         See `Training.run`.
     epoch : MiniBatchEpoch or object with the same interface, default=None
-        One pass over all samples. None passes over samples in this process.
+        Pass over all samples. If None, the samples are in this process.
 
     Returns
     -------
@@ -222,7 +222,7 @@ def mini_batches(training, epoch=None):
     for _ in range(training.config.max_iter):
         training.begin_epoch()
         rates = schedule.rates(training.schedule_state(epoch.n_steps))
-        # Python floats: NumPy scalars would promote float32 arrays to float64.
+        # Use Python floats, because NumPy scalars would promote float32 arrays.
         is_array = isinstance(rates, np.ndarray)
         rates = rates.tolist() if is_array else [rates] * epoch.n_steps
         loss = epoch.run(rates)

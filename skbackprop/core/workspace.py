@@ -10,19 +10,19 @@ from .layout import layer_views
 
 
 def head_rows(buffer, n_rows):
-    """Return a contiguous buffer of fewer rows in the memory of a Fortran-order array.
+    """Return a contiguous buffer of fewer rows in the memory of a buffer.
 
     Parameters
     ----------
     buffer : ndarray of shape (max_rows, n_columns)
-        Contiguous in Fortran order.
+        Buffer, contiguous in Fortran order.
     n_rows : int
-        At most ``max_rows``.
+        Number of rows, at most ``max_rows``.
 
     Returns
     -------
     ndarray of shape (n_rows, n_columns)
-        A view in Fortran order.
+        View of `buffer`, contiguous in Fortran order.
     """
     shape = (n_rows, buffer.shape[1])
     flat = buffer.reshape(-1, order="F")
@@ -35,13 +35,14 @@ class ForwardBuffers:
     Parameters
     ----------
     network : Network
-        Determines the shapes and the dtype.
+        Network that determines the shapes and the dtype.
     n_rows : int
         Number of rows of the largest batch.
     is_sparse : bool
         Whether the raw inputs are sparse.
     activations : tuple of Activation, default=None
-        Activation of each layer after the input. None uses those of the network.
+        Activation of each layer after the input. If None, the
+        activations of the network are used.
 
     Attributes
     ----------
@@ -54,7 +55,7 @@ class ForwardBuffers:
         array as `z` if the activation allows it. The outputs are in Fortran order,
         which makes sums over the classes of a row fast.
     ones : ndarray of shape (n_rows,)
-        Ones, for sums over rows as matrix products.
+        Vector of ones, to compute sums over rows as matrix products.
     """
 
     def __init__(self, network, n_rows, is_sparse, activations=None):
@@ -142,12 +143,12 @@ class Workspace(ForwardBuffers):
     inputs : IdentityTransform or Standardized
         Input transform of the network, for raw inputs of this dtype.
     buffers : BatchBuffers
-        Arrays for `x`, `y` and `weight`, which may also be views of user arrays and
-        are therefore never written to by the passes.
+        Arrays for `x`, `y` and `weight`. The passes never write to `x`, `y` and
+        `weight`, because they may be views of user arrays.
     delta : list of ndarray of shape (n_rows, n_units)
         Errors dC/dz of each layer after the input, in the memory order of `a`.
     scratch : list of ndarray of shape (n_rows, n_units)
-        Temporary arrays of the shapes of `delta`, which share their memory.
+        Temporary arrays of the shapes of `delta`. All of them share the same memory.
     row_scale : ndarray of shape (n_rows, 1)
         Factor of the error of each row.
     grad : ndarray of shape (n_params,)

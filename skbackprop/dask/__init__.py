@@ -8,7 +8,8 @@ try:
     import distributed  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        'skbackprop.dask requires dask.distributed: pip install "skbackprop[dask]".'
+        "skbackprop.dask requires dask.distributed, which could not be imported. "
+        'Install it with pip install "skbackprop[dask]".'
     ) from error
 
 from .estimators import DaskBackpropClassifier, DaskBackpropRegressor

@@ -56,7 +56,7 @@ def make_constructor(plain_class):
         for name, value in list(bound.arguments.items())[1:]:
             setattr(self, name, value)
 
-    __init__.__signature__ = dask_signature  # scikit-learn reads parameters from it
+    __init__.__signature__ = dask_signature  # read by get_params
     return __init__
 
 
@@ -88,7 +88,7 @@ class DaskBackprop(BaseEstimator):
 (n_samples, n_outputs)
             Target values, with the same partitions as `X`.
         sample_weight : dask Array or Series of shape (n_samples,), default=None
-            Nonnegative sample weights, with the same partitions as `X`.
+            Non-negative sample weights, with the same partitions as `X`.
         X_val : array-like, DataFrame or dask collection, default=None
             Input data of the validation set. `fit` loads the validation set into the
             memory of the client process. Required if ``early_stopping=True``.
@@ -106,7 +106,7 @@ class DaskBackprop(BaseEstimator):
         ------
         TypeError
             If `X`, `y` or `sample_weight` is not a Dask collection, or if `client` is
-            not a client.
+            not a distributed.Client.
         ValueError
             If a parameter or the data are invalid, if training diverges, or if there is
             no client.
@@ -193,7 +193,9 @@ default=None
         is_fitted_attribute = name.endswith("_") and not name.startswith("_")
         if is_fitted_attribute and "_plain" in vars(self):
             return getattr(self._plain, name)
-        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}.")
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}."
+        )
 
     def __dir__(self):
         fitted = dir(self._plain) if self.__sklearn_is_fitted__() else []

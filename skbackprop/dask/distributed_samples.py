@@ -7,7 +7,7 @@ class DistributedSamples:
     Parameters
     ----------
     shards : Shards
-        The shards. `Shard.read` must have been broadcast before.
+        Shards of the samples. `Shard.read` must already have been broadcast.
     targets : ndarray of shape (n, n_outputs)
         Encoded targets that contain the minimum and maximum of each output, or all
         classes.
@@ -22,7 +22,7 @@ class DistributedSamples:
 
     @property
     def mean_weight(self):
-        """Mean of the sample weights, 1.0 without weights."""
+        """Mean of the sample weights; 1.0 without sample weights."""
         return self.shards.reduce("weight_sum") / len(self)
 
     def class_counts(self, n_classes):

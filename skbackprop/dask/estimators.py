@@ -11,8 +11,9 @@ from .base import DaskBackprop, make_constructor
 class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
     """Neural-network classifier for partitioned data on a Dask cluster.
 
-    It has all parameters of :class:`skbackprop.BackpropClassifier`, and the parameters
-    `sync` and `client`. The data are Dask collections whose rows stay on the workers.
+    The classifier has all parameters of :class:`skbackprop.BackpropClassifier`, and the
+    parameters `sync` and `client`. The data are Dask collections whose rows stay on the
+    workers.
 
     Parameters
     ----------
@@ -25,16 +26,16 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
 
         If there are fewer rows, all rows form one mini-batch.
     sync : {"step", "epoch"}, default="step"
-        How the workers train one network.
+        Strategy to train one network on all workers.
 
-        - "step": each mini-batch is distributed over all workers, and their gradients
-          are added. The result is the network that a single process trains on the same
-          mini-batches [1]_.
-        - "epoch": each worker trains one epoch on its own rows. The weights and the
+        - ``"step"``: each mini-batch is distributed over all workers, and the gradients
+          of the workers are added. The result is the network that a single process
+          trains on the same mini-batches [1]_.
+        - ``"epoch"``: each worker trains one epoch on its own rows. The weights and the
           optimizer moments are then averaged, weighted by the number of rows [2]_.
 
-        Use "epoch" to send far fewer messages. It requires similar partitions: shuffle
-        sorted rows first. Only "step" supports ``solver="lbfgs"``.
+        Use ``"epoch"`` to send far fewer messages. The partitions must then be similar:
+        shuffle sorted rows first. Only ``"step"`` supports ``solver="lbfgs"``.
     client : distributed.Client, default=None
         Client of the cluster. If None, `fit` uses the most recently created client.
         Pickled estimators do not store the client.
@@ -152,8 +153,9 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
 class DaskBackpropRegressor(RegressorMixin, DaskBackprop):
     """Neural-network regressor for partitioned data on a Dask cluster.
 
-    It has all parameters of :class:`skbackprop.BackpropRegressor`, and the parameters
-    `sync` and `client`. The data are Dask collections whose rows stay on the workers.
+    The regressor has all parameters of :class:`skbackprop.BackpropRegressor`, and the
+    parameters `sync` and `client`. The data are Dask collections whose rows stay on the
+    workers.
 
     Parameters
     ----------
@@ -166,7 +168,7 @@ class DaskBackpropRegressor(RegressorMixin, DaskBackprop):
 
         If there are fewer rows, all rows form one mini-batch.
     sync : {"step", "epoch"}, default="step"
-        How the workers train one network; see `DaskBackpropClassifier`.
+        Strategy to train one network on all workers; see `DaskBackpropClassifier`.
     client : distributed.Client, default=None
         Client of the cluster. If None, `fit` uses the most recently created client.
         Pickled estimators do not store the client.

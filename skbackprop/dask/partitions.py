@@ -92,7 +92,7 @@ def to_blocks(values, name):
         )
     if not isinstance(values, da.Array):
         # `simplify` avoids reading unused columns. The full optimization also merges
-        # files of which few columns are read. `y` would have fewer partitions than `X`.
+        # files of which few columns are read. `y` would then have fewer partitions.
         return values.simplify().to_delayed(optimize_graph=False)
     if values.ndim == 2:
         values = values.rechunk({1: -1})

@@ -201,7 +201,7 @@ def concatenate_samples(parts):
     Parameters
     ----------
     parts : list of TrainingSamples
-        Samples of each partition. All of them have codes, or none of them.
+        Samples of each partition. Either all or none of them have codes.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Client side of the distributed data: calls to the shards and lost workers."""
+"""Client side of the distributed data: calls to shards, recovery of lost workers."""
 
 import operator
 import time
@@ -53,7 +53,7 @@ class ShardHandle:
 
     @property
     def is_alive(self):
-        """Whether the worker of the shard is not known to be lost."""
+        """Whether the worker of the shard is alive, as far as the client knows."""
         return self.future.status == "finished"
 
 
@@ -274,8 +274,8 @@ class Shards:
             self._wait_for_tasks(counts, workers)
             return self._place_shards(futures, counts, partition_ids)
         finally:
-            # If a caller keeps an exception, its traceback keeps these futures, and the
-            # futures keep the partitions in the memory of the workers.
+            # The traceback of a stored exception references these futures. The futures
+            # would keep the partitions in the memory of the workers.
             for future in (*futures, *counts):
                 future.release()
 

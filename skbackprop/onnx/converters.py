@@ -130,7 +130,7 @@ def _probabilities(model, outputs):
 
 
 def _normalize(outputs, n_classes):
-    """Shift each row of outputs to nonnegative values and divide it by its sum."""
+    """Shift each row of outputs to non-negative values and divide by its sum."""
     outputs = outputs - minimum(outputs.reduce_rows("ReduceMin"), 0.0)
     outputs = minimum(outputs, np.finfo(outputs.dtype).max / n_classes)
     totals = outputs.reduce_rows("ReduceSum")

@@ -27,7 +27,7 @@ class Graph:
         return Tensor(self, variable.onnx_name, variable_dtype(variable))
 
     def write_output(self, tensor, variable):
-        """Cast a tensor to the dtype of an output variable and write it there."""
+        """Write a tensor to an output variable, cast to the dtype of the variable."""
         tensor = tensor.astype(variable_dtype(variable))
         self.add_node("Identity", [tensor.name], variable.onnx_name, {})
 

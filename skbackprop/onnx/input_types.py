@@ -38,7 +38,7 @@ def infer_input_types(X):
     Parameters
     ----------
     X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        Samples with the types that the graph is to read.
+        Samples with the types of the graph inputs.
 
     Returns
     -------

@@ -574,7 +574,7 @@ def test_keyboard_interrupt_in_hook_keeps_finished_epochs(make, y, solver):
     params = {"solver": solver, "tol": 1e-9, "max_iter": 20}
     last = Callback()
     estimator = small(make, **params).set_callbacks(call_after(3, interrupt), last)
-    with pytest.warns(UserWarning, match="interrupted by user.* after 3 whole epochs"):
+    with pytest.warns(UserWarning, match="interrupted by user.* after 3 complete epochs"):
         estimator.fit(X, y)
     assert estimator.n_iter_ == len(estimator.loss_curve_) == 3
     assert_same_network(estimator, small(make, **{**params, "max_iter": 3}).fit(X, y))

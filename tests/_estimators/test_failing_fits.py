@@ -151,7 +151,7 @@ def test_ctrl_c_in_first_epoch_keeps_initial_weights(make, y, solver):
 @ESTIMATORS
 def test_ctrl_c_warning_contains_number_of_complete_epochs(make, y):
     InterruptingReLU.calls = 4
-    with pytest.warns(UserWarning, match="after 3 whole epochs"):
+    with pytest.warns(UserWarning, match="after 3 complete epochs"):
         make((5,), InterruptingReLU(), batch_size=40).fit(X, y)
 
 
