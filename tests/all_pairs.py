@@ -19,8 +19,8 @@ def all_pairs(*factors):
     Returns
     -------
     list of tuple
-        The settings, one value per factor. Each setting is the first of those with
-        the most pairs that are still missing.
+        The settings, one value per factor. Each setting covers the largest number of
+        pairs that are still missing. Ties are resolved by the order of the settings.
     """
     candidates = list(product(*factors))
     missing = set().union(*map(pairs_of, candidates))

@@ -38,18 +38,18 @@ def cluster():
         Client(workers, timeout=60) as client,
     ):
         client.wait_for_workers(N_WORKERS, timeout=60)
-        client.run(_forget(FOLDER_OF_TESTS))
+        client.run(remove_from_path(FOLDER_OF_TESTS))
         yield client
 
 
-def _forget(folder):
+def remove_from_path(folder):
     """Return a function that removes a folder and its subfolders from `sys.path`.
 
     Worker processes inherit `sys.path`. Without these entries the workers import only
     installed packages, as on other machines.
     """
 
-    def forget():
+    def remove():
         # A nested function is sent to the workers by value, not by name.
         import sys
         from pathlib import Path
@@ -58,11 +58,11 @@ def _forget(folder):
             entry for entry in sys.path if not Path(entry).is_relative_to(folder)
         ]
 
-    return forget
+    return remove
 
 
 @contextmanager
-def workers_at_work(client):
+def assert_workers_run_tasks(client):
     """Assert that the workers of the cluster run tasks inside the block.
 
     The scheduler may assign all tasks to one worker.

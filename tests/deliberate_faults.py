@@ -7,7 +7,8 @@ a time there. After each change it runs the tests until the first failure, and p
 the test that failed or NOT FOUND. It exits with 1 if a fault was not found.
 
 NAME selects faults by a part of their name; without names, all faults are tried.
-`--check` only applies each fault, which takes a second: use it after code was moved.
+`--check` only applies each fault, which takes a second. Use `--check` after you
+move code.
 pytest does not collect this file.
 """
 
@@ -28,10 +29,10 @@ NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "_build", "gallery"
 )
 
-#: Folders of tests, in the order in which they run. "." holds all other tests.
+#: Folders of tests, in the order in which they run. "." contains all other tests.
 FOLDERS = ("core", "_estimators", "_data", "_callbacks", ".", "onnx", "dask")
 
-#: Seconds after which a test run counts as one that hangs.
+#: Maximum duration of a test run, in seconds. Longer test runs are assumed to hang.
 LIMIT = 1800
 
 
@@ -42,7 +43,7 @@ class Fault:
     Parameters
     ----------
     name : str
-        What goes wrong.
+        Description of the fault.
     old, new : str
         Code to replace, and its replacement.
     within : str, default=""
@@ -87,7 +88,7 @@ FAULTS = [
         "np.greater_equal(a, 0.0, out=scratch)",
     ),
     Fault(
-        "leaky_relu: sign of the slope",
+        "leaky_relu: sign in the derivative",
         "scratch *= 1.0 - ",
         "scratch *= 1.0 + ",
     ),

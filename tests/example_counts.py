@@ -1,4 +1,4 @@
-"""Number of examples of the Hypothesis tests: few in the default tier, all if slow."""
+"""Number of examples of the Hypothesis tests, which is small in the default tier."""
 
 from hypothesis import settings
 

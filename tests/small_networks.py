@@ -38,7 +38,7 @@ def small(make, **params):
     return classifier(**params) if make is BackpropClassifier else regressor(**params)
 
 
-def frame(values=X):
+def to_dataframe(values=X):
     return pd.DataFrame(values, columns=list("abcd"))
 
 

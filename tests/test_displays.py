@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from small_fits import error_of
-from small_networks import CODES, ESTIMATORS, X, classifier, frame, small
+from small_networks import CODES, ESTIMATORS, X, classifier, small, to_dataframe
 
 import skbackprop
 from skbackprop import (
@@ -273,7 +273,7 @@ def test_units_can_be_selected_in_any_order(pixel_net, units):
 
 def test_image_shape_is_optional_for_square_images():
     net = BackpropClassifier((2,), solver="lbfgs", tol=0.1, random_state=0)
-    display = WeightsDisplay.from_estimator(net.fit(frame(), CODES))
+    display = WeightsDisplay.from_estimator(net.fit(to_dataframe(), CODES))
     np.testing.assert_array_equal(display.images, net.coefs_[0].T.reshape(2, 2, 2))
 
 

@@ -42,7 +42,7 @@ MAX_RETAINED = 512
 rng = np.random.default_rng(0)
 INPUTS = rng.normal(size=(N_ROWS, WIDTH))
 TARGETS = {
-    "regression": np.abs(INPUTS[:, ::-1]),  # nonnegative, for the Poisson loss
+    "regression": np.abs(INPUTS[:, ::-1]),  # non-negative, for the Poisson loss
     "classification": np.arange(N_ROWS) % WIDTH,
     "label indicator": (INPUTS > 0).astype(int),
 }

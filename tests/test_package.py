@@ -1,4 +1,4 @@
-"""The history, the layers of the package, and what its docstrings say."""
+"""`history_`, imports of the package, and completeness of the docstrings."""
 
 import inspect
 import re
@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from small_networks import ESTIMATORS, X, frame, small
+from small_networks import ESTIMATORS, X, small, to_dataframe
 
 import skbackprop
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -23,10 +23,10 @@ PACKAGE = Path(skbackprop.__file__).parent
 @pytest.mark.parametrize("solver", ["lbfgs", *OPTIMIZERS])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @ESTIMATORS
-def test_history_is_a_frame_with_a_row_an_epoch(make, y, solver, early_stopping):
-    # L-BFGS is too good to need more than five iterations otherwise.
-    soon = {"tol": 1e-3} if solver == "lbfgs" else {}
-    estimator = small(make, solver=solver, early_stopping=early_stopping, **soon)
+def test_history_has_one_row_per_epoch(make, y, solver, early_stopping):
+    # With a larger `tol`, L-BFGS stops after five iterations or fewer.
+    params = {"tol": 1e-3} if solver == "lbfgs" else {}
+    estimator = small(make, solver=solver, early_stopping=early_stopping, **params)
     history = estimator.fit(X, y).history_
     assert len(history) > 5
     assert list(history.columns) == [
@@ -51,8 +51,8 @@ def test_history_is_a_frame_with_a_row_an_epoch(make, y, solver, early_stopping)
 
 
 @ESTIMATORS
-def test_history_without_an_epoch_has_the_same_columns(make, y):
-    # L-BFGS starts where the gradient is already small enough.
+def test_history_without_epochs_has_same_columns(make, y):
+    # With this `tol`, L-BFGS stops before the first iteration.
     empty = small(make, solver="lbfgs", tol=1e9).fit(X, y).history_
     full = small(make).fit(X, y).history_
     assert len(empty) == 0
@@ -61,7 +61,7 @@ def test_history_without_an_epoch_has_the_same_columns(make, y):
 
 
 @ESTIMATORS
-def test_history_goes_on_through_partial_fit_and_warm_starts(make, y):
+def test_history_continues_after_partial_fit_and_warm_start(make, y):
     estimator = small(make, warm_start=True).fit(X, y)
     n_epochs = estimator.n_iter_
     estimator.partial_fit(X, y)
@@ -71,7 +71,7 @@ def test_history_goes_on_through_partial_fit_and_warm_starts(make, y):
 
 
 @ESTIMATORS
-def test_history_can_be_edited_without_effect(make, y):
+def test_editing_history_does_not_change_estimator(make, y):
     estimator = small(make).fit(X, y)
     before, history = estimator.loss_curve_, estimator.history_
     history["loss"] = 0.0
@@ -79,11 +79,11 @@ def test_history_can_be_edited_without_effect(make, y):
     assert estimator.loss_curve_ == before
 
 
-# -------------------------------------------------------------- the package
+# ------------------------------------------------------------------- imports
 
 
 def run_python(code):
-    """Run code in an interpreter of its own, where skbackprop can be imported."""
+    """Run code in a new interpreter that can import skbackprop."""
     preamble = f"import sys\nsys.path.insert(0, {str(PACKAGE.parent)!r})\n"
     done = subprocess.run(
         [sys.executable, "-c", preamble + textwrap.dedent(code)],
@@ -93,14 +93,14 @@ def run_python(code):
     assert done.returncode == 0, done.stderr
 
 
-def test_fit_and_predict_need_neither_pandas_nor_matplotlib():
+def test_fit_and_predict_do_not_require_pandas_or_matplotlib():
     run_python("""
-        class Absent:
+        class MissingModules:
             def find_spec(self, name, path=None, target=None):
                 if name.split(".")[0] in ("pandas", "matplotlib", "polars"):
                     raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-        sys.meta_path.insert(0, Absent())
+        sys.meta_path.insert(0, MissingModules())
         from skbackprop import BackpropClassifier
         X, y = [[0.0], [1.0]] * 8, ["no", "yes"] * 8
         net = BackpropClassifier((4,), solver="lbfgs", random_state=0).fit(X, y)
@@ -109,7 +109,7 @@ def test_fit_and_predict_need_neither_pandas_nor_matplotlib():
 
 
 def test_importing_the_package_does_not_import_pandas_or_matplotlib():
-    # scikit-learn itself may import them: then that is known beforehand.
+    # scikit-learn itself may import these libraries.
     run_python("""
         import sklearn.metrics, sklearn.model_selection
         before = {"pandas", "matplotlib"} & set(sys.modules)
@@ -118,12 +118,12 @@ def test_importing_the_package_does_not_import_pandas_or_matplotlib():
     """)
 
 
-def test_the_core_can_be_used_without_scikit_learn():
+def test_core_does_not_require_scikit_learn():
     run_python(f"""
         import importlib, types
         for absent in ("sklearn", "pandas", "joblib", "matplotlib"):
             sys.modules[absent] = None
-        # The core alone, without what the package around it imports.
+        # Import only the core, without the imports of the package itself.
         sys.modules["skbackprop"] = package = types.ModuleType("skbackprop")
         package.__path__ = [{str(PACKAGE)!r}]
         for name in {sorted(p.stem for p in (PACKAGE / "core").glob("[a-z]*.py"))}:
@@ -166,7 +166,7 @@ def test_every_parameter_is_documented_in_the_order_of_the_signature(cls):
 
 @ESTIMATORS
 def test_every_fitted_attribute_is_documented(make, y):
-    fitted = small(make).fit(frame(), y)
+    fitted = small(make).fit(to_dataframe(), y)
     assert set(documented(make, "Attributes")) == fitted_attributes(fitted)
 
 
@@ -174,7 +174,7 @@ def test_every_fitted_attribute_is_documented(make, y):
 def test_every_parameter_of_a_public_method_is_documented(cls):
     methods = ("fit", "partial_fit", "predict", "predict_proba", "predict_log_proba")
     for name in methods:
-        # Of the class: partial_fit is there for some solvers only.
+        # Inspect the class, because instances lack partial_fit with some solvers.
         method = getattr(cls, name, None)
         if method is None:
             assert cls is BackpropRegressor

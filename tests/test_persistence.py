@@ -41,7 +41,7 @@ from small_networks import (
     WEIGHT,
     X,
     assert_same_network,
-    frame,
+    to_dataframe,
 )
 
 import skbackprop
@@ -79,7 +79,7 @@ def regressor(**params):
 
 def mixed():
     """Return a DataFrame with several kinds of categories, and missing values."""
-    df = frame(X.copy())
+    df = to_dataframe(X.copy())
     df.loc[::7, "b"] = np.nan
     df["word"] = pd.Categorical(NAMES, ["mid", "unused", "low", "high"])
     df["code"] = pd.Categorical(CODES + 7)
@@ -209,9 +209,13 @@ CASES = {
         CODES,
     ),
     "random_state=None": (classifier(random_state=None), X, CODES),
-    "numeric dataframe": (regressor(), frame(), NUMBERS),
+    "numeric dataframe": (regressor(), to_dataframe(), NUMBERS),
     "dataframe": (classifier(), mixed(), pd.Series(NAMES)),
-    "float32 dataframe": (classifier(), frame().astype("float32").assign(a=1), NAMES),
+    "float32 dataframe": (
+        classifier(),
+        to_dataframe().astype("float32").assign(a=1),
+        NAMES,
+    ),
     "polars": (classifier(), mixed_polars(), NAMES),
     "objects": (classifier(categorical_features=[4]), objects(), NAMES),
     "integer column names": (

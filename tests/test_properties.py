@@ -1,4 +1,4 @@
-"""Properties of the estimators for arbitrary data and parameters, with Hypothesis."""
+"""Properties of the estimators for random data and parameters, with Hypothesis."""
 
 import warnings
 from functools import partial

@@ -18,7 +18,7 @@ MODULES = {
     for path in PACKAGE.rglob("*.py")
 }
 
-#: Folders and top-level modules; each imports only from those before it.
+#: Folders and top-level modules. Each imports only from the preceding entries.
 LAYERS = [
     "core",
     "_data",
@@ -50,7 +50,7 @@ def layer_of(module):
 
 
 def imported_modules(module):
-    """Return the modules of the package, and the other modules, that one imports."""
+    """Return the imported modules of the package, and the other imported modules."""
     package = module.split(".")
     if MODULES[module].name != "__init__.py":
         package = package[:-1]
@@ -203,7 +203,7 @@ def test_base_class_declares_every_name_that_fitting_uses():
     assert used - declared - learned == set()
 
 
-def test_a_fit_learns_three_private_attributes():
+def test_fit_sets_three_private_attributes():
     X, y = [[0.0], [1.0]] * 8, [0, 1] * 8
     fitted = BackpropClassifier((4,), solver="lbfgs", random_state=0).fit(X, y)
     learned = vars(fitted).keys() - fitted.get_params().keys()

@@ -31,9 +31,9 @@ from small_networks import (
     X,
     assert_same_network,
     classifier,
-    frame,
     regressor,
     small,
+    to_dataframe,
 )
 
 pytest.importorskip("sklearn.callback")
@@ -271,7 +271,7 @@ def test_fit_in_pipeline_is_a_subtask_of_the_pipeline():
     [
         (X, CODES),
         (X.tolist(), NAMES.tolist()),
-        (frame(), pd.Series(NAMES)),
+        (to_dataframe(), pd.Series(NAMES)),
         (SPARSE, CODES),
         (X, LABELS),
     ],
@@ -297,7 +297,7 @@ def test_hooks_receive_the_data_passed_to_fit(data, y, weight):
 
 @pytest.mark.parametrize(
     ("data", "y"),
-    [(X, NAMES), (SPARSE, CODES), (frame(), LABELS)],
+    [(X, NAMES), (SPARSE, CODES), (to_dataframe(), LABELS)],
     ids=["dense", "sparse", "dataframe"],
 )
 @pytest.mark.parametrize(
@@ -574,7 +574,9 @@ def test_keyboard_interrupt_in_hook_keeps_finished_epochs(make, y, solver):
     params = {"solver": solver, "tol": 1e-9, "max_iter": 20}
     last = Callback()
     estimator = small(make, **params).set_callbacks(call_after(3, interrupt), last)
-    with pytest.warns(UserWarning, match="interrupted by user.* after 3 complete epochs"):
+    with pytest.warns(
+        UserWarning, match="interrupted by user.* after 3 complete epochs"
+    ):
         estimator.fit(X, y)
     assert estimator.n_iter_ == len(estimator.loss_curve_) == 3
     assert_same_network(estimator, small(make, **{**params, "max_iter": 3}).fit(X, y))

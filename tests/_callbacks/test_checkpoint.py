@@ -31,9 +31,9 @@ from small_networks import (
     X,
     assert_same_network,
     classifier,
-    frame,
     regressor,
     small,
+    to_dataframe,
 )
 
 pytest.importorskip("sklearn.callback")
@@ -146,7 +146,7 @@ CASES = {
         {"solver": "sgd", "momentum": 0.0, "alpha": 0.5},
         {"X": SPARSE},
     ),
-    "dataframe": (classifier, {}, {"X": frame(), "y": pd.Series(NAMES)}),
+    "dataframe": (classifier, {}, {"X": to_dataframe(), "y": pd.Series(NAMES)}),
     "categories": (classifier, {}, {"X": MIXED, "y": NAMES}),
     "categories with early stopping": (classifier, STOPPING, {"X": MIXED, "y": NAMES}),
     "lists": (classifier, {}, {"X": X.tolist(), "y": NAMES.tolist()}),
@@ -649,7 +649,7 @@ def test_added_validation_data_raise_value_error(tmp_path):
         ((X, NUMBERS), (X, np.column_stack([NUMBERS, NUMBERS])[:, 0])),
         ((X, NUMBERS), (X, pd.Series(NUMBERS))),
         ((X, CODES), (X, CODES.astype(np.int32))),
-        ((frame(), CODES), (frame().copy(), CODES)),
+        ((to_dataframe(), CODES), (to_dataframe().copy(), CODES)),
         ((SPARSE, CODES), (SPARSE.tocsc(), CODES)),
         ((SPARSE, CODES), (csr_array(SPARSE), CODES)),
         ((SPARSE, CODES), (csc_array(SPARSE), CODES)),

@@ -19,10 +19,10 @@ from small_networks import (
     X,
     assert_same_network,
     classifier,
-    frame,
     regressor,
     rng,
     small,
+    to_dataframe,
 )
 
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -99,7 +99,7 @@ def test_arrays_are_not_modified(make, y, solver, order):
 @SOLVERS
 @ESTIMATORS
 def test_dataframes_are_not_modified(make, y, solver):
-    df, series, weight = frame(), pd.Series(y), pd.Series(WEIGHT)
+    df, series, weight = to_dataframe(), pd.Series(y), pd.Series(WEIGHT)
     before = [df.copy(deep=True), series.copy(deep=True), weight.copy(deep=True)]
     for params in settings(solver):
         small(make, **params).fit(df, series, sample_weight=weight).predict(df)

@@ -14,14 +14,14 @@ from small_networks import (
     X,
     assert_same_network,
     classifier,
-    frame,
     regressor,
     small,
+    to_dataframe,
 )
 
 FRAMES = {
-    "pandas": frame,
-    "pandas Float64": lambda: frame().astype("Float64"),
+    "pandas": to_dataframe,
+    "pandas Float64": lambda: to_dataframe().astype("Float64"),
     "pandas Fortran": lambda: pd.DataFrame(
         {name: X[:, i].copy() for i, name in enumerate("abcd")}
     ),
@@ -65,9 +65,9 @@ def test_early_stopping_with_dataframe_does_not_warn(scoring):
     # With the default fraction of 0.1, the nine validation samples are soon classified
     # without errors.
     params = dict(early_stopping=True, validation_fraction=0.3, scoring=scoring)
-    fitted = classifier(**params).fit(frame(), NAMES)
+    fitted = classifier(**params).fit(to_dataframe(), NAMES)
     assert list(fitted.feature_names_in_) == list("abcd")
-    assert fitted.score(frame(), NAMES) > 0.8
+    assert fitted.score(to_dataframe(), NAMES) > 0.8
 
 
 def test_nullable_integers_are_numeric():
@@ -83,7 +83,7 @@ def test_nullable_integers_are_numeric():
 def test_missing_values_are_imputed_by_mean_with_indicator(kind):
     values, missing = np.round(3 * X), np.arange(90) % 7 == 3
     b = pd.Series(values[:, 1]).mask(pd.Series(missing))
-    df = frame(values).astype("float64" if kind == "polars" else kind)
+    df = to_dataframe(values).astype("float64" if kind == "polars" else kind)
     df["b"] = b if kind == "polars" else b.astype(kind)
     if kind == "polars":
         df = pl.DataFrame({name: df[name].to_numpy() for name in df}, nan_to_null=True)
@@ -166,11 +166,11 @@ def test_numeric_target_containers(y):
     assert_same_network(regressor().fit(X, y), regressor().fit(X, NUMBERS))
 
 
-@pytest.mark.parametrize("make_frame", [pd.DataFrame, pl.DataFrame])
-def test_dataframe_targets(make_frame):
-    fitted = regressor().fit(X, make_frame(X[:, :2]))
+@pytest.mark.parametrize("make_dataframe", [pd.DataFrame, pl.DataFrame])
+def test_dataframe_targets(make_dataframe):
+    fitted = regressor().fit(X, make_dataframe(X[:, :2]))
     assert_same_network(fitted, regressor().fit(X, X[:, :2]))
-    fitted = classifier().fit(X, make_frame(LABELS))
+    fitted = classifier().fit(X, make_dataframe(LABELS))
     assert_same_network(fitted, classifier().fit(X, LABELS))
 
 

@@ -130,8 +130,8 @@ BY_KIND = pytest.mark.parametrize("kind", KINDS)
 @BY_KIND
 @BOTH_ESTIMATORS
 def test_fit_equals_fit_on_manually_encoded_data(make, y, kind, solver):
-    make_frame, levels = KINDS[kind]
-    df = make_frame()
+    make_dataframe, levels = KINDS[kind]
+    df = make_dataframe()
     z = encode_manually(df, levels=levels)
     assert z.shape == (90, 3 + 1 + 4 + 3 + 3)
     assert z[:, 4:8].sum() == z[:, 8:11].sum() == z[:, 11:].sum() == 89  # one missing
@@ -149,10 +149,10 @@ def test_fit_equals_fit_on_manually_encoded_data(make, y, kind, solver):
 @BOTH_ESTIMATORS
 @ignore_convergence_warning
 def test_columns_are_encoded_without_standardization(make, y, kind):
-    make_frame, levels = KINDS[kind]
-    z = encode_manually(make_frame(), levels=levels, standardize=False)
+    make_dataframe, levels = KINDS[kind]
+    z = encode_manually(make_dataframe(), levels=levels, standardize=False)
     net = make_net(make, standardize=False, learning_rate_init=1e-5, max_iter=8)
-    assert_close(clone(net).fit(make_frame(), y), net.fit(z, y))
+    assert_close(clone(net).fit(make_dataframe(), y), net.fit(z, y))
 
 
 @BOTH_ESTIMATORS
@@ -430,11 +430,11 @@ def test_early_stopping_scores_encoded_rows(make, y, kind, scoring):
         scoring = "accuracy" if make is BackpropClassifier else "r2"
     elif scoring == "callable":
         scoring = lambda net, X, y: net.score(X, y)  # noqa: E731
-    make_frame, levels = KINDS[kind]
-    z = encode_manually(make_frame(), levels=levels, standardize=False)
+    make_dataframe, levels = KINDS[kind]
+    z = encode_manually(make_dataframe(), levels=levels, standardize=False)
     net = make_net(make, standardize=False, learning_rate_init=1e-5, max_iter=8)
     net.set_params(early_stopping=True, scoring=scoring, tol=1.0)
-    fitted, plain = clone(net).fit(make_frame(), y), net.fit(z, y)
+    fitted, plain = clone(net).fit(make_dataframe(), y), net.fit(z, y)
     assert_close(fitted, plain)
     np.testing.assert_allclose(
         fitted.validation_scores_, plain.validation_scores_, rtol=1e-9
@@ -444,8 +444,8 @@ def test_early_stopping_scores_encoded_rows(make, y, kind, scoring):
 @pytest.mark.parametrize("early_stopping", [False, True])
 @BY_KIND
 def test_validation_data_are_encoded_like_training_data(kind, early_stopping):
-    make_frame, levels = KINDS[kind]
-    df = make_frame()
+    make_dataframe, levels = KINDS[kind]
+    df = make_dataframe()
     net = make_net(
         BackpropClassifier, early_stopping=early_stopping, scoring="accuracy"
     )

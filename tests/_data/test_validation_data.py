@@ -1,4 +1,4 @@
-"""Validation data passed to `fit`: losses and scores of each epoch, early stopping."""
+"""Validation data passed to `fit`: losses, scores and early stopping."""
 
 import math
 
@@ -24,9 +24,9 @@ from small_networks import (
     X,
     assert_same_network,
     classifier,
-    frame,
     regressor,
     small,
+    to_dataframe,
 )
 
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -339,7 +339,7 @@ def test_improvements_accumulate_only_with_scoring_loss(scoring):
 
 KINDS = {
     "lists": lambda values: values.tolist(),
-    "pandas": frame,
+    "pandas": to_dataframe,
     "polars": lambda values: pl.DataFrame(values, schema=list("abcd")),
     "read-only": lambda values: np.require(values.copy(), requirements="C"),
     "Fortran": np.asfortranarray,
@@ -458,9 +458,9 @@ def test_invalid_validation_targets_raise():
 
 @ESTIMATORS
 def test_validation_columns_in_different_order_raise(make, y):
-    other = frame()[list("bacd")]
+    other = to_dataframe()[list("bacd")]
     words = ("X_val", "feature names", "same order")
-    error_of(lambda: small(make).fit(frame(), y, X_val=other, y_val=y), *words)
+    error_of(lambda: small(make).fit(to_dataframe(), y, X_val=other, y_val=y), *words)
 
 
 # ------------------------------------------------------------ pipelines and searches

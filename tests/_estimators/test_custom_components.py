@@ -425,7 +425,7 @@ def test_check_gradients_tolerates_kinks(activation, init, hidden_layer_sizes):
 @pytest.mark.parametrize("depth", [6, 10])
 def test_check_gradients_tolerates_vanishing_gradients(depth):
     for make, y in ((BackpropClassifier, THREE_CLASSES), (BackpropRegressor, NUMBERS)):
-        # In the first layer, the gradients are below the rounding errors of the cost.
+        # In the first layer, the gradients are below the rounding errors of the loss.
         net = make((5,) * depth, "logistic", random_state=0)
         assert np.isfinite(check_gradients(net, X, y))
 

@@ -1,4 +1,4 @@
-"""Divergence, Ctrl-C and errors during `fit` leave the estimator in a valid state."""
+"""Divergence, Ctrl-C and errors in `fit` leave the estimator in a valid state."""
 
 import copy
 import re
@@ -199,7 +199,7 @@ def test_ctrl_c_in_scorer_leaves_usable_estimator(solver, n_scored):
 # ----------------------------------------------- errors leave the estimator unchanged
 
 
-def make_frame(values):
+def make_dataframe(values):
     return pd.DataFrame(values, columns=[f"column {i}" for i in range(values.shape[1])])
 
 
@@ -256,12 +256,12 @@ def make_divergent(make, kind, **params):
 
 def diverge(estimator, X, y):
     estimator.set_params(solver="sgd", learning_rate_init=1e300)
-    return make_frame(X * 1e200), y
+    return make_dataframe(X * 1e200), y
 
 
 def with_params(**params):
     """Return a function that sets invalid parameters, and returns valid data."""
-    return lambda e, X, y: (make_frame(X), e.set_params(**params) and y)
+    return lambda e, X, y: (make_dataframe(X), e.set_params(**params) and y)
 
 
 #: Pattern of the error message, and function from an estimator and valid data to the
@@ -269,7 +269,7 @@ def with_params(**params):
 BAD_FITS = {
     "infinity": (
         "infinity",
-        lambda e, X, y: (make_frame(np.where(X > 1, np.inf, X)), y),
+        lambda e, X, y: (make_dataframe(np.where(X > 1, np.inf, X)), y),
     ),
     "one dimension": ("2D array", lambda e, X, y: (X[:, 0], y)),
     "no names": (
@@ -279,19 +279,19 @@ BAD_FITS = {
     "other names": (
         "infinity|feature names",
         lambda e, X, y: (
-            make_frame(np.full_like(X, np.inf)).rename(columns=str.upper),
+            make_dataframe(np.full_like(X, np.inf)).rename(columns=str.upper),
             y,
         ),
     ),
-    "lengths": ("numbers of samples", lambda e, X, y: (make_frame(X), y[:9])),
-    "weights": ("at least one", lambda e, X, y: (make_frame(X), y, np.zeros(40))),
+    "lengths": ("numbers of samples", lambda e, X, y: (make_dataframe(X), y[:9])),
+    "weights": ("at least one", lambda e, X, y: (make_dataframe(X), y, np.zeros(40))),
     "nan targets": (
         "y contains NaN",
-        lambda e, X, y: (make_frame(X), np.full(40, np.nan)),
+        lambda e, X, y: (make_dataframe(X), np.full(40, np.nan)),
     ),
-    "no targets": ("requires y", lambda e, X, y: (make_frame(X), None)),
+    "no targets": ("requires y", lambda e, X, y: (make_dataframe(X), None)),
     "divergence": ("diverged", diverge),
-    "too large": ("standardized", lambda e, X, y: (make_frame(X * 1e200), y)),
+    "too large": ("standardized", lambda e, X, y: (make_dataframe(X * 1e200), y)),
     "unknown solver": ("'adam'", with_params(solver="adm")),
     "unknown activation": ("'relu'", with_params(activation=["reluu"])),
     "bad sizes": ("hidden_layer_sizes", with_params(hidden_layer_sizes=(-1,))),
@@ -309,14 +309,14 @@ BAD_FITS = {
 @ESTIMATORS
 def test_error_in_second_fit_leaves_first_fit_unchanged(make, y, kind, warm_start):
     estimator = make_divergent(make, kind, max_iter=3, warm_start=warm_start)
-    estimator.fit(make_frame(X), y)
-    before, predicted = snapshot(estimator), estimator.predict(make_frame(X))
+    estimator.fit(make_dataframe(X), y)
+    before, predicted = snapshot(estimator), estimator.predict(make_dataframe(X))
     words, make_bad = BAD_FITS[kind]
     bad = make_bad(estimator, X if warm_start else X[:, :2], y)
     with pytest.raises(ValueError, match=words):
         estimator.fit(*bad)
     assert_unchanged(estimator, before)
-    np.testing.assert_array_equal(estimator.predict(make_frame(X)), predicted)
+    np.testing.assert_array_equal(estimator.predict(make_dataframe(X)), predicted)
 
 
 def test_divergence_in_partial_fit_leaves_optimizer_moments_unchanged():
@@ -334,15 +334,15 @@ def test_divergence_in_partial_fit_leaves_optimizer_moments_unchanged():
 @ESTIMATORS
 def test_error_in_partial_fit_leaves_previous_epochs_unchanged(make, y, kind):
     kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
-    estimator = make_divergent(make, kind).partial_fit(make_frame(X), y, **kwargs)
-    estimator.partial_fit(make_frame(X), y)
-    before, predicted = snapshot(estimator), estimator.predict(make_frame(X))
+    estimator = make_divergent(make, kind).partial_fit(make_dataframe(X), y, **kwargs)
+    estimator.partial_fit(make_dataframe(X), y)
+    before, predicted = snapshot(estimator), estimator.predict(make_dataframe(X))
     words, make_bad = BAD_FITS[kind]
     bad = make_bad(estimator, X, y)
     with pytest.raises(ValueError, match=words):
         estimator.partial_fit(*bad)
     assert_unchanged(estimator, before)
-    np.testing.assert_array_equal(estimator.predict(make_frame(X)), predicted)
+    np.testing.assert_array_equal(estimator.predict(make_dataframe(X)), predicted)
 
 
 @pytest.mark.parametrize(
@@ -352,9 +352,9 @@ def test_error_in_partial_fit_leaves_previous_epochs_unchanged(make, y, kind):
 )
 @ignore_convergence_warning
 def test_invalid_labels_leave_first_fit_unchanged(y):
-    estimator = classifier().fit(make_frame(X), THREE_CLASSES)
+    estimator = classifier().fit(make_dataframe(X), THREE_CLASSES)
     before = snapshot(estimator)
-    error_of(lambda: estimator.fit(make_frame(X[:, :2]), y))
+    error_of(lambda: estimator.fit(make_dataframe(X[:, :2]), y))
     assert_unchanged(estimator, before)
 
 

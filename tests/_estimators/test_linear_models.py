@@ -109,7 +109,7 @@ def test_multilabel_log_loss_equals_one_logistic_regression_per_label(weighted):
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 100.0])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_squared_error_equals_ridge_regression(n_outputs, alpha, weighted):
-    # Multiplied by 2 n w, the cost is that of Ridge: sum w_i r_i^2 + alpha ||W||^2.
+    # The cost times 2 n w is the cost of Ridge: sum w_i r_i^2 + alpha ||W||^2.
     X, y = diabetes()
     if n_outputs == 3:
         y = np.column_stack([y, y**2, 10.0 * X[:, 0] - y])

@@ -1,4 +1,4 @@
-"""Known defects of MLPClassifier and MLPRegressor, which this package must not have."""
+"""Known defects of MLPClassifier and MLPRegressor that this package must not have."""
 
 import re
 import warnings

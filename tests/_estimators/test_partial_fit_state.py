@@ -1,4 +1,4 @@
-"""State that `partial_fit` and warm starts continue from: scalers, counters, settings.
+"""State of `partial_fit` and warm starts: scalers, counters and settings.
 
 Some tests check that this state does not depend on the form of the input.
 """
@@ -109,7 +109,7 @@ def test_partial_fit_continues_custom_functions_in_new_process(tmp_path):
 
 
 class CountingLoss:
-    """A loss that counts its calls."""
+    """Loss that counts its calls."""
 
     n_calls = 0
 

@@ -39,9 +39,9 @@ from small_networks import (
     X,
     assert_same_network,
     classifier,
-    frame,
     regressor,
     small,
+    to_dataframe,
 )
 
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -158,8 +158,8 @@ def test_weights_of_copy_are_views_of_one_vector(copy_estimator):
 # ------------------------------------------------------ meta-estimators and tools
 
 
-def mixed_frame():
-    df = frame(X.copy())  # before pandas 3, the DataFrame would be a view of X
+def mixed_dataframe():
+    df = to_dataframe(X.copy())  # before pandas 3, the DataFrame would be a view of X
     df.loc[::7, "a"] = np.nan
     df["color"] = np.array(["red", "green", "blue"])[CODES]
     df.loc[::11, "color"] = None
@@ -178,7 +178,7 @@ def mixed_pipeline(estimator):
 
 @ESTIMATORS
 def test_pipeline_with_column_transformer(make, y):
-    df = mixed_frame()
+    df = mixed_dataframe()
     pipeline = mixed_pipeline(small(make, n_iter_no_change=60)).fit(df, y)
     assert pipeline.score(df, y) > 0.9
     np.testing.assert_array_equal(pipeline.predict(df[5:9]), pipeline.predict(df)[5:9])
@@ -187,9 +187,9 @@ def test_pipeline_with_column_transformer(make, y):
 @ESTIMATORS
 def test_set_output_of_pipeline_sets_feature_names(make, y):
     pipeline = make_pipeline(StandardScaler(), small(make))
-    pipeline.set_output(transform="pandas").fit(frame(), y)
+    pipeline.set_output(transform="pandas").fit(to_dataframe(), y)
     assert list(pipeline[-1].feature_names_in_) == list("abcd")
-    assert isinstance(pipeline.predict(frame()), np.ndarray)
+    assert isinstance(pipeline.predict(to_dataframe()), np.ndarray)
     assert not hasattr(small(make), "set_output")
 
 
@@ -303,7 +303,11 @@ def test_transformed_targets():
 @ESTIMATORS
 def test_html_representation(make, y):
     estimator = small(make, activation=("relu",))
-    for shown in (estimator, estimator.fit(frame(), y), make_pipeline(estimator)):
+    for shown in (
+        estimator,
+        estimator.fit(to_dataframe(), y),
+        make_pipeline(estimator),
+    ):
         assert make.__name__ in shown._repr_html_()
 
 

@@ -84,8 +84,8 @@ def assert_close(one, other, *inputs):
 
 
 # Standardized inputs are centered before they are rounded to float32, which preserves
-# large offsets such as years. Inputs with a wider dtype thus give slightly different
-# results.
+# large offsets such as years. Inputs with a wider dtype therefore give slightly
+# different results.
 CLOSE = dict(rtol=1e-4, atol=1e-5)
 COMPARED = pytest.mark.parametrize(
     ("standardize", "assert_alike"),

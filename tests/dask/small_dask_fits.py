@@ -33,7 +33,7 @@ def to_dask(array, sizes=SIZES):
     return da.from_array(array, chunks=(tuple(sizes), *array.shape[1:]))
 
 
-def to_dask_frame(frame, sizes=SIZES):
+def to_dask_dataframe(frame, sizes=SIZES):
     return dd.from_map(frame.iloc.__getitem__, bounds(sizes), meta=frame.iloc[:0])
 
 

@@ -26,7 +26,7 @@ from small_dask_fits import (
     regressor,
     small,
     to_dask,
-    to_dask_frame,
+    to_dask_dataframe,
     with_unknown_chunks,
 )
 
@@ -139,7 +139,7 @@ def test_sparse_partitions_raise(client):
 
 
 def test_mismatched_partitions_raise(client):
-    frame = to_dask_frame(FRAME)
+    frame = to_dask_dataframe(FRAME)
     counts = "{'X': 6, 'y': 2}"
     with pytest.raises(ValueError, match=f"same number of partitions, got {counts}"):
         classifier().fit(frame, to_dask(THREE, (30, 40)))

@@ -38,7 +38,7 @@ from small_dask_fits import (
     regressor,
     small,
     to_dask,
-    to_dask_frame,
+    to_dask_dataframe,
     with_unknown_chunks,
 )
 
@@ -96,7 +96,7 @@ def test_epoch_with_one_partition_equals_plain_fit(client):
 
 
 def test_dataframe_equals_single_process(client):
-    frame = to_dask_frame(FRAME.assign(name=NAMES))
+    frame = to_dask_dataframe(FRAME.assign(name=NAMES))
     features = frame[list(FRAME.columns)]
     net = classifier().fit(features, frame["name"])
     expected = fit_plain(BackpropClassifier, FRAME, NAMES)
@@ -111,7 +111,7 @@ def test_dataframe_equals_single_process(client):
 
 def test_types_of_targets_and_weights(client):
     table = FRAME.assign(target=NUMBERS, weight=WEIGHT)
-    frame = to_dask_frame(table)
+    frame = to_dask_dataframe(table)
     features = frame[["a", "b"]]
     expected = fit_plain(BackpropRegressor, FRAME[["a", "b"]], NUMBERS, WEIGHT)
     for y, weight in [
@@ -121,7 +121,7 @@ def test_types_of_targets_and_weights(client):
     ]:
         assert_same(expected, regressor().fit(features, y, weight))
     both = table.assign(other=SEVERAL[:, 1])[["target", "other"]]
-    net = regressor().fit(features, to_dask_frame(both))
+    net = regressor().fit(features, to_dask_dataframe(both))
     assert_same(fit_plain(BackpropRegressor, FRAME[["a", "b"]], both.to_numpy()), net)
 
 
@@ -165,7 +165,7 @@ def test_arrays_are_rechunked(client):
 
 
 def test_unknown_numbers_of_rows(client):
-    table = to_dask_frame(pd.DataFrame(X, columns=list("abcde")).assign(y=THREE))
+    table = to_dask_dataframe(pd.DataFrame(X, columns=list("abcde")).assign(y=THREE))
     columns = table[list("abcde")].to_dask_array()
     target = table["y"].to_dask_array()
     assert np.isnan(columns.chunks[0]).all()
@@ -227,7 +227,7 @@ def test_unused_columns_are_not_read(client):
 
 def test_persisted_dataframes_are_not_moved(client):
     table = pd.DataFrame(X, columns=list("abcde")).assign(y=THREE)
-    frame = client.persist(to_dask_frame(table))
+    frame = client.persist(to_dask_dataframe(table))
     wait(frame)
     before = client.who_has(frame)
     assert len(before) == len(SIZES)

@@ -10,7 +10,7 @@ pytest.importorskip("dask_ml")
 
 import dask
 import dask.array as da
-from clusters import cluster, workers_at_work
+from clusters import assert_workers_run_tasks, cluster
 from dask_ml.model_selection import HyperbandSearchCV
 from dask_ml.wrappers import Incremental, ParallelPostFit
 
@@ -118,13 +118,13 @@ def test_parallel_post_fit_classifier(dtype, client):
     net = classifier(dtype=dtype).fit(X, NAMES)
     wrapped, data = ParallelPostFit(net), to_blocks(X, n_rows=10)
     for method in ("predict", "predict_proba"):
-        with workers_at_work(client):
+        with assert_workers_run_tasks(client):
             assert_lazy_array(getattr(wrapped, method)(data), getattr(net, method)(X))
 
 
 def test_parallel_post_fit_regressor(client):
     net = regressor().fit(X, NUMBERS)
-    with workers_at_work(client):
+    with assert_workers_run_tasks(client):
         assert_lazy_array(
             ParallelPostFit(net).predict(to_blocks(X, 10)), net.predict(X)
         )

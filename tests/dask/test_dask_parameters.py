@@ -21,7 +21,7 @@ from small_dask_fits import (
     classifier,
     regressor,
     to_dask,
-    to_dask_frame,
+    to_dask_dataframe,
 )
 
 from skbackprop import Activation, BackpropClassifier
@@ -120,8 +120,12 @@ def test_types_of_validation_data(client, kind):
     if kind == "dask":
         val = [to_dask(array, (20, 10)) for array in val]
     if kind == "frame":
-        data = to_dask_frame(frame), to_dask(THREE)
-        val = to_dask_frame(frame[:30], (20, 10)), to_dask(val[1], [30]), WEIGHT[:30]
+        data = to_dask_dataframe(frame), to_dask(THREE)
+        val = (
+            to_dask_dataframe(frame[:30], (20, 10)),
+            to_dask(val[1], [30]),
+            WEIGHT[:30],
+        )
     net = classifier(**params).fit(*data, None, *val)
     inputs = X if kind != "frame" else frame
     val_in_memory = (inputs[:30], *val_in_memory[1:])

@@ -34,7 +34,7 @@ from small_dask_fits import (
     regressor,
     small,
     to_dask,
-    to_dask_frame,
+    to_dask_dataframe,
 )
 
 from skbackprop.dask import DaskBackpropClassifier
@@ -62,7 +62,7 @@ def fitted(_cluster):
             "quantiles": regressor(loss="quantile", quantile=[0.2, 0.8]).fit(
                 to_dask(X), to_dask(NUMBERS)
             ),
-            "frame": classifier().fit(to_dask_frame(FRAME), to_dask(NAMES)),
+            "frame": classifier().fit(to_dask_dataframe(FRAME), to_dask(NAMES)),
         }
 
 
@@ -98,7 +98,7 @@ def test_regressor_predicts_by_partition(client, fitted, kind):
 @pytest.mark.parametrize("method", METHODS)
 def test_dataframe_predictions_by_partition(client, fitted, method):
     net = fitted["frame"]
-    predicted = getattr(net, method)(to_dask_frame(FRAME))
+    predicted = getattr(net, method)(to_dask_dataframe(FRAME))
     expected = getattr(net.to_local(), method)(FRAME)
     assert predicted.numblocks[0] == len(SIZES)
     assert np.isnan(predicted.shape[0])
@@ -148,7 +148,7 @@ def test_quantile_score_is_mean_d2_pinball_score(client, fitted):
 
 
 def test_score_of_dataframe(client, fitted):
-    table = to_dask_frame(FRAME.assign(name=NAMES, weight=WEIGHT))
+    table = to_dask_dataframe(FRAME.assign(name=NAMES, weight=WEIGHT))
     features = table[list(FRAME.columns)]
     net, plain = fitted["frame"], fitted["frame"].to_local()
     assert net.score(features, table["name"]) == plain.score(FRAME, NAMES)
@@ -171,7 +171,7 @@ def test_different_features_in_predict_raise(client, fitted):
     with pytest.raises(ValueError, match="X has 2 features"):
         fitted["three"].predict(to_dask(X[:, :2]))
     with pytest.raises(ValueError, match="feature names should match"):
-        fitted["frame"].predict(to_dask_frame(FRAME[["a", "b"]]))
+        fitted["frame"].predict(to_dask_dataframe(FRAME[["a", "b"]]))
 
 
 # ------------------------------------------------------------- local estimator

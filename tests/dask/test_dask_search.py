@@ -35,7 +35,7 @@ from small_networks import (
 
 pytest.importorskip("distributed")
 
-from clusters import N_WORKERS, cluster, workers_at_work
+from clusters import N_WORKERS, assert_workers_run_tasks, cluster
 
 pytestmark = pytest.mark.slow  # searches in processes
 
@@ -51,11 +51,11 @@ def client():
 @contextmanager
 def on_cluster(client):
     """Run joblib tasks on the cluster, and assert that the workers execute tasks."""
-    with workers_at_work(client), joblib.parallel_config("dask"):
+    with assert_workers_run_tasks(client), joblib.parallel_config("dask"):
         yield
 
 
-def make_mixed_frame():
+def make_mixed_dataframe():
     """Return a DataFrame with missing values and a categorical column."""
     frame = pd.DataFrame(X.copy(), columns=list("abcd"))
     frame.loc[::7, "b"] = np.nan
@@ -143,7 +143,7 @@ def test_grid_search_of_pipeline_with_string_labels(scoring, client):
 
 
 def test_grid_search_with_categories_and_missing_values(client):
-    frame = make_mixed_frame()
+    frame = make_mixed_dataframe()
     grid = {"alpha": [1e-4, 1.0, 10.0], "dropout": [0.0, 0.2]}
     search = GridSearchCV(classifier(), grid, cv=3, return_train_score=True)
     expected = clone(search).fit(frame, pd.Series(NAMES))
@@ -193,12 +193,16 @@ def test_grid_search_with_local_functions(client):
     ("estimator", "data", "y"),
     [
         (classifier(), X, NAMES),
-        (classifier(solver="lbfgs", tol=0.02), make_mixed_frame(), pd.Series(NAMES)),
+        (
+            classifier(solver="lbfgs", tol=0.02),
+            make_mixed_dataframe(),
+            pd.Series(NAMES),
+        ),
         (classifier(), csr_array(X * (X > 0)), CODES),
         (classifier(dtype="float32"), X, LABELS),
         (make_pipeline(StandardScaler(), classifier()), X, NAMES),
         (regressor(), X, NUMBERS),
-        (regressor(loss="huber"), make_mixed_frame(), np.c_[NUMBERS, X]),
+        (regressor(loss="huber"), make_mixed_dataframe(), np.c_[NUMBERS, X]),
     ],
     ids=[
         "strings",

@@ -211,7 +211,7 @@ def test_worker_lost_during_a_step(killable_client, fit_without_loss, tmp_path):
     # The worker dies during a computation, not between messages.
     client_pid, fuse = os.getpid(), tmp_path / "fuse"
 
-    class Deadly(Activation):
+    class KillingReLU(Activation):
         """ReLU that kills the first worker that finds the fuse file."""
 
         def forward(self, z, out):
@@ -225,7 +225,7 @@ def test_worker_lost_during_a_step(killable_client, fit_without_loss, tmp_path):
             delta *= z > 0.0
 
     fuse.touch()
-    net = classifier(activation=Deadly()).fit(*make_lazy_data())
+    net = classifier(activation=KillingReLU()).fit(*make_lazy_data())
     assert not fuse.exists()
     assert_same(fit_without_loss({}), net)
 

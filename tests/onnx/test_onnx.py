@@ -34,9 +34,9 @@ from small_networks import (
     SHORT_TRAINING,
     X,
     classifier,
-    frame,
     regressor,
     small,
+    to_dataframe,
 )
 
 import skbackprop
@@ -613,12 +613,12 @@ def test_large_integer_categories_in_dataframe():
 
 @BOTH_ESTIMATORS
 def test_numeric_dataframe(make, y):
-    table = frame()
+    table = to_dataframe()
     table["b"] = table["b"].astype("float32")
     net = small(make).fit(table, y)
     exported = check_export(net, table)
     assert [graph_input.name for graph_input in exported.graph.input] == list("abcd")
-    float32_table = frame().astype("float32")
+    float32_table = to_dataframe().astype("float32")
     check_export(small(make).fit(float32_table, y), float32_table)
 
 
@@ -629,16 +629,16 @@ def test_categorical_dataframe():
 
 
 def test_column_without_values():
-    table = frame().assign(e=np.nan)
+    table = to_dataframe().assign(e=np.nan)
     net = classifier().fit(table, NAMES)
     check_export(net, table)
-    check_export(net, frame().assign(e=1.0))
-    no_categories = frame().assign(e=pd.Categorical([None] * 90))
+    check_export(net, to_dataframe().assign(e=1.0))
+    no_categories = to_dataframe().assign(e=pd.Categorical([None] * 90))
     check_export(classifier().fit(no_categories, NAMES), no_categories)
 
 
 def test_nullable_pandas_dtypes():
-    table = frame().assign(
+    table = to_dataframe().assign(
         b=pd.array([1, None, 3] * 30, "Int64"), c=pd.array([True, None] * 45, "boolean")
     )
     exported = check_nullable_export(classifier().fit(table, NAMES), table)
@@ -647,7 +647,7 @@ def test_nullable_pandas_dtypes():
 
 
 def test_nullable_types_do_not_depend_on_the_sample():
-    table = frame().assign(
+    table = to_dataframe().assign(
         a=pd.array([1.5, None, 3.0] * 30, "Float32"),
         b=pd.array([1, None, 3] * 30, "Int64"),
         c=pd.array([True, None] * 45, "boolean"),
@@ -724,7 +724,7 @@ def test_large_integer_categories_in_array():
     "names", [["hours per week", "a-b", "label", "probabilities"], [0, 1, 2, 3]]
 )
 def test_column_names(names):
-    table = frame().set_axis(names, axis=1)
+    table = to_dataframe().set_axis(names, axis=1)
     check_export(classifier().fit(table, NAMES), table)
 
 
@@ -759,7 +759,7 @@ def test_dataframe_pipelines_keep_float64(make, y, first):
 
 @BOTH_ESTIMATORS
 def test_dataframe_pipelines_keep_float32(make, y):
-    table = frame().astype(np.float32)
+    table = to_dataframe().astype(np.float32)
     exported = check_export(make_pipeline(PCA(3), small(make)).fit(table, y), table)
     feed = make_feeds(make_session(exported), table)
     assert {column.dtype for column in feed.values()} == {np.dtype(np.float32)}
