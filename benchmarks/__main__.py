@@ -132,7 +132,7 @@ def main():
         for section in sections:
             if rows := select_rows(section, options.only):
                 results[section.name] = measure_section(section, rows, options)
-                # Each section is saved at once, so a later failure does not lose it.
+                # Save immediately, so that a later failure does not lose the results.
                 options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 

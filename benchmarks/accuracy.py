@@ -2,7 +2,7 @@
 
 No parameter is tuned. The datasets are included in scikit-learn or read from a folder
 of gzipped CSV files with a column `target`. A target of strings, or of whole numbers
-with at most 20 distinct values, holds classes. Other targets are regression targets.
+with at most 20 distinct values, contains classes. Other targets are regression targets.
 String columns are categorical, and empty cells are missing values.
 
 "backprop" fits BackpropClassifier or BackpropRegressor to the DataFrame without
@@ -13,8 +13,8 @@ regression, the target.
 
 For each seed, a quarter of the rows is the test set, which is the same for all models.
 The split is stratified in classification. The seed is also the random_state of the
-model. Each fit uses one thread. Each measurement is written to the JSON file at once,
-and a later call reuses the measurements in the file.
+model. Each fit uses one thread. Each measurement is immediately written to the JSON
+file, and a later call reuses the measurements in the file.
 """
 
 import argparse

@@ -1,7 +1,8 @@
-"""Compare training on two workers with one process: ``python -m benchmarks.cluster``.
+"""Compare training on two workers with training in one process.
 
-The workers are processes on this machine with one thread each. Messages between them
-stay in memory, while the messages of a real cluster pass through a slower network.
+Call ``python -m benchmarks.cluster`` from the root of the repository. The workers are
+processes on this machine with one thread each. Messages between the workers stay in
+memory, while the messages of a real cluster pass through a slower network.
 """
 
 import argparse

@@ -28,7 +28,7 @@ def make_products(sizes, n_rows, dtype):
     rng = np.random.default_rng(0)
     a = [rng.random((n_rows, n), dtype) for n in sizes]
     delta = [rng.random((n_rows, n), dtype) for n in sizes]
-    # Small weights keep repeated products from overflowing or becoming subnormal.
+    # With small weights, repeated products do not overflow or become subnormal.
     W = [rng.random(shape, dtype) / shape[0] for shape in pairwise(sizes)]
     dW = [np.empty_like(weights) for weights in W]
     products = [(a[l], W[l], a[l + 1]) for l in range(len(W))]

@@ -49,8 +49,8 @@ def run_module(command, folder):
     Returns
     -------
     dict
-        Measured values. If the competitor was skipped, the key "skipped" holds the
-        reason.
+        Measured values. If the competitor was skipped, the key "skipped" contains
+        the reason.
 
     Raises
     ------

@@ -77,8 +77,8 @@ class Dataset(NamedTuple):
 def infer_task(target):
     """Return "classification" or "regression".
 
-    A target holds classes if it consists of strings, or of whole numbers with at most
-    `MAX_CLASSES` distinct values.
+    A target contains classes if it consists of strings, or of whole numbers with at
+    most `MAX_CLASSES` distinct values.
     """
     if not is_numeric_dtype(target):
         return "classification"

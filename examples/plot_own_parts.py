@@ -61,7 +61,7 @@ def snake(z):
 
 
 # %%
-# Custom learning rate schedule
+# Custom learning-rate schedule
 # -----------------------------
 #
 # The function returns the learning rate of each step from the number of completed

@@ -1,8 +1,8 @@
 """
-Learning rate schedules
+Learning-rate schedules
 =======================
 
-This example compares the learning rate schedules of the estimators on the same
+This example compares the learning-rate schedules of the estimators on the same
 regression task. A large learning rate makes fast progress at first, but the loss
 fluctuates. A small learning rate converges closer to the minimum, but slowly. A
 schedule starts with large steps and ends with small steps.
