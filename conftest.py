@@ -1,4 +1,4 @@
-"""Which doctests can run: callbacks came with scikit-learn 1.9."""
+"""Skip the doctests of callbacks on scikit-learn versions before 1.9."""
 
 from importlib.util import find_spec
 
