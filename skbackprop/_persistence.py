@@ -163,9 +163,10 @@ def load(path, *, trusted=()):
             "are listed in trusted."
         )
         raise ValueError(
-            f"Cannot load {str(path)!r}: {_describe(error).rstrip('.')}. Supported are "
-            "complete pickle, joblib and skops files of a BackpropClassifier, a "
-            "BackpropRegressor, or a scikit-learn estimator that contains one."
+            f"Cannot load {str(path)!r}: {_describe(error).rstrip('.')}. Supported "
+            "files are complete pickle, joblib and skops files of a "
+            "BackpropClassifier, a BackpropRegressor, or a scikit-learn estimator that "
+            "contains one."
             f"{skops_rule if content.startswith(ZIP) else ''}"
         ) from error
     return estimator

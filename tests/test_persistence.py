@@ -854,7 +854,7 @@ def test_truncated_file_raises_value_error(writer, stride, tmp_path):
     ends = sorted({*range(0, n, step), *range(min(n, 40)), *range(n - 40, n)})
     for end in ends[::stride]:
         path.write_bytes(content[:end])
-        error_of(lambda: load(path), f"Cannot load {str(path)!r}", "Supported are")
+        error_of(lambda: load(path), f"Cannot load {str(path)!r}", "Supported files")
     path.write_bytes(content[:-1])
     reason = "ended before" if writer == "bz2" else "the file is truncated, damaged"
     error_of(lambda: load(path), reason)
@@ -888,7 +888,7 @@ INVALID_FILES = {
     "text": (b"Some words.\n", "the file starts with b'Some words"),
     "NumPy array": (b"\x93NUMPY\x01\x00", "the file starts with"),
     "text with x": (b"x marks the spot", "the file starts with b'x marks"),
-    "bytes": (bytes(range(128, 256)) * 9, "Supported are"),
+    "bytes": (bytes(range(128, 256)) * 9, "Supported files"),
     "invalid zlib stream": (b"x\x9c" + bytes(99), "decompressing"),
     "zeros": (bytes(999), "the file starts with"),
     "invalid ZIP archive": (b"PK\x03\x04" + bytes(99), "BadZipFile"),
