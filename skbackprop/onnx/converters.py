@@ -101,7 +101,7 @@ def _forward(graph, variables, estimator, model):
 
 def _decision_scores(model, z, a):
     """Return the scores; see `BackpropClassifier.decision_function`."""
-    if model.decides_by_weighted_inputs:
+    if model.decides_by_logits:
         return z
     return a if model.target_type == "multiclass" else a - 0.5
 

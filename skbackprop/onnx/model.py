@@ -50,7 +50,7 @@ class NetworkModel:
         if the targets are not scaled.
     target_type : {"binary", "multiclass", "multilabel"} or None
         Type of the classification targets. None for regressors.
-    decides_by_weighted_inputs : bool
+    decides_by_logits : bool
         Whether decisions use the weighted inputs z of the output layer instead of its
         activations a.
     has_softmax_output : bool
@@ -64,7 +64,7 @@ class NetworkModel:
     target_mean: np.ndarray | None
     target_scale: np.ndarray | None
     target_type: str | None
-    decides_by_weighted_inputs: bool
+    decides_by_logits: bool
     has_softmax_output: bool
     classes: np.ndarray | None
 
@@ -90,7 +90,7 @@ def network_model(estimator):
         target_mean=None if target_scaler is None else target_scaler.mean_,
         target_scale=None if target_scaler is None else target_scaler.scale_,
         target_type=reader.targets.kind if classifies else None,
-        decides_by_weighted_inputs=classifies and architecture.decides_by_logits,
+        decides_by_logits=classifies and architecture.decides_by_logits,
         has_softmax_output=architecture.has_softmax_outputs,
         classes=reader.targets.classes if classifies else None,
     )
