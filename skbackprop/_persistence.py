@@ -16,7 +16,9 @@ from ._data.reader import Reader
 from ._data.scaling import FittedScalers
 from ._data.targets import ClassTargets, NumericTargets
 from ._estimators.architecture import Architecture, ComponentSettings
+from ._estimators.classifier import BackpropClassifier
 from ._estimators.pickling import PersistenceMixin
+from ._estimators.regressor import BackpropRegressor
 from .core import initializers
 from .core.activations import (
     ACTIVATIONS,
@@ -75,9 +77,8 @@ _TYPES = {
 #: Pass this list as ``trusted`` to ``skops.io.load``.
 SKOPS_TRUSTED = sorted(
     {
-        "skbackprop._estimators.classifier.BackpropClassifier",
-        "skbackprop._estimators.regressor.BackpropRegressor",
-        *(f"{cls.__module__}.{cls.__name__}" for cls in _TYPES),
+        f"{cls.__module__}.{cls.__name__}"
+        for cls in {BackpropClassifier, BackpropRegressor, *_TYPES}
     }
 )
 

@@ -499,8 +499,8 @@ def assert_same_encoding(one, other, X):
     if sp.issparse(encoded[0]):
         encoded = [matrix.toarray() for matrix in encoded]
     np.testing.assert_array_equal(*encoded)
-    assert one.n_numbers == other.n_numbers
-    np.testing.assert_array_equal(one.is_number, other.is_number)
+    assert one.n_numeric == other.n_numeric
+    np.testing.assert_array_equal(one.is_numeric, other.is_numeric)
 
 
 @pytest.mark.parametrize("single_column", [False, True])
@@ -580,7 +580,7 @@ def test_encoder_from_statistics_equals_encoder_from_data():
     other = MixedColumns(one.is_categorical).set_statistics(
         means=np.array([df["a"].mean(), np.nanmean(df["b"])]),
         has_missing=np.array([False, True]),
-        levels=[np.asarray(df["word"].cat.categories), np.array([7.0, 8.0, 9.0])],
+        categories=[np.asarray(df["word"].cat.categories), np.array([7.0, 8.0, 9.0])],
         names=df.columns,
     )
     np.testing.assert_allclose(other.encode(df), one.encode(df), rtol=1e-14)

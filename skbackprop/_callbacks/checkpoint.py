@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from .._estimators.callback_support import EPOCH, without_callbacks
+from .._estimators.fitted import fitted_parts
 from .._estimators.fitting import resume_fit
 from .._estimators.solvers import SOLVERS
-from .._estimators.training_data import data_digest
 from .._persistence import CHECKPOINT
 from .epoch_callbacks import EpochCallback
 
@@ -151,7 +151,7 @@ class Checkpoint(EpochCallback):
         if is_epoch and estimator.n_iter_ % self.every:
             return
         if self.digest is None:
-            self.digest = data_digest(estimator, X, y, **(metadata or {}))
+            self.digest = _digest(estimator, X, y, **(metadata or {}))
         self._write(estimator, finished=not is_epoch)
 
     def _write(self, estimator, finished):
@@ -238,7 +238,7 @@ class Checkpoint(EpochCallback):
         content = _read(Path(path))
         estimator = content["estimator"].__new__(content["estimator"])
         vars(estimator).update(content["attributes"])
-        if data_digest(estimator, X, y, sample_weight) != content["digest"]:
+        if _digest(estimator, X, y, sample_weight) != content["digest"]:
             raise ValueError(
                 "X, y or sample_weight differ from the training data of checkpoint "
                 f"{str(path)!r}. Pass the same data as in the interrupted fit."
@@ -250,6 +250,11 @@ class Checkpoint(EpochCallback):
         checkpoint.is_resuming = True
         validation = (X_val, y_val, sample_weight_val)
         return resume_fit(estimator, X, y, sample_weight, validation)
+
+
+def _digest(estimator, X, y, sample_weight=None):
+    """Return a hash of training data."""
+    return fitted_parts(estimator).reader.digest(X, y, sample_weight, estimator)
 
 
 def _read(path):

@@ -34,3 +34,20 @@ def sum_duplicates(X):
         X = X.copy()
         X.sum_duplicates()
     return X
+
+
+def check_positive_weight(samples, subset):
+    """Raise ValueError if all samples have zero weight.
+
+    Parameters
+    ----------
+    samples : Samples
+        Samples with weights.
+    subset : str
+        Description of the samples in the message, such as "training".
+    """
+    if samples.mean_weight == 0.0:
+        raise ValueError(
+            f"sample_weight must be positive for at least one {subset} sample, got "
+            "only zeros."
+        )

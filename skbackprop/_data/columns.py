@@ -14,17 +14,22 @@ from sklearn.utils.validation import (
 
 from .checks import sum_duplicates
 from .dataframes import (
-    column_of,
     encode_or_raise,
     find_categorical,
+    get_categories,
+    get_column,
     is_dataframe,
     is_float32,
-    known_levels,
-    levels_of,
+    to_encoder_categories,
 )
 
-#: Arguments of `check_array` for training data.
-TRAINING_CHECKS = {"accept_sparse": "csr", "dtype": "numeric", "order": "C"}
+#: Arguments of `check_X_y` and `validate_data` for training data.
+TRAINING_CHECKS = {
+    "accept_sparse": "csr",
+    "dtype": "numeric",
+    "order": "C",
+    "multi_output": True,
+}
 
 
 def make_columns(X, categorical_features):
@@ -111,7 +116,6 @@ class NumericColumns:
             X,
             y,
             reset=reset,
-            multi_output=True,
             y_numeric=y_numeric,
             **TRAINING_CHECKS,
         )
@@ -136,9 +140,9 @@ class MixedColumns:
 
     Attributes
     ----------
-    is_number : ndarray of bool of shape (n_features,)
+    is_numeric : ndarray of bool of shape (n_features,)
         Mask of the numeric features.
-    n_numbers : int
+    n_numeric : int
         Number of numeric features.
     imputer : SimpleImputer
         Imputer of the numeric features; fitted if there are numeric features.
@@ -153,7 +157,7 @@ class MixedColumns:
 
     def is_numeric_input(self, n_inputs):
         """Return a mask of the inputs that are numeric features, not indicators."""
-        return np.arange(n_inputs) < self.n_numbers
+        return np.arange(n_inputs) < self.n_numeric
 
     def read(self, X, estimator):
         """Validate and encode input data; see `NumericColumns.read`."""
@@ -166,7 +170,6 @@ class MixedColumns:
             self.fit_encode(X) if reset else self.encode(X),
             y,
             estimator=estimator,
-            multi_output=True,
             y_numeric=y_numeric,
             **TRAINING_CHECKS,
         )
@@ -186,7 +189,7 @@ class MixedColumns:
         categories, dtype = [], np.float64
         if self.is_categorical is not None:
             categories = [
-                known_levels(levels_of(column_of(X, j)))
+                to_encoder_categories(get_categories(get_column(X, j)))
                 for j in np.flatnonzero(self.is_categorical)
             ]
             dtype = np.float32 if is_float32(X, ~self.is_categorical) else np.float64
@@ -199,7 +202,7 @@ class MixedColumns:
         return encode_or_raise(self._transform, X)
 
     def set_statistics(
-        self, means, has_missing, levels=(), dtype="float64", names=None
+        self, means, has_missing, categories=(), dtype="float64", names=None
     ):
         """Fit the encoders to statistics of the data instead of the data.
 
@@ -208,11 +211,11 @@ class MixedColumns:
 
         Parameters
         ----------
-        means : ndarray of shape (n_numbers,)
+        means : ndarray of shape (n_numeric,)
             Mean of each numeric feature over its known values; 0 if all are missing.
-        has_missing : ndarray of bool of shape (n_numbers,)
+        has_missing : ndarray of bool of shape (n_numeric,)
             Whether each numeric feature has missing values.
-        levels : sequence of ndarray, default=()
+        categories : sequence of ndarray, default=()
             Categories of each categorical feature, in the order and dtype of the
             encoder: sorted for numbers, object for strings with missing values.
         dtype : {"float64", "float32"}, default="float64"
@@ -226,42 +229,42 @@ class MixedColumns:
         """
         import pandas as pd
 
-        n_features = len(means) + len(levels)
-        self._make_encoders(n_features, levels, np.dtype(dtype).type)
+        n_features = len(means) + len(categories)
+        self._make_encoders(n_features, categories, np.dtype(dtype).type)
         numbers = iter(np.where(has_missing, np.nan, 0.0))
-        categories = iter(levels)
+        next_categories = iter(categories)
         # Two rows: one with known values, one with values that may be missing.
         columns = [
-            np.array([0.0, next(numbers)]) if is_number else next(categories)[[0, 0]]
-            for is_number in self.is_number
+            np.array([0.0, next(numbers)]) if numeric else next(next_categories)[[0, 0]]
+            for numeric in self.is_numeric
         ]
-        if any(level.dtype.kind == "S" for level in levels):
+        if any(known.dtype.kind == "S" for known in categories):
             sketch = np.column_stack(columns)  # pandas does not support bytes
         else:
             series = [pd.Series(column, dtype=column.dtype) for column in columns]
             sketch = pd.concat(series, axis=1, keys=range(n_features))
         self.names = names
         self._fit_transform(sketch if names is None else sketch.set_axis(names, axis=1))
-        if self.n_numbers:
+        if self.n_numeric:
             self.imputer.statistics_ = np.asarray(means, float)
         return self
 
     @property
     def imputation_values(self):
         """Replacement for the missing values of each numeric feature."""
-        return self.imputer.statistics_ if self.n_numbers else np.zeros(0)
+        return self.imputer.statistics_ if self.n_numeric else np.zeros(0)
 
     @property
     def indicator_features(self):
         """Positions of the features with an indicator, among the numeric features."""
-        return self.imputer.indicator_.features_ if self.n_numbers else np.zeros(0, int)
+        return self.imputer.indicator_.features_ if self.n_numeric else np.zeros(0, int)
 
     def _make_encoders(self, n_features, categories, dtype):
         """Create the unfitted encoders."""
         all_features = np.ones(n_features, bool)
         categorical = self.is_categorical
-        self.is_number = all_features if categorical is None else ~categorical
-        self.n_numbers = int(self.is_number.sum())
+        self.is_numeric = all_features if categorical is None else ~categorical
+        self.n_numeric = int(self.is_numeric.sum())
         self.imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
         self.one_hot = OneHotEncoder(
             categories=categories,
@@ -286,33 +289,33 @@ class MixedColumns:
         if self.is_categorical is None:
             return [(self.imputer, X)]
         pairs = [(self.one_hot, _safe_indexing(X, self.is_categorical, axis=1))]
-        if self.n_numbers:
-            pairs.insert(0, (self.imputer, _safe_indexing(X, self.is_number, axis=1)))
+        if self.n_numeric:
+            pairs.insert(0, (self.imputer, _safe_indexing(X, self.is_numeric, axis=1)))
         return pairs
 
     # Pickled objects of scikit-learn may not load in another version of scikit-learn.
     def __getstate__(self):
         state = {
             "is_categorical": self.is_categorical,
-            "means": np.zeros(self.n_numbers),
-            "has_missing": np.zeros(self.n_numbers, bool),
-            "levels": [],
+            "means": np.zeros(self.n_numeric),
+            "has_missing": np.zeros(self.n_numeric, bool),
+            "categories": [],
             "dtype": "float64",
             "names": self.names,
         }
-        if self.n_numbers:  # otherwise the imputer is not fitted
+        if self.n_numeric:  # otherwise the imputer is not fitted
             # scikit-learn 1.9 rounds the means to the dtype of the data.
             dtype = getattr(self.imputer, "_fill_dtype", float)
             state["means"] = self.imputer.statistics_.astype(dtype).astype(float)
             state["has_missing"][self.indicator_features] = True
         if self.is_categorical is not None:
-            state["levels"] = self.one_hot.categories_
+            state["categories"] = self.one_hot.categories_
             state["dtype"] = np.dtype(self.one_hot.dtype).name
         return state
 
     def __setstate__(self, state):
         self.is_categorical = state["is_categorical"]
-        names = ("means", "has_missing", "levels", "dtype", "names")
+        names = ("means", "has_missing", "categories", "dtype", "names")
         self.set_statistics(*(state[name] for name in names))
 
     def to_feature_gradients(self, X, gradients):
@@ -334,9 +337,9 @@ class MixedColumns:
 
         n_samples, _, n_outputs = gradients.shape
         by_feature = np.full(
-            (n_samples, self.is_number.size, n_outputs), np.nan, gradients.dtype
+            (n_samples, self.is_numeric.size, n_outputs), np.nan, gradients.dtype
         )
-        by_feature[:, self.is_number] = gradients[:, : self.n_numbers]
+        by_feature[:, self.is_numeric] = gradients[:, : self.n_numeric]
         by_feature[pd.isna(np.asarray(X))] = np.nan
         return by_feature
 

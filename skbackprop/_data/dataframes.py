@@ -79,12 +79,12 @@ def _mask_of(X, chosen):
     )
 
 
-def column_of(X, j):
+def get_column(X, j):
     """Return column `j` of a DataFrame or an array."""
     return X[X.columns[j]] if is_dataframe(X) else np.asarray(X)[:, j]
 
 
-def levels_of(column):
+def get_categories(column):
     """Return the categories of a column from its dtype or from its values."""
     import pandas as pd
 
@@ -93,11 +93,11 @@ def levels_of(column):
     return np.asarray(pd.Categorical(np.asarray(column)).categories)
 
 
-def known_levels(levels):
+def to_encoder_categories(categories):
     """Return categories for the encoder: sorted if numeric, and never empty."""
     # A column without categories gets a placeholder, which is encoded as all zeros.
-    levels = levels if levels.size else np.zeros(1)
-    return np.sort(levels) if levels.dtype.kind in "biuf" else levels
+    categories = categories if categories.size else np.zeros(1)
+    return np.sort(categories) if categories.dtype.kind in "biuf" else categories
 
 
 def is_float32(X, mask):

@@ -33,8 +33,8 @@ class Reader:
     scalers : FittedScalers
         Scalers of inputs and targets, updated by each fit that continues training.
     class_counts : ndarray of shape (n_outputs, n_classes) or None
-        Total weight of the samples of each class in all chunks of `partial_fit`; None
-        for regression.
+        Total weight of the samples of each class in the last `fit` and the partial fits
+        since; None for regression.
     """
 
     columns: Any
@@ -90,13 +90,15 @@ class Reader:
         self.targets.check_known(y, complete=complete)
         return self.to_samples(X, y, sample_weight)
 
-    def read_partition(self, X, y, sample_weight):
+    def read_partition(self, X, y, sample_weight, estimator_name):
         """Convert one partition of a distributed dataset to samples.
 
         Parameters
         ----------
         X, y, sample_weight
             As in `read`. All sample weights of a partition may be zero.
+        estimator_name : str
+            Name of the estimator in error messages.
 
         Returns
         -------
@@ -105,7 +107,7 @@ class Reader:
         X, y = check_X_y(
             self.columns.encode(X),
             y,
-            multi_output=True,
+            estimator=estimator_name,
             y_numeric=self.targets.are_numeric,
             **TRAINING_CHECKS,
         )

@@ -57,12 +57,10 @@ class FittedScalers:
         n_rows = _block_rows(samples.X, stays_sparse=not inputs.with_mean)
         with np.errstate(all="ignore"):
             for X, weight in samples.raw_blocks(n_rows):
-                X = downcast_indices(X) if issparse(X) else X
+                X = _downcast_indices(X) if issparse(X) else X
                 _partial_fit(inputs, X.astype(np.float64, copy=False), weight)
             targets = _fit_targets(samples) if with_targets else None
-        return cls(
-            _checked(inputs, "X"), _checked(targets, "y") if with_targets else None
-        )
+        return cls(_checked(inputs, "X"), _checked(targets, "y"))
 
     def __add__(self, other):
         """Return scalers fitted to the samples of both."""
@@ -73,10 +71,10 @@ class FittedScalers:
 
     # Pickled objects of scikit-learn may not load in another version of scikit-learn.
     def __getstate__(self):
-        return {name: scaler_state(scaler) for name, scaler in vars(self).items()}
+        return {name: _scaler_state(scaler) for name, scaler in vars(self).items()}
 
     def __setstate__(self, state):
-        vars(self).update({k: scaler_from_state(v) for k, v in state.items()})
+        vars(self).update({k: _scaler_from_state(v) for k, v in state.items()})
 
     def input_transform(self, is_scaled):
         """Return the transform that the network applies to its inputs.
@@ -123,7 +121,7 @@ class FittedScalers:
         return factor, shift
 
 
-def scaler_state(scaler):
+def _scaler_state(scaler):
     """Return the fitted attributes of a StandardScaler as arrays and numbers."""
     if scaler is None:
         return None
@@ -131,7 +129,7 @@ def scaler_state(scaler):
     return {name: getattr(scaler, name) for name in names}
 
 
-def scaler_from_state(state):
+def _scaler_from_state(state):
     """Create a StandardScaler from its fitted attributes."""
     if state is None:
         return None
@@ -147,7 +145,7 @@ def _block_rows(X, stays_sparse):
     return max(MIN_BLOCK_ROWS, BLOCK_SIZE // n_columns)
 
 
-def downcast_indices(X):
+def _downcast_indices(X):
     """Return a CSR block with int32 indices, which scikit-learn 1.6 requires."""
     if max(X.shape) > np.iinfo(np.int32).max:
         return X

@@ -124,7 +124,7 @@ class ClassTargets:
         if is_indicator != (y.ndim == 2):
             raise ValueError(
                 f"y must be {'a label indicator' if is_indicator else 'class labels'} "
-                f"as in the first fit, got an array of shape {y.shape}."
+                f"as in the training data, got an array of shape {y.shape}."
             )
         if is_indicator and not np.array_equal(self.classes, np.arange(y.shape[1])):
             raise ValueError(
@@ -319,7 +319,7 @@ class NumericTargets:
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         if n_targets != self.n_targets:
             raise ValueError(
-                f"y must have {self.n_targets} target(s) as in the first fit, got "
+                f"y must have {self.n_targets} target(s) as in the training data, got "
                 f"{n_targets}."
             )
         wide = np.result_type(y, dtype)

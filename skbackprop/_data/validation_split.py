@@ -5,22 +5,7 @@ from math import ceil
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-
-def check_positive_weight(samples, what):
-    """Raise ValueError if all samples have zero weight.
-
-    Parameters
-    ----------
-    samples : Samples
-        Samples with weights.
-    what : str
-        Description of the samples in the message, such as "training".
-    """
-    if samples.mean_weight == 0.0:
-        raise ValueError(
-            f"sample_weight must be positive for at least one {what} sample, got only "
-            "zeros."
-        )
+from .checks import check_positive_weight
 
 
 def split(samples, fraction, rng):

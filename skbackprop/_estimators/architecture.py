@@ -73,25 +73,6 @@ class Architecture:
         network.initialize(rng, self.initializers)
         return network
 
-    def check_same_settings(self, other):
-        """Raise ValueError if the settings of another architecture differ.
-
-        Parameters
-        ----------
-        other : Architecture
-            Architecture of the same estimator with its current parameters.
-        """
-        for name in {**self.settings, **other.settings}:
-            if name not in self.settings or name not in other.settings:
-                continue
-            before, now = self.settings[name], other.settings[name]
-            if before != now:
-                raise ValueError(
-                    f"{name} has changed since the network was created, from "
-                    f"{before!r} to {now!r}. partial_fit and warm_start=True require "
-                    f"the same {name}: restore it, or call fit with warm_start=False."
-                )
-
 
 class ComponentSettings:
     """Comparable settings of activations or losses, taken before training.
@@ -136,21 +117,42 @@ def _is_simple(value):
     return isinstance(value, (bool, int, float, str, type(None)))
 
 
-def make_architecture(estimator, loss, default_output, n_outputs, settings):
+def fixed_settings(estimator):
+    """Return the parameters, except components, that later fits must not change."""
+    return {
+        "standardize": estimator.standardize,
+        "categorical_features": np.asarray(estimator.categorical_features).tolist(),
+        **estimator._get_loss_settings(),
+    }
+
+
+def check_same_settings(before, now):
+    """Raise ValueError if a parameter has changed since the network was created.
+
+    Parameters
+    ----------
+    before, now : dict
+        Parameters at that time and now. Only the parameters in both are compared.
+    """
+    for name, value in before.items():
+        if name in now and value != now[name]:
+            raise ValueError(
+                f"{name} has changed since the network was created, from "
+                f"{value!r} to {now[name]!r}. partial_fit and warm_start=True "
+                f"require the same {name}: restore it, or call fit with "
+                "warm_start=False."
+            )
+
+
+def make_architecture(estimator, targets):
     """Create the architecture that the parameters of an estimator describe.
 
     Parameters
     ----------
     estimator : BaseBackprop
         Estimator with valid parameters.
-    loss : str, Loss or callable
-        Key of `LOSSES`, or a user-defined loss.
-    default_output : str
-        Output activation if neither the user nor the loss defines one.
-    n_outputs : int
-        Number of units of the output layer.
-    settings : dict
-        Further parameters that must not change while training continues.
+    targets : ClassTargets or NumericTargets
+        Targets of the network.
 
     Returns
     -------
@@ -163,10 +165,11 @@ def make_architecture(estimator, loss, default_output, n_outputs, settings):
     """
     sizes = _hidden_layer_sizes(estimator.hidden_layer_sizes)
     hidden = _hidden_activations(estimator.activation, len(sizes))
+    loss = estimator._get_core_loss(targets)
     loss = LOSSES[loss]() if isinstance(loss, str) else copy_loss(loss)
-    name = estimator.output_activation
+    name, n_outputs = estimator.output_activation, targets.n_outputs
     if isinstance(name, str) and name == "auto":
-        name = loss.output_activation or default_output
+        name = loss.output_activation or estimator._default_output_activation
     output = _activation(name, OUTPUT_ACTIVATIONS, "output_activation")
     if not loss.accepts(output):
         raise ValueError(_explain_output(estimator, loss))
@@ -175,6 +178,8 @@ def make_architecture(estimator, loss, default_output, n_outputs, settings):
             "output_activation='softmax' requires at least two outputs, got 1. A "
             "single softmax output is always 1. Use 'auto' or 'sigmoid'."
         )
+    # A subclass of Sigmoid may reach 0.5 elsewhere.
+    has_logits = type(output) in (Sigmoid, Softmax)
     return Architecture(
         sizes,
         n_outputs,
@@ -184,14 +189,13 @@ def make_architecture(estimator, loss, default_output, n_outputs, settings):
         loss,
         _initializers(estimator, hidden),
         {
-            **settings,
+            **fixed_settings(estimator),
             "hidden_layer_sizes": sizes,
             "activation": ComponentSettings(hidden),
             "loss": ComponentSettings([loss]),
             "output_activation": ComponentSettings([output]),
         },
-        # In a subclass of Sigmoid, an output of 0.5 may not correspond to a logit of 0.
-        decides_by_logits=type(output) in (Sigmoid, Softmax),
+        decides_by_logits=has_logits and not estimator._has_numeric_targets,
         has_softmax_outputs=isinstance(output, Softmax),
     )
 
@@ -362,7 +366,7 @@ def set_initial_parameters(network, coefs, intercepts):
                 for array in given
             ]
         except (TypeError, ValueError) as error:
-            arrays, received = [], str(error)
+            arrays, received = [], str(error).rstrip(".")
         else:
             received = f"arrays of shapes {[array.shape for array in arrays]}"
         largest = np.finfo(network.dtype).max

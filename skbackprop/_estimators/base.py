@@ -130,7 +130,7 @@ class BaseBackprop(
         """Return the loss of the core: a key of `LOSSES`, an instance or a function."""
         raise NotImplementedError
 
-    def _get_fixed_settings(self):
+    def _get_loss_settings(self):
         """Return parameters that must not change while training continues."""
         raise NotImplementedError
 

@@ -592,17 +592,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         X = self._read_inputs(X)
         network, kind = self._state.network, self._reader.targets.kind
         with self._blas_threads(X):
-            if self._decides_by_logits:
+            if self._architecture.decides_by_logits:
                 scores = weighted_inputs(network, X)
             else:
                 scores = network.predict(X)
                 if kind != "multiclass":
                     scores -= 0.5
         return scores.ravel() if kind == "binary" else scores
-
-    @property
-    def _decides_by_logits(self):
-        return self._architecture.decides_by_logits
 
     # ---------------------------------------------------------------- targets and loss
 
@@ -635,11 +631,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         is_softmax = type(output) is Softmax or output in ("auto", "softmax")
         return "log_loss" if is_softmax else "binary_log_loss"
 
-    def _get_fixed_settings(self):
-        return {
-            "standardize": self.standardize,
-            "categorical_features": np.asarray(self.categorical_features).tolist(),
-        }
+    def _get_loss_settings(self):
+        return {}
 
     def _check_output_activation(self, architecture, targets):
         if architecture.has_softmax_outputs and targets.kind == "multilabel":

@@ -4,16 +4,22 @@ from enum import Enum
 
 
 class FitKind(Enum):
-    """Kind of fit: how training starts, and which earlier results it uses."""
+    """How a fit starts.
 
-    FRESH = "fit with a new network"
-    WARM = "fit with warm_start=True after an earlier fit"
-    FIRST_CHUNK = "first call of partial_fit"
-    NEXT_CHUNK = "later call of partial_fit"
-    RESUMED = "interrupted fit, from a checkpoint"
+    Attributes
+    ----------
+    continues : bool
+        Whether training continues from a fitted network.
+    is_chunk : bool
+        Whether the fit is one epoch of `partial_fit`.
+    """
 
-    def __init__(self, description):
-        #: Whether training continues from a fitted network.
-        self.continues = self.name in ("WARM", "NEXT_CHUNK", "RESUMED")
-        #: Whether this is one epoch of `partial_fit`.
-        self.is_chunk = self.name in ("FIRST_CHUNK", "NEXT_CHUNK")
+    FRESH = "fit with a new network", False, False
+    WARM = "fit with warm_start=True after an earlier fit", True, False
+    FIRST_CHUNK = "first call of partial_fit", False, True
+    NEXT_CHUNK = "later call of partial_fit", True, True
+    RESUMED = "interrupted fit, from a checkpoint", True, False
+
+    def __init__(self, description, continues, is_chunk):
+        self.description = description
+        self.continues, self.is_chunk = continues, is_chunk

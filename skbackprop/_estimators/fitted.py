@@ -172,16 +172,11 @@ class FittedNetwork:
         inputs = self._read_inputs(X)
         with self._blas_threads(inputs):
             gradients = input_jacobian(
-                self._state.network, inputs, self._decides_by_logits
+                self._state.network, inputs, self._architecture.decides_by_logits
             )
         gradients *= self._reader.scalers.output_scale
         gradients = self._reader.columns.to_feature_gradients(X, gradients)
         return gradients[:, :, 0] if gradients.shape[2] == 1 else gradients
-
-    @property
-    def _decides_by_logits(self):
-        """Whether the decision function is the weighted inputs of the output layer."""
-        raise NotImplementedError
 
     def _read_inputs(self, X):
         """Convert input data to network inputs."""

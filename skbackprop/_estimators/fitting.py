@@ -7,7 +7,7 @@ use these steps one by one.
 import copy
 from contextlib import contextmanager
 from dataclasses import replace
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -17,7 +17,11 @@ from ..core.layout import BLOCK_ROWS
 from ..core.objective import Objective
 from ..core.state import ConvergenceMonitor, TrainingState
 from ..core.training import Training
-from .architecture import make_architecture, set_initial_parameters
+from .architecture import (
+    check_same_settings,
+    make_architecture,
+    set_initial_parameters,
+)
 from .callback_support import FitCallbackContext, with_callbacks
 from .fit_kind import FitKind
 from .messages import EpochPrinter, warn_on_stop
@@ -54,11 +58,10 @@ def fit_network(
     callbacks = FitCallbackContext(estimator, X, y, sample_weight)
     with restored_on_error(estimator):
         callbacks.begin()
+        check_solver_parameters(estimator)
         reader, samples = read_training_data(estimator, kind, X, y, sample_weight)
         training = build_training(estimator, kind, reader, samples, validation, initial)
-        stop = run_training(
-            estimator, training, estimator.max_iter, callbacks.observers
-        )
+        stop = run_training(estimator, kind, training, callbacks.observers)
         if stop.kind != "interrupted":  # an interrupted fit can be resumed
             callbacks.end()
     return estimator
@@ -73,13 +76,14 @@ def fit_chunk(estimator, X, y, sample_weight, classes=None):
                 "and does not decide when to stop. Set early_stopping=False, or call "
                 "fit."
             )
+        check_solver_parameters(estimator)
         is_fitted = estimator.__sklearn_is_fitted__()
         kind = FitKind.NEXT_CHUNK if is_fitted else FitKind.FIRST_CHUNK
         reader, samples = read_training_data(
             estimator, kind, X, y, sample_weight, classes
         )
         training = build_training(estimator, kind, reader, samples)
-        run_training(estimator, training, None)
+        run_training(estimator, kind, training)
     return estimator
 
 
@@ -119,6 +123,8 @@ def build_training(
 ):
     """Prepare everything for training, including the network.
 
+    The estimator adopts the reader, the architecture and the state of the network.
+
     Parameters
     ----------
     estimator, kind, validation, initial
@@ -140,7 +146,7 @@ def build_training(
     held_out = None
     if any(data is not None for data in validation):
         held_out = _read_validation_data(estimator, reader, *validation)
-    architecture = _make_architecture(estimator, kind, reader, samples, held_out)
+    architecture = _settle_architecture(estimator, kind, reader, samples, held_out)
     state = _make_state(estimator, kind, reader, architecture, samples)
     if held_out is None and estimator.early_stopping:
         # Continued training holds out the same rows as before.
@@ -154,10 +160,11 @@ def build_training(
     if any(parameters is not None for parameters in initial):
         set_initial_parameters(state.network, *initial)
         state.optimizer = None  # moments of other parameters are useless
+    estimator._adopt(reader, architecture, state)
     training = _make_training(estimator, kind, reader, architecture, state, samples)
     if held_out is not None:
         training.validate = _make_validation_scorer(
-            estimator, training.objective, held_out, class_weights
+            estimator, reader, training.objective, held_out, class_weights
         )
     if kind is FitKind.RESUMED:
         training.resumes = True
@@ -176,15 +183,9 @@ def _read_validation_data(estimator, reader, X, y, sample_weight):
         raise ValueError(f"In X_val, y_val or sample_weight_val: {error}") from error
 
 
-def _make_architecture(estimator, kind, reader, samples, held_out):
-    """Return the architecture; reuse the existing one if training continues."""
-    architecture = make_architecture(
-        estimator,
-        estimator._get_core_loss(reader.targets),
-        estimator._default_output_activation,
-        reader.targets.n_outputs,
-        estimator._get_fixed_settings(),
-    )
+def _settle_architecture(estimator, kind, reader, samples, held_out):
+    """Return the architecture: that of the network if training continues."""
+    architecture = make_architecture(estimator, reader.targets)
     estimator._check_output_activation(architecture, reader.targets)
     architecture.loss.check_targets(samples.targets)
     if held_out is not None:
@@ -193,8 +194,9 @@ def _make_architecture(estimator, kind, reader, samples, held_out):
         except ValueError as error:
             raise ValueError(f"In y_val: {error}") from error
     if kind.continues:
-        estimator._architecture.check_same_settings(architecture)
-        return estimator._architecture
+        before = estimator._architecture
+        check_same_settings(before.settings, architecture.settings)
+        return before
     return architecture
 
 
@@ -238,6 +240,7 @@ def _start_fit(estimator, kind, reader, architecture, state, samples):
 
 
 def _make_training(estimator, kind, reader, architecture, state, samples):
+    """Return the training of a network on samples."""
     n_epochs = 1 if kind.is_chunk else estimator.max_iter - state.n_epochs
     n_hidden = len(architecture.hidden_layer_sizes)
     config = make_config(estimator, len(samples), n_hidden, n_epochs)
@@ -251,8 +254,7 @@ def _make_training(estimator, kind, reader, architecture, state, samples):
         estimator._n_averaged_outputs(architecture.n_outputs),
         float(estimator.l1_alpha),
     )
-    estimator._adopt(reader, architecture, state)
-    if reader.targets.are_numeric:
+    if reader.targets.are_numeric:  # class targets need no scaling, not even in Dask
         samples = samples.with_scaled_targets(reader.scalers, reader.dtype)
     return Training(state, objective, samples, config)
 
@@ -261,12 +263,12 @@ def _scores_loss(estimator):
     return isinstance(estimator.scoring, str) and estimator.scoring == "loss"
 
 
-def _make_validation_scorer(estimator, objective, held_out, class_weights):
+def _make_validation_scorer(estimator, reader, objective, held_out, class_weights):
     """Return the scorer of the validation samples.
 
     The loss uses class weights and scaled targets; scores do not.
     """
-    reader, weighted = estimator._reader, held_out
+    weighted = held_out
     if class_weights is not None:
         weighted = held_out.with_class_weights(class_weights)
     check_positive_weight(weighted, "validation")
@@ -285,31 +287,33 @@ def _make_validation_scorer(estimator, objective, held_out, class_weights):
 
 
 def _check_same_validation_loss(training):
-    """Raise ValueError if the validation data differ from the interrupted fit."""
+    """Raise ValueError if resumed training has other validation data than before."""
     before = training.state.history[-1].validation_loss
     now = training.validate.loss() if training.validate else nan
+    if isnan(before) != isnan(now):
+        had, remedy = ("no ", "Do not pass") if isnan(before) else ("", "Pass")
+        raise ValueError(
+            f"The interrupted fit had {had}validation data. {remedy} X_val and y_val."
+        )
     if not np.isclose(now, before, rtol=1e-6, equal_nan=True):
         raise ValueError(
-            "X_val, y_val or sample_weight_val differ from the original validation "
-            f"data: the validation loss was {before} and is now {now}. Pass the same "
-            "data as in the interrupted fit."
+            "X_val, y_val or sample_weight_val differ from the validation data of the "
+            f"interrupted fit: the validation loss was {before}, and is {now}. Pass "
+            "the same data as in the interrupted fit."
         )
 
 
-def run_training(estimator, training, n_epochs, observers=(), minimize=None):
+def run_training(estimator, kind, training, observers=(), minimize=None):
     """Train the network of an estimator, and set its fitted attributes.
 
     Parameters
     ----------
-    estimator : BaseBackprop
-        Estimator that `training` was built for.
+    estimator, kind
+        As in `fit_network`.
     training : Training
         Result of `build_training`.
-    n_epochs : int or None
-        Maximum number of epochs of the whole fit; None for `partial_fit`, which does
-        not warn if training has not converged.
     observers : tuple of Observer, default=()
-        Observers to call after each epoch.
+        Run after each epoch.
     minimize : callable, default=None
         See `Training.run`; None for the function of the solver.
 
@@ -317,6 +321,8 @@ def run_training(estimator, training, n_epochs, observers=(), minimize=None):
     -------
     StopReason
     """
+    # The total number of epochs is unknown in `partial_fit`.
+    n_epochs = None if kind.is_chunk else estimator.max_iter
     printers = (EpochPrinter(n_epochs),) if estimator.verbose else ()
     training.observers = (*printers, *observers)
     network, batch_size = training.state.network, training.config.batch_size
@@ -324,8 +330,8 @@ def run_training(estimator, training, n_epochs, observers=(), minimize=None):
         stop = training.run(minimize or SOLVERS[estimator.solver].minimize)
     estimator._set_fitted_attributes()
     if estimator.early_stopping:
-        # Later epochs without early stopping monitor the loss, not a score.
+        # Further epochs without early stopping monitor the loss, not a score.
         training.state.monitor = ConvergenceMonitor()
-    if stop.kind == "interrupted" or n_epochs is not None:
+    if stop.kind == "interrupted" or not kind.is_chunk:
         warn_on_stop(estimator, stop)
     return stop

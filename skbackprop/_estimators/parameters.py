@@ -93,7 +93,8 @@ def validate_parameters(estimator, constraints):
     constraints : dict
         Constraints of each parameter.
     """
-    params = {name: getattr(estimator, name) for name in sorted(constraints)}
+    names = [name for name in sorted(constraints) if hasattr(estimator, name)]
+    params = {name: getattr(estimator, name) for name in names}
     try:
         validate_parameter_constraints(constraints, params, type(estimator).__name__)
     except InvalidParameterError as error:

@@ -539,8 +539,6 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         """
         return score_predictions(self, y, self.predict(X), sample_weight)
 
-    _decides_by_logits = False
-
     # ---------------------------------------------------------------- targets and loss
 
     def _learn_targets(self, y, classes, is_chunk):
@@ -569,10 +567,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     def _get_quantile(self):
         """Return the quantile as a float, or a sequence of quantiles as a tuple."""
-        is_number = isinstance(self.quantile, Real)
+        is_numeric = isinstance(self.quantile, Real)
         try:
             quantiles = np.asarray(
-                [self.quantile] if is_number else self.quantile, float
+                [self.quantile] if is_numeric else self.quantile, float
             )
         except (TypeError, ValueError):
             quantiles = np.empty(0)
@@ -583,16 +581,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
                 "increasing sequence of such numbers."
             )
         quantiles = tuple(quantiles.tolist())
-        return quantiles[0] if is_number else quantiles
+        return quantiles[0] if is_numeric else quantiles
 
-    def _get_fixed_settings(self):
-        settings = {
-            "standardize": self.standardize,
-            "categorical_features": np.asarray(self.categorical_features).tolist(),
-        }
-        if isinstance(self.loss, str) and self.loss == "quantile":
-            settings["quantile"] = self._get_quantile()
-        return settings
+    def _get_loss_settings(self):
+        is_quantile = isinstance(self.loss, str) and self.loss == "quantile"
+        return {"quantile": self._get_quantile()} if is_quantile else {}
 
     def _check_output_activation(self, architecture, targets):
         """Accept all output activations."""

@@ -6,8 +6,8 @@ from sklearn.utils.validation import validate_data
 from .._data.checks import check_range
 from .._data.columns import make_columns
 from .._data.reader import Reader
+from .architecture import check_same_settings, fixed_settings
 from .fit_kind import FitKind
-from .solvers import check_solver_parameters
 
 
 def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
@@ -26,10 +26,8 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
         Reader fitted to the data, or by an earlier fit if training continues.
     samples : TrainingSamples
     """
-    check_solver_parameters(estimator)
     if kind.continues:
-        reader = estimator._reader
-        check_same_dtype(estimator, reader)
+        reader = get_reader(estimator)
         if kind is FitKind.NEXT_CHUNK:
             estimator._check_declared_classes(reader.targets, classes)
         complete = not kind.is_chunk
@@ -67,8 +65,7 @@ def read_summary(estimator, kind, summary):
         estimator, summary.schema, reset=not kind.continues, skip_check_array=True
     )
     if kind.continues:
-        reader = estimator._reader
-        check_same_dtype(estimator, reader)
+        reader = get_reader(estimator)
         y = reader.targets.check(summary.targets)
         reader.targets.check_known(y, complete=True)
     else:
@@ -86,16 +83,14 @@ def computing_dtype(estimator, input_dtype):
     return np.dtype(estimator.dtype or automatic)
 
 
-def check_same_dtype(estimator, reader):
-    """Raise ValueError if `dtype` differs from the dtype of the network."""
+def get_reader(estimator):
+    """Return the reader of the last fit, if the parameters still agree with it."""
+    reader = estimator._reader
+    check_same_settings(estimator._architecture.settings, fixed_settings(estimator))
     if estimator.dtype not in (None, reader.dtype):
         raise ValueError(
             f"dtype has changed since the network was created, from {reader.dtype} to "
             f"{estimator.dtype}. partial_fit and warm_start=True require the same "
             "dtype: restore it, or call fit with warm_start=False."
         )
-
-
-def data_digest(estimator, X, y, sample_weight=None):
-    """Return a hash of the training data of a fitted estimator."""
-    return estimator._reader.digest(X, y, sample_weight, estimator)
+    return reader

@@ -69,7 +69,7 @@ class MiniBatchEpoch:
         n_samples, batch_size = len(self.samples), self.config.batch_size
         self.n_samples, self.n_steps = n_samples, -(-n_samples // batch_size)
         activations = self._drop_out(batch_size) if self.config.dropout else None
-        self.work = self.samples.workspace(self.state.network, batch_size, activations)
+        self.work = self.objective.workspace(self.samples, batch_size, activations)
         self.gradients = [dW.reshape(-1) for dW in self.work.dW]
         self.updater = self._make_updater(training)
         if self.state.order is None or self.state.order.size != n_samples:

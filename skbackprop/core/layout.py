@@ -6,8 +6,8 @@ import numpy as np
 
 from .blas import norm
 
-#: Rows per block in prediction. Large enough for efficient matrix products, and small
-#: enough to keep the activations in the CPU cache.
+#: Rows per block of a pass over all rows, as in prediction and L-BFGS. Large enough for
+#: efficient matrix products, small enough to keep the activations in the CPU cache.
 BLOCK_ROWS = 1024
 
 

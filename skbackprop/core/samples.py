@@ -59,13 +59,13 @@ class Samples:
     def with_weight(self, weight):
         """Return the same samples with other sample weights."""
         replaced = copy.copy(self)
-        replaced.weight = weight
+        replaced.weight = np.require(weight, requirements="A")
         return replaced
 
     def with_targets(self, targets):
         """Return the same samples with other target values."""
         replaced = copy.copy(self)
-        replaced.targets = np.asfortranarray(targets)
+        replaced.targets = np.asfortranarray(np.require(targets, requirements="A"))
         return replaced
 
     def raw_blocks(self, n_rows):

@@ -17,8 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._data.dataframes import is_dataframe
 from .._estimators.fit_kind import FitKind
 from .._estimators.fitting import build_training, check_parameters, run_training
+from .._estimators.parameters import store_parameters
 from .._estimators.solvers import SOLVERS
-from .._estimators.training_data import read_summary
+from .._estimators.training_data import get_reader, read_summary
 from .distributed_samples import DistributedSamples
 from .partitions import make_example_row, to_blocks, to_partitions
 from .shards import Shards
@@ -53,20 +54,17 @@ def make_constructor(plain_class):
         except TypeError as error:
             raise TypeError(f"{type(self).__name__}.__init__() {error}") from None
         bound.apply_defaults()
-        for name, value in list(bound.arguments.items())[1:]:
-            setattr(self, name, value)
+        store_parameters(self, bound.arguments)
 
     __init__.__signature__ = dask_signature  # read by get_params
     return __init__
 
 
 class DaskBackprop(BaseEstimator):
-    """Base class of the Dask estimators, which train a plain estimator on a cluster.
+    """Base class of the Dask estimators, which train a plain estimator on a cluster."""
 
-    Subclasses define ``_plain_class``, the class of the plain estimator, and the method
-    ``_score_of(y, predicted, sample_weight)``.
-    """
-
+    #: Class of the plain estimator.
+    _plain_class: type
     _parameter_constraints: dict = {"sync": [StrOptions(set(SYNC_STRATEGIES))]}
 
     def fit(
@@ -126,7 +124,7 @@ class DaskBackprop(BaseEstimator):
             reader, samples = self._read(plain, kind, shards)
             training = build_training(plain, kind, reader, samples, tuple(validation))
             minimize = self._make_minimizer(training, shards)
-            run_training(plain, training, plain.max_iter, minimize=minimize)
+            run_training(plain, kind, training, minimize=minimize)
         self._plain = plain
         return self
 
@@ -172,6 +170,10 @@ default=None
         return self._score_of(
             *map(self._to_memory, (y, self.predict(X), sample_weight))
         )
+
+    def _score_of(self, y, predicted, sample_weight):
+        """Return the score of predictions in memory."""
+        raise NotImplementedError
 
     def to_local(self):
         """Return a copy of the fitted plain estimator.
@@ -231,6 +233,7 @@ default=None
         del params["sync"], params["client"]
         if self.warm_start and self.__sklearn_is_fitted__():
             plain = self.to_local().set_params(**params)
+            get_reader(plain)  # raises if a parameter must not change
         else:
             plain = self._plain_class(**params)
         check_parameters(plain)
@@ -252,7 +255,7 @@ default=None
         has_labels = isinstance(plain, ClassifierMixin)
         summary = shards.reduce("summarize", plain.categorical_features, has_labels)
         reader, targets = read_summary(plain, kind, summary)
-        shards.broadcast("read", reader)
+        shards.broadcast("read", reader, type(plain).__name__)
         return reader, DistributedSamples(shards, targets)
 
     def _make_minimizer(self, training, shards):

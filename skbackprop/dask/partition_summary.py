@@ -11,13 +11,13 @@ from sklearn.utils.validation import check_array
 
 from .._data.columns import MixedColumns, NumericColumns
 from .._data.dataframes import (
-    column_of,
     encode_or_raise,
     find_categorical,
+    get_categories,
+    get_column,
     is_dataframe,
     is_float32,
-    known_levels,
-    levels_of,
+    to_encoder_categories,
 )
 
 
@@ -90,7 +90,7 @@ class PartitionSummary:
             if is_categorical is not None:
                 is_numeric &= ~is_categorical
                 columns = np.flatnonzero(is_categorical)
-                categories = [levels_of(column_of(X, j)) for j in columns]
+                categories = [get_categories(get_column(X, j)) for j in columns]
             dtype = np.dtype("float32" if is_float32(X, is_numeric) else "float64")
             numeric = NumericSummary.from_columns(X, np.flatnonzero(is_numeric))
         y = check_array(
@@ -149,7 +149,7 @@ class PartitionSummary:
         return MixedColumns(self.is_categorical).set_statistics(
             self.numeric.means,
             self.numeric.has_missing,
-            [known_levels(levels) for levels in self.categories],
+            [to_encoder_categories(known) for known in self.categories],
             self.dtype.name,
             feature_names,
         )
@@ -192,7 +192,7 @@ class NumericSummary:
         """
 
         def to_float_array(X):
-            series = [pd.Series(column_of(X, j)) for j in columns]
+            series = [pd.Series(get_column(X, j)) for j in columns]
             rows = [column.to_numpy(float, na_value=np.nan) for column in series]
             return np.reshape(rows, (len(columns), len(X))).T
 

@@ -89,9 +89,19 @@ class Shard:
         )
         return reduce(operator.add, summaries)
 
-    def read(self, reader):
-        """Convert the partitions to samples and delete the partitions."""
-        parts = [reader.read_partition(*part) for part in self.partitions]
+    def read(self, reader, estimator_name):
+        """Convert the partitions to samples and delete the partitions.
+
+        Parameters
+        ----------
+        reader : Reader
+            Reader of the partitions.
+        estimator_name : str
+            Name of the estimator in error messages.
+        """
+        parts = [
+            reader.read_partition(*part, estimator_name) for part in self.partitions
+        ]
         self.partition_sizes = [len(part) for part in parts]
         self.samples = concatenate_samples(parts)
         del self.partitions

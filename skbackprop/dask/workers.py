@@ -100,7 +100,7 @@ class EpochWorker:
         batch_size = min(config.batch_size, len(samples))
         config = replace(config, batch_size=batch_size)
         self.epoch = make_epoch(Training(self.state, objective, samples, config))
-        self.threads = blas_threads, objective.network, batch_size
+        self.batch_size = batch_size
         # Zero-weight rows do not affect the parameters.
         self.n_rows = len(samples) if samples.mean_weight else 0
 
@@ -139,8 +139,7 @@ class EpochWorker:
         state.n_updates = n_updates
         self._seed_epoch(epoch)
         rates = [*rates, *repeat(rates[-1], self.epoch.n_steps - len(rates))]
-        threads, network, batch_size = self.threads
-        with threads(network, batch_size):
+        with blas_threads(state.network, self.batch_size):
             loss = self.epoch.run(rates)
         norms = self.epoch.gradient_norms
         return self.n_rows, loss, state.network.params, state.slots, norms

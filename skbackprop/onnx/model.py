@@ -90,7 +90,7 @@ def network_model(estimator):
         target_mean=None if target_scaler is None else target_scaler.mean_,
         target_scale=None if target_scaler is None else target_scaler.scale_,
         target_type=reader.targets.kind if classifies else None,
-        decides_by_logits=classifies and architecture.decides_by_logits,
+        decides_by_logits=architecture.decides_by_logits,
         has_softmax_output=architecture.has_softmax_outputs,
         classes=reader.targets.classes if classifies else None,
     )
@@ -102,7 +102,7 @@ def _column_encoding(columns):
         return None
     has_categories = columns.is_categorical is not None
     return ColumnEncoding(
-        is_categorical=~columns.is_number,
+        is_categorical=~columns.is_numeric,
         imputation_values=columns.imputation_values,
         indicator_features=columns.indicator_features,
         categories=tuple(columns.one_hot.categories_) if has_categories else (),

@@ -138,3 +138,11 @@ def test_warm_start_of_subclass_rejects_changed_parameter(base):
     net.units = 4
     words = "hidden_layer_sizes has changed", "(3,)", "(4,)"
     error_of(lambda: net.fit(X, TARGETS[base]), *words)
+
+
+@pytest.mark.parametrize("base", [BackpropClassifier, BackpropRegressor])
+def test_constraints_without_a_parameter_are_ignored(base):
+    class Constrained(base):
+        _parameter_constraints = {**base._parameter_constraints, "gamma": ["boolean"]}
+
+    assert Constrained()._validate_params() is None

@@ -147,7 +147,7 @@ def test_continued_training_rejects_different_number_of_features(make, y, method
 @ignore_convergence_warning
 def test_continued_training_rejects_different_number_of_targets(method):
     estimator = regressor(warm_start=True).fit(X, NUMBERS)
-    words = "y must have 1 target(s) as in the first fit", "got 4"
+    words = "y must have 1 target(s) as in the training data", "got 4"
     error_of(lambda: getattr(estimator, method)(X, X), *words)
 
 
@@ -211,3 +211,13 @@ def test_partial_fit_continues_with_array_settings_and_counters():
     estimator.partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
     estimator.set_params(activation=ScaledIdentity(np.array([1, 3.0])))
     error_of(lambda: estimator.partial_fit(X, NUMBERS), "activation has changed", "3.")
+
+
+@ESTIMATORS
+@ignore_convergence_warning
+def test_changed_settings_raise_before_the_data_are_read(make, y):
+    estimator = make((5,), warm_start=True, max_iter=2, random_state=0).fit(X, y)
+    strings = X.astype(str).astype(object)
+    strings[:, 0] = "a"
+    estimator.set_params(categorical_features=[0])
+    error_of(lambda: estimator.fit(strings, y), "categorical_features has changed")

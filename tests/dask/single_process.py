@@ -76,7 +76,7 @@ def fit_by_steps(net, kind, X, y, weight, sizes, validation=(None,) * 3):
     seed = training.state.rng.randint(np.iinfo(np.int32).max)
     epoch = AssignedEpoch(training, sizes, n_steps, net.shuffle, seed)
     minimize = partial(mini_batches, epoch=epoch)
-    run_training(net, training, net.max_iter, minimize=minimize)
+    run_training(net, kind, training, minimize=minimize)
     return net
 
 

@@ -200,7 +200,7 @@ def read_on_shards(make, y, weight, groups, **params):
     has_labels = make is BackpropClassifier
     summary = shards.reduce("summarize", net.categorical_features, has_labels)
     reader, targets = read_summary(net, FitKind.FRESH, summary)
-    shards.broadcast("read", reader)
+    shards.broadcast("read", reader, make.__name__)
     _, expected = read_training_data(make(**params), FitKind.FRESH, X, y, weight)
     return DistributedSamples(shards, targets), expected
 

@@ -420,7 +420,7 @@ def fit_by_averaging(make, X, y, weight, groups, sizes=SIZES, **params):
     epoch = ManualEpoch()
     epoch.n_steps = n_steps
     minimize = partial(mini_batches, epoch=epoch)
-    run_training(net, training, net.max_iter, minimize=minimize)
+    run_training(net, FitKind.FRESH, training, minimize=minimize)
     return net
 
 
@@ -565,8 +565,8 @@ def test_warm_start_continues_from_previous_fit(sync):
     shards = InProcessShards(parts, groups)
     with replace_shards(shards):
         net.fit(None, None)
-    method, reader = shards.broadcasts[0]
-    assert method == "read"
+    method, reader, estimator_name = shards.broadcasts[0]
+    assert (method, estimator_name) == ("read", "BackpropRegressor")
     assert isinstance(reader, Reader)
     # The network is large, and workers do not need it to read their partitions.
     modules = {cls.__module__ for cls in pickled_types(reader)}

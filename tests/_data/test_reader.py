@@ -1,0 +1,34 @@
+"""The reader, which converts data to samples in later fits and on Dask workers."""
+
+import numpy as np
+import pytest
+from small_fits import NUMBERS, WEIGHT, X, regressor
+
+from skbackprop._estimators.fitted import fitted_parts
+
+READER = fitted_parts(regressor().fit(X, NUMBERS)).reader
+UNALIGNED = np.frombuffer(b"\0" + WEIGHT.tobytes(), offset=1)
+
+
+def test_reader_of_partitions_equals_reader_of_arrays():
+    estimator = regressor().fit(X, NUMBERS)
+    read = READER.read(X, NUMBERS, WEIGHT, estimator)
+    partition = READER.read_partition(X, NUMBERS, WEIGHT, "BackpropRegressor")
+    for name in ("X", "targets", "weight"):
+        np.testing.assert_array_equal(getattr(partition, name), getattr(read, name))
+
+
+def test_samples_are_aligned():
+    # NumPy would copy an unaligned array for each mini-batch.
+    assert not UNALIGNED.flags.aligned
+    samples = READER.read_partition(X, NUMBERS, UNALIGNED, "BackpropRegressor")
+    assert samples.weight.flags.aligned
+    targets = np.frombuffer(b"\0" + NUMBERS.tobytes(), offset=1)[:, np.newaxis]
+    assert samples.with_targets(targets).targets.flags.aligned
+
+
+def test_errors_in_partitions_name_the_estimator():
+    missing = X.copy()
+    missing[0, 0] = np.nan
+    with pytest.raises(ValueError, match="BackpropRegressor does not accept missing"):
+        READER.read_partition(missing, NUMBERS, None, "BackpropRegressor")
