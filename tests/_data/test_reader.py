@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_fits import NUMBERS, WEIGHT, X, regressor
+from small_networks import NUMBERS, WEIGHT, X, regressor
 
 from skbackprop._estimators.fitted import fitted_parts
 
