@@ -180,8 +180,8 @@ class FittedNetwork:
 
     def _read_inputs(self, X):
         """Convert input data to network inputs."""
-        if not self.__sklearn_is_fitted__():
-            check_is_fitted(self)  # raises
+        if "_state" not in vars(self):
+            check_is_fitted(self)  # raises NotFittedError
         return self._reader.read_inputs(X, self)
 
     def _outputs(self, X):

@@ -58,19 +58,9 @@ class SingleThreadLimit:
 _search_lock = Lock()
 
 
-def _get_limits():
-    """Return the limits for the BLAS of SciPy and for all other BLAS libraries.
-
-    All callers share these two limits.
-    """
-    # Without the lock, concurrent first calls would each create their own limits.
-    with _search_lock:
-        return _find_libraries()
-
-
 @cache
 def _find_libraries():
-    """Find the BLAS library of the SciPy wheel and all other BLAS libraries."""
+    """Return the limits for the BLAS of SciPy and for all other BLAS libraries."""
     controller = ThreadpoolController()
     paths = [lib.filepath for lib in controller.lib_controllers]
     scipy_paths = [
@@ -91,7 +81,9 @@ def blas_threads(network, n_rows):
     NumPy. If both libraries used several threads, the waiting threads of one library
     would keep the cores busy and slow down the other library.
     """
-    scipy_limit, other_limit = _get_limits()
+    # Without the lock, concurrent first calls would each create their own limits.
+    with _search_lock:
+        scipy_limit, other_limit = _find_libraries()
     is_small = n_rows * max([W.size for W in network.weights]) <= SMALL_PRODUCT
     # The order matters because threadpoolctl stores the limits of both libraries in
     # one place.

@@ -225,6 +225,7 @@ class Network:
         inputs = self.inputs.with_dtype(X.dtype, self.dtype)
         x = np.empty((n_rows, 0 if buffers.is_sparse else self.sizes[0]), self.dtype)
         for rows in row_blocks(X.shape[0], n_rows):
-            batch = buffers.head(rows.stop - rows.start)
-            self.forward(transform_batch(X[rows], x[: batch.n_rows], inputs), batch)
+            n = rows.stop - rows.start
+            batch = buffers if n == n_rows else buffers.head(n)
+            self.forward(transform_batch(X[rows], x[:n], inputs), batch)
             yield rows, batch
