@@ -19,17 +19,18 @@ from ._estimators.architecture import Architecture, ComponentSettings
 from ._estimators.classifier import BackpropClassifier
 from ._estimators.pickling import PersistenceMixin
 from ._estimators.regressor import BackpropRegressor
-from .core import initializers
-from .core.activations import (
-    ACTIVATIONS,
-    OUTPUT_ACTIVATIONS,
-    ActivationFromFunction,
-)
+from .core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from .core.initializers import INITIALIZERS, Uniform
 from .core.inputs import IdentityTransform, Standardized
-from .core.losses import LOSSES, LossFromFunction
+from .core.losses import LOSSES
 from .core.network import Network
 from .core.optimizers import OPTIMIZERS
 from .core.state import ConvergenceMonitor, TrainingState
+from .core.user_functions import (
+    ActivationFromFunction,
+    InitializerFromFunction,
+    LossFromFunction,
+)
 
 #: First bytes of a file written by `Checkpoint`, which `load` does not accept.
 CHECKPOINT = b"skbackprop checkpoint"
@@ -52,10 +53,10 @@ _TYPES = {
     *OUTPUT_ACTIVATIONS.values(),
     *LOSSES.values(),
     *OPTIMIZERS.values(),
-    *initializers.INITIALIZERS.values(),
-    initializers.Uniform,
+    *INITIALIZERS.values(),
+    Uniform,
     # These types wrap user-defined functions, which the user must trust separately.
-    initializers.FromFunction,
+    InitializerFromFunction,
     ActivationFromFunction,
     LossFromFunction,
     Architecture,

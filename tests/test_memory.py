@@ -12,12 +12,12 @@ from small_networks import ESTIMATORS, NUMBERS, WEIGHT, X, small
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop._estimators.parameters import losses_for
 from skbackprop._estimators.threads import SMALL_PRODUCT, blas_threads
 from skbackprop.core import updater
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.epochs import MiniBatchEpoch
 from skbackprop.core.layout import BLOCK_ROWS
-from skbackprop.core.losses import losses_for
 from skbackprop.core.network import Network
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.schedules import SCHEDULES

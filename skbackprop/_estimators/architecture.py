@@ -10,18 +10,21 @@ import joblib
 import numpy as np
 from sklearn.utils import check_array
 
-from ..core import initializers
 from ..core.activations import (
     ACTIVATIONS,
     OUTPUT_ACTIVATIONS,
     Activation,
-    ActivationFromFunction,
     Sigmoid,
     Softmax,
 )
-from ..core.initializers import INITIALIZERS
-from ..core.losses import LOSSES, Loss, LossFromFunction
+from ..core.initializers import INITIALIZERS, Uniform
+from ..core.losses import LOSSES, Loss
 from ..core.network import Network
+from ..core.user_functions import (
+    ActivationFromFunction,
+    InitializerFromFunction,
+    LossFromFunction,
+)
 from .parameters import did_you_mean
 
 
@@ -323,7 +326,7 @@ def _explain_output(estimator, loss):
 def _initializers(estimator, hidden):
     init, n_layers = estimator.init, len(hidden) + 1
     if not isinstance(init, str):
-        return (initializers.FromFunction(init),) * n_layers
+        return (InitializerFromFunction(init),) * n_layers
     if init != "auto":
         return (INITIALIZERS[init](),) * n_layers
     # As in scikit-learn, the output layer uses the factor of the last hidden layer.
@@ -333,7 +336,7 @@ def _initializers(estimator, hidden):
         layers = (_activation(estimator.activation, ACTIVATIONS, "activation"),)
     else:
         layers = (Activation,)
-    return tuple([initializers.Uniform(layer.glorot_factor) for layer in layers])
+    return tuple([Uniform(layer.glorot_factor) for layer in layers])
 
 
 def set_initial_parameters(network, coefs, intercepts):

@@ -13,9 +13,9 @@ from .._data.class_weight import compute_class_weights, is_weight
 from .._data.targets import ClassTargets
 from ..core.activations import Sigmoid, Softmax
 from ..core.inspection import weighted_inputs
-from ..core.losses import Loss, SquaredError, losses_for
+from ..core.losses import Loss, SquaredError
 from .base import BaseBackprop
-from .parameters import SHARED_CONSTRAINTS, store_parameters
+from .parameters import SHARED_CONSTRAINTS, losses_for, store_parameters
 from .solvers import has_partial_fit
 
 #: Range of the initial outputs. Closer to 0 or 1, the derivative of a sigmoid is too

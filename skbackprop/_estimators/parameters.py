@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
 
 from ..core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
 from ..core.initializers import INITIALIZERS
+from ..core.losses import LOSSES
 from ..core.schedules import SCHEDULES
 from .solvers import SOLVERS
 
@@ -63,6 +64,22 @@ SHARED_CONSTRAINTS = {
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
     "dtype": [StrOptions({"float32", "float64"}), None],
 }
+
+
+def losses_for(task):
+    """Return the names of the losses that an estimator accepts.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+        Task of the estimator.
+
+    Returns
+    -------
+    set of str
+        Keys of `LOSSES`.
+    """
+    return {name for name, loss in LOSSES.items() if task in loss.tasks}
 
 
 def store_parameters(estimator, arguments):

@@ -10,10 +10,10 @@ from sklearn.utils.metaestimators import available_if
 
 from .._data.targets import NumericTargets
 from ..core.activations import Identity
-from ..core.losses import Loss, Quantile, losses_for
+from ..core.losses import Loss, Quantile
 from .base import BaseBackprop
 from .fitted import fitted_parts
-from .parameters import SHARED_CONSTRAINTS, store_parameters
+from .parameters import SHARED_CONSTRAINTS, losses_for, store_parameters
 from .solvers import has_partial_fit
 
 

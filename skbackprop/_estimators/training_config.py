@@ -7,7 +7,8 @@ from numbers import Real
 import numpy as np
 
 from ..core.config import TrainingConfig
-from ..core.schedules import SCHEDULES, FromFunction, WarmUp
+from ..core.schedules import SCHEDULES, WarmUp
+from ..core.user_functions import ScheduleFromFunction
 from .solvers import SOLVERS
 
 
@@ -71,7 +72,7 @@ def _make_schedule(estimator):
         schedule = _build(SCHEDULES[estimator.learning_rate], estimator)
     else:
         initial = float(estimator.learning_rate_init)
-        schedule = FromFunction(initial, estimator.learning_rate)
+        schedule = ScheduleFromFunction(initial, estimator.learning_rate)
     n_steps = int(estimator.warmup_steps)
     return WarmUp(schedule, n_steps) if n_steps else schedule
 

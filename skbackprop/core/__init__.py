@@ -11,7 +11,7 @@ Recommended reading order:
 7. `config`, `state`, `epochs` and `training`: the training loop.
 
 These modules can be read separately: `initializers`, `dropout`, `schedules`, `lbfgs`,
-`inspection`, `sparse` and `blas`.
+`inspection`, `sparse`, `blas` and `user_functions`.
 
 Examples
 --------

@@ -374,25 +374,6 @@ class CumulativeSoftplus(Activation):
         b[0] = factor[0] * b[0] + shift[0]
 
 
-class ActivationFromFunction(Activation):
-    """Activation computed by a user-defined function.
-
-    Parameters
-    ----------
-    function : callable
-        ``function(z)`` returns ``f(z)`` and ``f'(z)``, two arrays of the shape of `z`.
-    """
-
-    def __init__(self, function):
-        self.function = function
-
-    def forward(self, z, out):
-        out[...] = self.function(z)[0]
-
-    def backward(self, delta, a, z, scratch):
-        delta *= self.function(z)[1]
-
-
 #: Activations of hidden layers, by the names that the estimators accept.
 ACTIVATIONS = {
     "identity": Identity,

@@ -137,34 +137,6 @@ class Orthogonal(Initializer):
         return q if fan_in >= fan_out else q.T
 
 
-class FromFunction(Initializer):
-    """Initial weights computed by a user-defined function; biases are zero.
-
-    Parameters
-    ----------
-    function : callable
-        ``function(rng, fan_in, fan_out)`` returns the weights of a layer, an array of
-        shape (fan_in, fan_out).
-    """
-
-    def __init__(self, function):
-        self.function = function
-
-    def weights(self, rng, fan_in, fan_out):
-        returned = self.function(rng, fan_in, fan_out)
-        try:
-            W = np.asarray(returned)
-        except ValueError:  # The lists have unequal lengths.
-            W = np.empty(0)
-        is_numeric = W.dtype.kind in "fiub" and np.isfinite(W).all()
-        if W.shape != (fan_in, fan_out) or not is_numeric:
-            raise ValueError(
-                f"init(rng, fan_in={fan_in}, fan_out={fan_out}) must return an "
-                f"array of finite numbers of shape {(fan_in, fan_out)}, got {returned}."
-            )
-        return W
-
-
 #: Initializers by the names that the estimators accept, in addition to "auto".
 INITIALIZERS = {
     "he_normal": HeNormal,

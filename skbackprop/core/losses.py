@@ -390,28 +390,6 @@ class Poisson(Loss):
         np.divide(y, out, out=out)
 
 
-class LossFromFunction(Loss):
-    """Loss computed by a user-defined function.
-
-    Parameters
-    ----------
-    function : callable
-        ``function(y, a)`` returns the loss of each sample and output, and its
-        derivative with respect to `a`: two arrays of the shape of `y` and `a`.
-    """
-
-    tasks = ("classification", "regression")
-
-    def __init__(self, function):
-        self.function = function
-
-    def value(self, y, a, z, out):
-        out[...] = self.function(y, a)[0]
-
-    def gradient(self, y, a, out):
-        out[...] = self.function(y, a)[1]
-
-
 #: Losses by name. With sigmoid outputs, "log_loss" selects "binary_log_loss".
 LOSSES = {
     "squared_error": SquaredError,
@@ -422,19 +400,3 @@ LOSSES = {
     "quantile": Quantile,
     "poisson": Poisson,
 }
-
-
-def losses_for(task):
-    """Return the names of the losses that an estimator accepts.
-
-    Parameters
-    ----------
-    task : {"classification", "regression"}
-        Task of the estimator.
-
-    Returns
-    -------
-    set of str
-        Keys of `LOSSES`.
-    """
-    return {name for name, loss in LOSSES.items() if task in loss.tasks}

@@ -5,7 +5,6 @@ the `ScheduleState` at the start of the epoch.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -212,44 +211,6 @@ class OneCycle(Schedule):
 def _half_cosine(fraction):
     """Return half a cosine wave from 1 at a fraction of 0 to 0 at a fraction of 1."""
     return 0.5 * (1.0 + np.cos(math.pi * fraction))
-
-
-@dataclass(frozen=True)
-class FromFunction(Schedule):
-    """Learning rates computed by a user-defined function.
-
-    Parameters
-    ----------
-    learning_rate_init : float
-        Not used.
-    function : callable
-        ``function(epoch, step)`` returns the learning rate of the coming step. The
-        arguments are the number of completed epochs and steps of this fit, both
-        starting at 0.
-    """
-
-    function: Callable
-
-    def rates(self, state):
-        steps = range(state.step, state.step + state.n_steps)
-        rates = [self._rate(state.epoch, step) for step in steps]
-        return np.array(rates)
-
-    def _rate(self, epoch, step):
-        try:
-            rate = float(self.function(epoch, step))
-        except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"learning_rate={self.function!r} must be the name of a schedule or a "
-                "function learning_rate(epoch, step) that returns a number. The call "
-                f"with epoch={epoch} and step={step} failed: {error}."
-            ) from error
-        if not 0.0 <= rate < math.inf:
-            raise ValueError(
-                f"learning_rate(epoch={epoch}, step={step}) returned {rate}. Learning "
-                "rates must be finite and zero or more."
-            )
-        return rate
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from ..core.activations import (
     ELU,
     GELU,
     OUTPUT_ACTIVATIONS,
-    ActivationFromFunction,
     CumulativeSoftplus,
     Exp,
     Identity,
@@ -21,6 +20,7 @@ from ..core.activations import (
     Softplus,
     Tanh,
 )
+from ..core.user_functions import ActivationFromFunction
 from .graph import exp, hstack, log, maximum, minimum, tanh, where
 
 # ONNX Runtime does not implement Elu, LeakyRelu and Softplus in double precision, and

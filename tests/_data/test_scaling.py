@@ -25,8 +25,8 @@ from small_networks import (
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._data import validation_split
+from skbackprop._estimators.parameters import losses_for
 from skbackprop.core.inputs import BOUND, Standardized, transform_batch
-from skbackprop.core.losses import losses_for
 
 RAW = X * [1.0, 300.0, 1e-3, 0.0] + [0.0, 5000.0, 2.0, 7.0]  # the last is constant
 UNITS = 1e4 + 250.0 * NUMBERS

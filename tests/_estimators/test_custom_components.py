@@ -20,8 +20,9 @@ from skbackprop import (
     Loss,
     check_gradients,
 )
+from skbackprop._estimators.parameters import losses_for
 from skbackprop.core.activations import ACTIVATIONS, Tanh
-from skbackprop.core.losses import SquaredError, losses_for
+from skbackprop.core.losses import SquaredError
 
 ignore_convergence_warning = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"

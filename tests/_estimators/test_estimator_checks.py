@@ -16,8 +16,8 @@ from all_pairs import all_pairs
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop._estimators.parameters import losses_for
 from skbackprop.core.activations import ACTIVATIONS
-from skbackprop.core.losses import losses_for
 from skbackprop.core.optimizers import OPTIMIZERS
 
 # The checks fit for a few hundred steps and require a fair score. These learning rates

@@ -15,12 +15,12 @@ from skbackprop.core.schedules import (
     Constant,
     Cosine,
     Exponential,
-    FromFunction,
     InvScaling,
     OneCycle,
     ScheduleState,
     WarmUp,
 )
+from skbackprop.core.user_functions import ScheduleFromFunction
 
 N_SAMPLES = 8
 FIXED_LENGTH = {"cosine", "one_cycle"}
@@ -186,7 +186,7 @@ def test_function_is_called_for_each_step():
         calls.append((epoch, step))
         return 0.1 / (1 + step)
 
-    rates = compute_rates(FromFunction(0.5, rate), 3, 2)
+    rates = compute_rates(ScheduleFromFunction(0.5, rate), 3, 2)
     assert calls == [(0, 0), (0, 1), (1, 2), (1, 3), (2, 4), (2, 5)]
     np.testing.assert_array_equal(rates, [0.1 / n for n in range(1, 7)])
 
