@@ -394,8 +394,8 @@ FAULTS = [
     ),
     Fault(
         "validation loss: sample weights ignored",
-        "total / (len(samples) * samples.mean_weight)",
-        "total / len(samples)",
+        "total / (samples.n_samples * samples.mean_weight)",
+        "total / samples.n_samples",
         first="_data/test_validation",
     ),
     # Estimators

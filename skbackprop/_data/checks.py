@@ -37,7 +37,7 @@ def sum_duplicates(X):
 
 
 def check_positive_weight(samples, subset):
-    """Raise ValueError if all samples have zero weight.
+    """Return the mean sample weight, or raise ValueError if all weights are zero.
 
     Parameters
     ----------
@@ -45,9 +45,15 @@ def check_positive_weight(samples, subset):
         Samples with weights.
     subset : str
         Description of the samples in the message, such as "training".
+
+    Returns
+    -------
+    float
     """
-    if samples.mean_weight == 0.0:
+    mean_weight = samples.mean_weight
+    if mean_weight == 0.0:
         raise ValueError(
             f"sample_weight must be positive for at least one {subset} sample, got "
             "only zeros."
         )
+    return mean_weight

@@ -1,5 +1,7 @@
 """Training samples with the statistics and the weights that a fit needs."""
 
+import copy
+
 import numpy as np
 
 from ..core.samples import Samples
@@ -31,7 +33,7 @@ class TrainingSamples(Samples):
             counts = np.bincount(self.codes[rows], weight, n_classes)
             return counts[np.newaxis].astype(float)
         if weight is None:
-            weight = np.ones(len(self))
+            weight = np.ones(self.n_samples)
         present = weight.astype(float) @ self.targets[rows]
         return np.column_stack([weight.sum(dtype=float) - present, present])
 
@@ -64,4 +66,6 @@ class TrainingSamples(Samples):
 
     def with_scaled_targets(self, scalers, dtype):
         """Standardize the targets, and convert them to the dtype of the network."""
-        return self.with_targets(scalers.scale_targets(self.targets, dtype))
+        replaced = copy.copy(self)
+        replaced.targets = np.asfortranarray(scalers.scale_targets(self.targets, dtype))
+        return replaced

@@ -54,20 +54,23 @@ class FittedScalers:
             If the variance of a feature or target overflows.
         """
         inputs = StandardScaler(with_mean=not issparse(samples.X))
+        targets = StandardScaler()
         n_rows = _block_rows(samples.X, stays_sparse=not inputs.with_mean)
         with np.errstate(all="ignore"):
             for X, weight in samples.raw_blocks(n_rows):
                 X = _downcast_indices(X) if issparse(X) else X
                 _partial_fit(inputs, X.astype(np.float64, copy=False), weight)
-            targets = _fit_targets(samples) if with_targets else None
-        return cls(_checked(inputs, "X"), _checked(targets, "y"))
+            if with_targets:
+                weight = samples.take(samples.weight)
+                _partial_fit(targets, samples.take(samples.targets), weight)
+        return cls(*_checked(inputs, targets))
 
     def __add__(self, other):
         """Return scalers fitted to the samples of both."""
         with np.errstate(all="ignore"):
             inputs = _merge(self.inputs, other.inputs)
             targets = _merge(self.targets, other.targets)
-        return FittedScalers(_checked(inputs, "X"), _checked(targets, "y"))
+        return FittedScalers(*_checked(inputs, targets))
 
     # Pickled objects of scikit-learn may not load in another version of scikit-learn.
     def __getstate__(self):
@@ -163,12 +166,6 @@ def _partial_fit(scaler, values, weight):
         scaler.partial_fit(values[counted], sample_weight=weight[counted])
 
 
-def _fit_targets(samples):
-    scaler = StandardScaler()
-    _partial_fit(scaler, samples.take(samples.targets), samples.take(samples.weight))
-    return scaler
-
-
 def _merge(one, other):
     """Merge two scalers into the scaler of all their samples.
 
@@ -192,13 +189,15 @@ def _merge(one, other):
     return merged
 
 
-def _checked(scaler, name):
-    """Return the scaler, or None if the scaler is not fitted."""
-    if not hasattr(scaler, "mean_"):
-        return None
-    if not (np.isfinite(scaler.var_).all() and np.isfinite(scaler.mean_).all()):
-        raise ValueError(
-            f"{name} contains values that are too large to be standardized: their "
-            f"variance overflows. Scale {name}, or set standardize=False."
-        )
-    return scaler
+def _checked(inputs, targets):
+    """Return both scalers, or None instead of a scaler that is not fitted."""
+    checked = []
+    for name, scaler in (("X", inputs), ("y", targets)):
+        is_fitted = hasattr(scaler, "mean_")
+        if is_fitted and not np.isfinite([scaler.mean_, scaler.var_]).all():
+            raise ValueError(
+                f"{name} contains values that are too large to be standardized: their "
+                f"variance overflows. Scale {name}, or set standardize=False."
+            )
+        checked.append(scaler if is_fitted else None)
+    return checked

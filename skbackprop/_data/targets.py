@@ -99,11 +99,6 @@ class ClassTargets:
         """Number of network outputs."""
         return 1 if self.kind == "binary" else len(self.classes)
 
-    @property
-    def fitted_attributes(self):
-        """Attributes of the fitted estimator that describe the targets."""
-        return {"classes_": self.classes}
-
     def check_known(self, y, *, complete=False):
         """Compare labels with the classes of the first fit.
 
@@ -239,6 +234,7 @@ class NumericTargets:
 
     n_targets: int
     n_quantiles: int | None = None
+    kind: ClassVar[str] = "numeric"
     are_numeric: ClassVar[bool] = True
 
     @staticmethod
@@ -290,11 +286,6 @@ class NumericTargets:
     def n_outputs(self):
         """Number of network outputs."""
         return self.n_quantiles or self.n_targets
-
-    @property
-    def fitted_attributes(self):
-        """Attributes of the fitted estimator that describe the targets: none."""
-        return {}
 
     def check_known(self, y, *, complete=False):
         """Accept all targets; `encode` checks the number of targets."""

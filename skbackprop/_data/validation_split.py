@@ -28,7 +28,7 @@ def split(samples, fraction, rng):
     validation : Samples
         Subset for validation, not copied.
     """
-    n_samples = len(samples)
+    n_samples = samples.n_samples
     n_validation = ceil(fraction * n_samples)
     if n_validation < 2:
         raise ValueError(

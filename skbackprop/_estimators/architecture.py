@@ -1,19 +1,19 @@
 """Creation of the components of a network from the parameters of an estimator."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from pickle import PicklingError
 from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.utils import check_array
 
 from ..core.activations import (
     ACTIVATIONS,
     OUTPUT_ACTIVATIONS,
     Activation,
+    Identity,
     Sigmoid,
     Softmax,
 )
@@ -55,6 +55,10 @@ class Architecture:
         of the output layer.
     has_softmax_outputs : bool
         Whether the outputs of each sample sum to one.
+    scales_targets : bool
+        Whether the targets are standardized if `standardize` is True.
+    n_averaged_outputs : int
+        Number of outputs that displayed losses are averaged over.
     """
 
     hidden_layer_sizes: tuple
@@ -67,6 +71,8 @@ class Architecture:
     settings: dict[str, Any]
     decides_by_logits: bool
     has_softmax_outputs: bool
+    scales_targets: bool
+    n_averaged_outputs: int
 
     def make_network(self, n_inputs, dtype, rng):
         """Create a network with initial parameters drawn from `rng`."""
@@ -77,30 +83,24 @@ class Architecture:
         return network
 
 
+@dataclass(frozen=True, repr=False)
 class ComponentSettings:
     """Comparable settings of activations or losses, taken before training.
 
     Parameters
     ----------
-    components : sequence of Activation or of Loss
-        Components, which training may change.
+    settings : list of tuple
+        Type and attributes of each component.
+    shown : str
+        Representation of the components. Not compared, because a memory address differs
+        between processes.
     """
 
-    def __init__(self, components):
-        self.settings = [
-            (type(c), _comparable(vars(c)) if vars(c) else {}) for c in components
-        ]
-        shown = [repr(c) if vars(c) else f"{type(c).__name__}()" for c in components]
-        self.shown = shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
+    settings: list
+    shown: str = field(compare=False)
 
     def __repr__(self):
         return self.shown
-
-    def __eq__(self, other):
-        # `shown` may contain a memory address, which differs between processes.
-        return self.settings == other.settings
-
-    __hash__ = None
 
 
 def _comparable(settings):
@@ -125,7 +125,6 @@ def fixed_settings(estimator):
     return {
         "standardize": estimator.standardize,
         "categorical_features": np.asarray(estimator.categorical_features).tolist(),
-        **estimator._get_loss_settings(),
     }
 
 
@@ -176,13 +175,18 @@ def make_architecture(estimator, targets):
     output = _activation(name, OUTPUT_ACTIVATIONS, "output_activation")
     if not loss.accepts(output):
         raise ValueError(_explain_output(estimator, loss))
-    if isinstance(output, Softmax) and n_outputs == 1:
-        raise ValueError(
-            "output_activation='softmax' requires at least two outputs, got 1. A "
-            "single softmax output is always 1. Use 'auto' or 'sigmoid'."
-        )
+    is_softmax, is_regression = isinstance(output, Softmax), targets.are_numeric
+    if is_softmax and (n_outputs == 1 or targets.kind == "multilabel"):
+        raise ValueError(_explain_softmax(n_outputs))
     # A subclass of Sigmoid may reach 0.5 elsewhere.
     has_logits = type(output) in (Sigmoid, Softmax)
+    # Standardized targets may exceed the range of bounded outputs. All quantiles of
+    # one target share its scale.
+    scales_targets = is_regression and (
+        isinstance(output, Identity) or targets.n_quantiles is not None
+    )
+    # MLPRegressor displays the mean over the outputs, and minimizes the sum.
+    displays_mean = is_regression and estimator.loss == "squared_error"
     return Architecture(
         sizes,
         n_outputs,
@@ -191,16 +195,29 @@ def make_architecture(estimator, targets):
         name if isinstance(name, str) else type(output).__name__,
         loss,
         _initializers(estimator, hidden),
-        {
-            **fixed_settings(estimator),
-            "hidden_layer_sizes": sizes,
-            "activation": ComponentSettings(hidden),
-            "loss": ComponentSettings([loss]),
-            "output_activation": ComponentSettings([output]),
-        },
-        decides_by_logits=has_logits and not estimator._has_numeric_targets,
-        has_softmax_outputs=isinstance(output, Softmax),
+        _initial_settings(estimator, sizes, hidden, loss, output),
+        decides_by_logits=has_logits and not is_regression,
+        has_softmax_outputs=is_softmax,
+        scales_targets=scales_targets,
+        n_averaged_outputs=n_outputs if displays_mean else 1,
     )
+
+
+def _initial_settings(estimator, sizes, hidden, loss, output):
+    """Return the parameters that must not change while training continues."""
+    settings = {**fixed_settings(estimator), "hidden_layer_sizes": sizes}
+    for name, components in (
+        ("activation", hidden),
+        ("loss", [loss]),
+        ("output_activation", [output]),
+    ):
+        values = [
+            (type(c), _comparable(vars(c)) if vars(c) else {}) for c in components
+        ]
+        shown = [repr(c) if vars(c) else f"{type(c).__name__}()" for c in components]
+        shown = shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
+        settings[name] = ComponentSettings(values, shown)
+    return settings
 
 
 def _hidden_layer_sizes(sizes):
@@ -323,6 +340,18 @@ def _explain_output(estimator, loss):
     )
 
 
+def _explain_softmax(n_outputs):
+    if n_outputs == 1:
+        return (
+            "output_activation='softmax' requires at least two outputs, got 1. A "
+            "single softmax output is always 1. Use 'auto' or 'sigmoid'."
+        )
+    return (
+        "output_activation='softmax' requires mutually exclusive classes, got a label "
+        "indicator. Use 'auto' or another output activation."
+    )
+
+
 def _initializers(estimator, hidden):
     init, n_layers = estimator.init, len(hidden) + 1
     if not isinstance(init, str):
@@ -337,47 +366,3 @@ def _initializers(estimator, hidden):
     else:
         layers = (Activation,)
     return tuple([Uniform(layer.glorot_factor) for layer in layers])
-
-
-def set_initial_parameters(network, coefs, intercepts):
-    """Set the initial weights and biases that the user passed to `fit`.
-
-    Parameters
-    ----------
-    network : Network
-        Network whose parameters are set.
-    coefs : sequence of array-like of shape (fan_in, fan_out), or None
-        Weights of each layer; None leaves the weights unchanged.
-    intercepts : sequence of array-like of shape (fan_out,), or None
-        Biases of each layer; None leaves the biases unchanged.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not match, or if values are not finite.
-    """
-    for name, given, layers in (
-        ("coefs_init", coefs, network.weights),
-        ("intercepts_init", intercepts, network.biases),
-    ):
-        if given is None:
-            continue
-        shapes = [layer.shape for layer in layers]
-        try:
-            arrays = [
-                check_array(array, dtype=np.float64, ensure_2d=False, allow_nd=True)
-                for array in given
-            ]
-        except (TypeError, ValueError) as error:
-            arrays, received = [], str(error).rstrip(".")
-        else:
-            received = f"arrays of shapes {[array.shape for array in arrays]}"
-        largest = np.finfo(network.dtype).max
-        has_shapes = [array.shape for array in arrays] == shapes
-        if not has_shapes or any(np.abs(array).max() > largest for array in arrays):
-            raise ValueError(
-                f"{name} must be a sequence of one array per layer, of shapes {shapes} "
-                f"with finite values in {network.dtype}, got {received}."
-            )
-        for layer, array in zip(layers, arrays):
-            layer[...] = array

@@ -1,7 +1,5 @@
 """Base class of the estimators."""
 
-import copy
-
 from sklearn.base import BaseEstimator, _fit_context
 
 from .callback_support import CallbackSupportMixin, with_callbacks
@@ -21,8 +19,8 @@ class BaseBackprop(
     `Architecture` of the network, and the `TrainingState` with the network itself.
     """
 
-    def _validate_params(self):
-        validate_parameters(self, self._parameter_constraints)
+    #: Called by scikit-learn before `fit`.
+    _validate_params = validate_parameters
 
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
@@ -130,32 +128,8 @@ class BaseBackprop(
         """Return the loss of the core: a key of `LOSSES`, an instance or a function."""
         raise NotImplementedError
 
-    def _get_loss_settings(self):
-        """Return parameters that must not change while training continues."""
-        raise NotImplementedError
-
-    def _check_output_activation(self, architecture, targets):
-        """Raise ValueError if the output activation does not suit the targets."""
-        raise NotImplementedError
-
-    def _count_classes(self, targets, samples):
-        """Return the total sample weight of each class; None for regression."""
-        raise NotImplementedError
-
-    def _get_class_weights(self, reader):
-        """Return class weights of shape (n_outputs, n_classes), or None."""
-        raise NotImplementedError
-
-    def _scales_targets(self, architecture, targets):
-        """Return whether the targets are standardized if `standardize` is True."""
-        raise NotImplementedError
-
-    def _init_output_biases(self, network, architecture, targets, samples):
-        """Initialize the output biases from the targets, if that helps training."""
-        raise NotImplementedError
-
-    def _n_averaged_outputs(self, n_outputs):
-        """Return the number of outputs that displayed losses are averaged over."""
+    def _make_unfitted(self):
+        """Return an estimator of the class of this library, even for a subclass."""
         raise NotImplementedError
 
     # -------------------------------------------------------------- fitted attributes
@@ -180,17 +154,5 @@ class BaseBackprop(
         self.n_outputs_ = state.network.sizes[-1]
         self.out_activation_ = self._architecture.output_name
         self.is_categorical_ = self._reader.columns.is_categorical
-        vars(self).update(self._reader.targets.fitted_attributes)
-
-    def _for_encoded_inputs(self):
-        """Return a copy that shares the network and predicts from encoded inputs."""
-        encoded = copy.copy(self)
-        vars(encoded).pop("feature_names_in_", None)
-        encoded.n_features_in_ = self._state.network.sizes[0]
-        encoded._reader = self._reader.without_encoding()
-        return encoded
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+        if not self._has_numeric_targets:
+            self.classes_ = self._reader.targets.classes

@@ -1,26 +1,18 @@
 """BackpropClassifier."""
 
-from itertools import chain
-
 import numpy as np
-from scipy.special import logit
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 
-from .._data.class_weight import compute_class_weights, is_weight
 from .._data.targets import ClassTargets
-from ..core.activations import Sigmoid, Softmax
+from ..core.activations import Softmax
 from ..core.inspection import weighted_inputs
-from ..core.losses import Loss, SquaredError
+from ..core.losses import Loss
 from .base import BaseBackprop
 from .parameters import SHARED_CONSTRAINTS, losses_for, store_parameters
 from .solvers import has_partial_fit
-
-#: Range of the initial outputs. Closer to 0 or 1, the derivative of a sigmoid is too
-#: small for training.
-MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT = 0.01, 0.99
 
 
 class BackpropClassifier(ClassifierMixin, BaseBackprop):
@@ -274,6 +266,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
         A scorer receives `X` as an array with encoded categories. If `fit` receives
         sample weights, the scorer receives the validation weights as ``sample_weight``.
+        If a subclass overrides `predict`, a scorer still uses the predictions of the
+        network itself.
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out for early stopping, between 0 and 1. The
         split is stratified if each class has enough samples, but not for multilabel
@@ -631,80 +625,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         is_softmax = type(output) is Softmax or output in ("auto", "softmax")
         return "log_loss" if is_softmax else "binary_log_loss"
 
-    def _get_loss_settings(self):
-        return {}
-
-    def _check_output_activation(self, architecture, targets):
-        if architecture.has_softmax_outputs and targets.kind == "multilabel":
-            raise ValueError(
-                "output_activation='softmax' requires mutually exclusive classes, got "
-                "a label indicator. Use 'auto' or another output activation."
-            )
-
-    def _scales_targets(self, architecture, targets):
-        return False
-
-    def _n_averaged_outputs(self, n_outputs):
-        return 1
-
-    def _init_output_biases(self, network, architecture, targets, samples):
-        """Initialize the output biases so that the outputs equal the class frequencies.
-
-        This applies to sigmoid outputs with the squared-error loss. With many classes,
-        most outputs would otherwise have to decrease from 0.5 first. The decrease is
-        slow because the derivative of the sigmoid is small near 0.
-        """
-        if (
-            self.init == "auto"
-            and type(architecture.output_activation) is Sigmoid
-            and type(architecture.loss) is SquaredError
-        ):
-            counts = samples.class_counts(len(targets.classes))
-            frequencies = counts / counts.sum(axis=1, keepdims=True)
-            is_multiclass = targets.kind == "multiclass"
-            initial = frequencies[0] if is_multiclass else frequencies[:, 1]
-            initial = initial.clip(MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT)
-            network.biases[-1][...] = logit(initial)
-
-    # ---------------------------------------------------------------- class weights
-
-    def _count_classes(self, targets, samples):
-        return samples.class_counts(len(targets.classes))
-
-    def _get_class_weights(self, reader):
-        if self.class_weight is None:
-            return None
-        targets = reader.targets
-        self._check_class_weight(targets)
-        is_indicator = targets.kind == "multilabel"
-        classes = np.arange(2) if is_indicator else targets.classes
-        return compute_class_weights(self.class_weight, classes, reader.class_counts)
-
-    def _check_class_weight(self, targets):
-        """Raise ValueError if the class weights do not match the targets."""
-        if isinstance(self.class_weight, str):  # "balanced"
-            return
-        is_indicator = targets.kind == "multilabel"
-        n_dicts = len(targets.classes) if is_indicator else 1
-        dicts = self.class_weight if is_indicator else [self.class_weight]
-        is_valid = (
-            isinstance(dicts, list)
-            and len(dicts) == n_dicts
-            and all(isinstance(one, dict) for one in dicts)
-            and all(map(is_weight, chain(*map(dict.values, dicts))))
-        )
-        if not is_valid:
-            allowed = (
-                f"a list of {n_dicts} dicts with the keys 0 and 1, one per label"
-                if is_indicator
-                else "a dict from class to weight"
-            )
-            raise ValueError(
-                f"class_weight={self.class_weight!r} does not match y. Use "
-                f"'balanced', None or {allowed}, with finite weights of at least 0."
-            )
+    def _make_unfitted(self):
+        return BackpropClassifier()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags

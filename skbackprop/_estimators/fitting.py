@@ -12,18 +12,16 @@ from math import isnan, nan
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .._data.class_weight import learn_class_weights
 from .._data.validation_split import check_positive_weight, split
 from ..core.layout import BLOCK_ROWS
 from ..core.objective import Objective
 from ..core.state import ConvergenceMonitor, TrainingState
 from ..core.training import Training
-from .architecture import (
-    check_same_settings,
-    make_architecture,
-    set_initial_parameters,
-)
+from .architecture import check_same_settings, make_architecture
 from .callback_support import FitCallbackContext, with_callbacks
 from .fit_kind import FitKind
+from .initial_parameters import init_output_biases, set_initial_parameters
 from .messages import EpochPrinter, warn_on_stop
 from .scoring import EstimatorScorer, ValidationScorer
 from .solvers import SOLVERS, check_solver_parameters
@@ -138,12 +136,12 @@ def build_training(
     -------
     Training
     """
-    counts = estimator._count_classes(reader.targets, samples)
-    if kind is FitKind.NEXT_CHUNK and counts is not None:
-        counts = counts + reader.class_counts
-    reader = replace(reader, class_counts=counts)
-    class_weights = estimator._get_class_weights(reader)
-    held_out = None
+    held_out = class_weights = None
+    if not reader.targets.are_numeric:
+        adds_counts = kind is FitKind.NEXT_CHUNK
+        reader, class_weights = learn_class_weights(
+            estimator.class_weight, reader, samples, adds_counts=adds_counts
+        )
     if any(data is not None for data in validation):
         held_out = _read_validation_data(estimator, reader, *validation)
     architecture = _settle_architecture(estimator, kind, reader, samples, held_out)
@@ -154,7 +152,6 @@ def build_training(
         samples, held_out = split(samples, estimator.validation_fraction, rng)
     if class_weights is not None:
         samples = samples.with_class_weights(class_weights)
-    check_positive_weight(samples, "training")
     if kind is not FitKind.RESUMED:
         reader = _start_fit(estimator, kind, reader, architecture, state, samples)
     if any(parameters is not None for parameters in initial):
@@ -164,10 +161,9 @@ def build_training(
     training = _make_training(estimator, kind, reader, architecture, state, samples)
     if held_out is not None:
         training.validate = _make_validation_scorer(
-            estimator, reader, training.objective, held_out, class_weights
+            estimator, training.objective, held_out, class_weights
         )
     if kind is FitKind.RESUMED:
-        training.resumes = True
         _check_same_validation_loss(training)
     return training
 
@@ -186,7 +182,6 @@ def _read_validation_data(estimator, reader, X, y, sample_weight):
 def _settle_architecture(estimator, kind, reader, samples, held_out):
     """Return the architecture: that of the network if training continues."""
     architecture = make_architecture(estimator, reader.targets)
-    estimator._check_output_activation(architecture, reader.targets)
     architecture.loss.check_targets(samples.targets)
     if held_out is not None:
         try:
@@ -222,10 +217,11 @@ def _start_fit(estimator, kind, reader, architecture, state, samples):
         state.reset_early_stopping()
         if not kind.is_chunk:
             state.reset_fit_counters()
-    state.update_weight_totals(samples)
+    mean_weight = check_positive_weight(samples, "training")
+    state.update_weight_totals(samples.n_samples, mean_weight)
     network = state.network
     if estimator.standardize:
-        scales_targets = estimator._scales_targets(architecture, reader.targets)
+        scales_targets = architecture.scales_targets
         before, scalers = reader.scalers, samples.fit_scalers(scales_targets)
         if kind.continues:
             scalers = before + scalers
@@ -234,8 +230,9 @@ def _start_fit(estimator, kind, reader, architecture, state, samples):
         network.inputs = scalers.input_transform(is_numeric)
         if kind.continues and scales_targets:
             network.rescale_outputs(*scalers.output_rescaling(before))
-    if not kind.continues:
-        estimator._init_output_biases(network, architecture, reader.targets, samples)
+    has_classes, is_auto = not reader.targets.are_numeric, estimator.init == "auto"
+    if has_classes and is_auto and not kind.continues:
+        init_output_biases(network, architecture, reader.targets, samples)
     return reader
 
 
@@ -243,27 +240,28 @@ def _make_training(estimator, kind, reader, architecture, state, samples):
     """Return the training of a network on samples."""
     n_epochs = 1 if kind.is_chunk else estimator.max_iter - state.n_epochs
     n_hidden = len(architecture.hidden_layer_sizes)
-    config = make_config(estimator, len(samples), n_hidden, n_epochs)
+    config = make_config(estimator, samples.n_samples, n_hidden, n_epochs)
     state.init_optimizer_state(config.optimizer)
     state.monitor.accumulates = estimator.early_stopping and _scores_loss(estimator)
     objective = Objective(
         state.network,
         architecture.loss,
         0.0 if config.weight_decay else float(estimator.alpha),
-        state.mean_weight,
-        estimator._n_averaged_outputs(architecture.n_outputs),
+        state.weight_sum / state.n_rows,
+        architecture.n_averaged_outputs,
         float(estimator.l1_alpha),
     )
     if reader.targets.are_numeric:  # class targets need no scaling, not even in Dask
         samples = samples.with_scaled_targets(reader.scalers, reader.dtype)
-    return Training(state, objective, samples, config)
+    resumes = kind is FitKind.RESUMED
+    return Training(state, objective, samples, config, resumes=resumes)
 
 
 def _scores_loss(estimator):
     return isinstance(estimator.scoring, str) and estimator.scoring == "loss"
 
 
-def _make_validation_scorer(estimator, reader, objective, held_out, class_weights):
+def _make_validation_scorer(estimator, objective, held_out, class_weights):
     """Return the scorer of the validation samples.
 
     The loss uses class weights and scaled targets; scores do not.
@@ -272,17 +270,9 @@ def _make_validation_scorer(estimator, reader, objective, held_out, class_weight
     if class_weights is not None:
         weighted = held_out.with_class_weights(class_weights)
     check_positive_weight(weighted, "validation")
+    reader = estimator._reader
     scaled = weighted.with_scaled_targets(reader.scalers, reader.dtype)
-    if _scores_loss(estimator):
-        return ValidationScorer(objective, scaled)
-    encoded = held_out.materialize()
-    scorer = EstimatorScorer(
-        estimator._for_encoded_inputs(),
-        encoded.X,
-        reader.targets.decode(encoded),
-        encoded.weight,
-        estimator.scoring,
-    )
+    scorer = None if _scores_loss(estimator) else EstimatorScorer(estimator, held_out)
     return ValidationScorer(objective, scaled, scorer)
 
 

@@ -97,7 +97,7 @@ def store_parameters(estimator, arguments):
             setattr(estimator, name, value)
 
 
-def validate_parameters(estimator, constraints):
+def validate_parameters(estimator):
     """Raise an error that suggests the nearest option if a parameter is invalid.
 
     The parameters are read as attributes: the `__init__` of a subclass may have other
@@ -106,10 +106,9 @@ def validate_parameters(estimator, constraints):
     Parameters
     ----------
     estimator : BaseEstimator
-        Estimator with the parameters.
-    constraints : dict
-        Constraints of each parameter.
+        Estimator with the parameters, and constraints in `_parameter_constraints`.
     """
+    constraints = estimator._parameter_constraints
     names = [name for name in sorted(constraints) if hasattr(estimator, name)]
     params = {name: getattr(estimator, name) for name in names}
     try:

@@ -9,7 +9,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from .._data.targets import NumericTargets
-from ..core.activations import Identity
 from ..core.losses import Loss, Quantile
 from .base import BaseBackprop
 from .fitted import fitted_parts
@@ -266,6 +265,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
         A scorer receives `X` as an array with encoded categories. If `fit` receives
         sample weights, the scorer receives the validation weights as ``sample_weight``.
+        If a subclass overrides `predict`, a scorer still uses the predictions of the
+        network itself.
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out for early stopping, between 0 and 1. Only
         used with ``early_stopping=True`` and without validation data in `fit`.
@@ -542,18 +543,12 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     # ---------------------------------------------------------------- targets and loss
 
     def _learn_targets(self, y, classes, is_chunk):
-        y = NumericTargets.check(y)
-        return NumericTargets.learn(y, self._quantiles), y
+        y, loss = NumericTargets.check(y), self._get_core_loss(None)
+        has_several = isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
+        return NumericTargets.learn(y, loss.quantile if has_several else None), y
 
     def _check_declared_classes(self, targets, classes):
         """Do nothing because regression has no classes."""
-
-    @property
-    def _quantiles(self):
-        """Quantiles as a tuple; None unless `quantile` is a sequence."""
-        loss = self._get_core_loss(None)
-        has_several = isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
-        return loss.quantile if has_several else None
 
     def _get_core_loss(self, targets):
         if isinstance(self.loss, str) and self.loss == "quantile":
@@ -583,36 +578,12 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         quantiles = tuple(quantiles.tolist())
         return quantiles[0] if is_numeric else quantiles
 
-    def _get_loss_settings(self):
-        is_quantile = isinstance(self.loss, str) and self.loss == "quantile"
-        return {"quantile": self._get_quantile()} if is_quantile else {}
-
-    def _check_output_activation(self, architecture, targets):
-        """Accept all output activations."""
-
-    def _scales_targets(self, architecture, targets):
-        # Standardized targets may exceed the range of bounded outputs. All quantiles of
-        # one target share its scale.
-        is_unbounded = isinstance(architecture.output_activation, Identity)
-        return is_unbounded or targets.n_quantiles is not None
-
-    def _n_averaged_outputs(self, n_outputs):
-        # MLPRegressor displays the mean over the outputs, and minimizes the sum.
-        return n_outputs if self.loss == "squared_error" else 1
-
-    def _init_output_biases(self, network, architecture, targets, samples):
-        """Do nothing because standardized targets have mean zero like the outputs."""
-
-    # ---------------------------------------------------------------- class weights
-
-    def _count_classes(self, targets, samples):
-        return None
-
-    def _get_class_weights(self, reader):
-        return None
+    def _make_unfitted(self):
+        return BackpropRegressor()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.target_tags.positive_only = self.loss == "poisson"
         # Counts of several outputs are supported, but the scikit-learn check of this
         # tag uses negative targets even for positive-only estimators.

@@ -5,6 +5,7 @@ from math import isfinite
 from sklearn.metrics import get_scorer
 
 from ..core.layout import BLOCK_ROWS
+from .fitted import fitted_parts
 
 
 class ValidationScorer:
@@ -22,7 +23,7 @@ class ValidationScorer:
 
     def __init__(self, objective, samples, scorer=None):
         self.objective, self.samples, self.scorer = objective, samples, scorer
-        n_rows = min(len(samples), BLOCK_ROWS)
+        n_rows = min(samples.n_samples, BLOCK_ROWS)
         self.work = objective.workspace(samples, n_rows)
 
     def __call__(self):
@@ -36,27 +37,24 @@ class ValidationScorer:
 
 
 class EstimatorScorer:
-    """Callable that scores an estimator on encoded samples.
+    """Callable that scores the network in training with a scikit-learn scorer.
 
     Parameters
     ----------
     estimator : BaseBackprop
-        Estimator that reads encoded inputs.
-    X : {ndarray, sparse matrix} of shape (n_samples, n_inputs)
-        Encoded inputs.
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        Target values in the original units.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Sample weights.
-    scoring : str or callable
-        Parameter of the estimators.
+        Estimator in training.
+    samples : TrainingSamples
+        Validation samples with targets in the original units.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, scoring):
-        self.estimator, self.X, self.y = estimator, X, y
-        weighted = sample_weight is not None
-        self.score_params = {"sample_weight": sample_weight} if weighted else {}
-        self.scoring, self.scorer = scoring, get_scorer(scoring)
+    def __init__(self, estimator, samples):
+        samples = samples.materialize()
+        self.estimator = make_scored_estimator(estimator)
+        self.X, self.y = samples.X, estimator._reader.targets.decode(samples)
+        weighted = samples.weight is not None
+        self.score_params = {"sample_weight": samples.weight} if weighted else {}
+        self.scoring = estimator.scoring
+        self.scorer = get_scorer(self.scoring)
 
     def __call__(self):
         """Return the score."""
@@ -76,3 +74,29 @@ class EstimatorScorer:
                 "A scorer must return a finite number."
             )
         return score
+
+
+def make_scored_estimator(estimator):
+    """Return an estimator that predicts from encoded inputs with the same network.
+
+    A subclass of an estimator may override `predict`, for example to transform the
+    inputs or the targets. The validation samples are already transformed, so they are
+    scored by the class that the subclass extends.
+
+    Parameters
+    ----------
+    estimator : BaseBackprop
+        Estimator in training.
+
+    Returns
+    -------
+    BackpropClassifier or BackpropRegressor
+        Estimator with the same parameters.
+    """
+    scored = estimator._make_unfitted()
+    for name, default in scored.get_params(deep=False).items():
+        setattr(scored, name, getattr(estimator, name, default))
+    reader, architecture, state = fitted_parts(estimator)
+    scored.n_features_in_ = state.network.sizes[0]
+    scored._adopt(reader.without_encoding(), architecture, state)
+    return scored

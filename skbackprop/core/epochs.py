@@ -54,6 +54,8 @@ class MiniBatchEpoch:
     ----------
     training : Training
         Training that provides the samples and the parameters to update.
+    first : int, default=0
+        Index of the first parameter to update; see `ParameterUpdater`.
 
     Attributes
     ----------
@@ -63,15 +65,15 @@ class MiniBatchEpoch:
         Gradient norms of the last mini-batch; see `EpochRecord`.
     """
 
-    def __init__(self, training):
+    def __init__(self, training, first=0):
         self.state, self.objective = training.state, training.objective
         self.samples, self.config = training.samples, training.config
-        n_samples, batch_size = len(self.samples), self.config.batch_size
+        n_samples, batch_size = self.samples.n_samples, self.config.batch_size
         self.n_samples, self.n_steps = n_samples, -(-n_samples // batch_size)
         activations = self._drop_out(batch_size) if self.config.dropout else None
         self.work = self.objective.workspace(self.samples, batch_size, activations)
         self.gradients = [dW.reshape(-1) for dW in self.work.dW]
-        self.updater = self._make_updater(training)
+        self.updater = ParameterUpdater(training, self.work.grad, first)
         if self.state.order is None or self.state.order.size != n_samples:
             self.state.order = np.arange(n_samples)
 
@@ -79,9 +81,6 @@ class MiniBatchEpoch:
     def last_work(self):
         """Workspace of the last mini-batch, which may have fewer rows."""
         return self.work.head(self.n_samples % self.config.batch_size)
-
-    def _make_updater(self, training):
-        return ParameterUpdater(training, self.work.grad)
 
     def _drop_out(self, n_rows):
         """Return the activations of the network with dropout."""
@@ -142,9 +141,8 @@ class MiniBatchEpoch:
 class LazySparseEpoch(MiniBatchEpoch):
     """Pass that updates only the first-layer weights with a nonzero gradient."""
 
-    def _make_updater(self, training):
-        first_layer_size = self.state.network.weights[0].size
-        return ParameterUpdater(training, self.work.grad, first=first_layer_size)
+    def __init__(self, training):
+        super().__init__(training, first=training.state.network.weights[0].size)
 
     def run(self, rates):
         """Update the parameters once per mini-batch; see `MiniBatchEpoch.run`."""

@@ -11,10 +11,10 @@ import numpy as np
 
 
 class Initializer:
-    """Base class for the initialization of one layer; biases are zero."""
+    """Base class for the initialization of one layer; biases are zero by default."""
 
-    def weights(self, rng, fan_in, fan_out):
-        """Draw the initial weights of a layer.
+    def draw(self, rng, fan_in, fan_out):
+        """Draw the initial weights and biases of a layer.
 
         Parameters
         ----------
@@ -25,14 +25,14 @@ class Initializer:
 
         Returns
         -------
-        ndarray of shape (fan_in, fan_out)
-            Initial weights.
+        weights : ndarray of shape (fan_in, fan_out)
+        biases : ndarray of shape (fan_out,)
         """
-        raise NotImplementedError
+        return self.weights(rng, fan_in, fan_out), np.zeros(fan_out)
 
-    def biases(self, rng, fan_in, fan_out):
-        """Return the initial biases of a layer, an array of shape (fan_out,)."""
-        return np.zeros(fan_out)
+    def weights(self, rng, fan_in, fan_out):
+        """Draw the initial weights of a layer; see `draw`."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,10 @@ class Uniform(Initializer):
 
     factor: float
 
-    def weights(self, rng, fan_in, fan_out):
+    def draw(self, rng, fan_in, fan_out):
         bound = np.sqrt(self.factor / (fan_in + fan_out))
-        return rng.uniform(-bound, bound, (fan_in, fan_out))
-
-    def biases(self, rng, fan_in, fan_out):
-        bound = np.sqrt(self.factor / (fan_in + fan_out))
-        return rng.uniform(-bound, bound, fan_out)
+        weights = rng.uniform(-bound, bound, (fan_in, fan_out))
+        return weights, rng.uniform(-bound, bound, fan_out)
 
 
 class HeNormal(Initializer):
@@ -119,11 +116,8 @@ class StandardNormal(Initializer):
     chapter 3.
     """
 
-    def weights(self, rng, fan_in, fan_out):
-        return rng.normal(size=(fan_in, fan_out))
-
-    def biases(self, rng, fan_in, fan_out):
-        return rng.normal(size=fan_out)
+    def draw(self, rng, fan_in, fan_out):
+        return rng.normal(size=(fan_in, fan_out)), rng.normal(size=fan_out)
 
 
 class Orthogonal(Initializer):

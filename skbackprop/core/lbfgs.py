@@ -93,7 +93,7 @@ class FullBatchLoss:
 
     def __init__(self, objective, samples):
         self.objective, self.samples = objective, samples
-        self.work = objective.workspace(samples, min(len(samples), BLOCK_ROWS))
+        self.work = objective.workspace(samples, min(samples.n_samples, BLOCK_ROWS))
 
     def __call__(self, n):
         """Return the contribution of the samples to C and to its gradient.
@@ -111,7 +111,7 @@ class FullBatchLoss:
             Contribution to the gradient of the loss term.
         """
         loss, gradient = 0.0, np.zeros(self.work.grad.size)
-        for rows in row_blocks(len(self.samples), self.work.n_rows):
+        for rows in row_blocks(self.samples.n_samples, self.work.n_rows):
             block = self.work.head(rows.stop - rows.start)
             self.samples.slice(rows, block)
             loss += self.objective.loss_and_gradient(block, n)
@@ -145,13 +145,13 @@ class FullGradient:
 
     def display_loss(self, cost):
         """Return the reported loss for a cost at the current parameters."""
-        penalty = self.objective.penalty(len(self.samples))
+        penalty = self.objective.penalty(self.samples.n_samples)
         return self.objective.display_loss(cost - penalty, penalty)
 
     def __call__(self, params):
         """Return the cost C and its float64 gradient at `params`."""
         self.network.params[...] = params
-        n = len(self.samples)
+        n = self.samples.n_samples
         loss, total = self.loss_term(n)
         self.gradient_norms = norms([total[layer] for layer in self.layer_slices])
         n_weights = self.network.n_weights

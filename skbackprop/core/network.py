@@ -83,8 +83,7 @@ class Network:
             Initializer of each layer after the input.
         """
         for W, b, initializer in zip(self.weights, self.biases, initializers):
-            W[...] = initializer.weights(rng, *W.shape)
-            b[...] = initializer.biases(rng, *W.shape)
+            W[...], b[...] = initializer.draw(rng, *W.shape)
 
     def rescale_outputs(self, factor, shift):
         """Rescale the output layer so that the outputs become ``factor * a + shift``.
@@ -220,12 +219,15 @@ class Network:
             Activations and weighted inputs of the block. The next block overwrites
             them.
         """
-        n_rows = min(X.shape[0], BLOCK_ROWS)
-        buffers = ForwardBuffers(self, n_rows, issparse(X))
+        n_rows, is_sparse = min(X.shape[0], BLOCK_ROWS), issparse(X)
+        buffers = ForwardBuffers(self, n_rows, is_sparse)
         inputs = self.inputs.with_dtype(X.dtype, self.dtype)
         x = np.empty((n_rows, 0 if buffers.is_sparse else self.sizes[0]), self.dtype)
         for rows in row_blocks(X.shape[0], n_rows):
             n = rows.stop - rows.start
             batch = buffers if n == n_rows else buffers.head(n)
-            self.forward(transform_batch(X[rows], x[:n], inputs), batch)
+            if is_sparse:
+                self.forward(transform_batch(X[rows], x[:n], inputs), batch)
+            else:
+                self.forward(inputs.dense(X[rows], x[:n]), batch)
             yield rows, batch

@@ -14,6 +14,7 @@ import numpy as np
 
 from .blas import asum, axpy, dot
 from .layout import row_blocks
+from .workspace import Workspace
 
 
 class Objective:
@@ -57,7 +58,9 @@ class Objective:
 
     def workspace(self, samples, n_rows, activations=None):
         """Allocate the buffers for batches of at most `n_rows` samples."""
-        return samples.workspace(self.network, n_rows, activations)
+        return Workspace(
+            self.network, n_rows, samples.is_sparse, samples.X.dtype, activations
+        )
 
     def _loss_sum(self, work, a):
         """Return the weighted sum of the losses of all rows and outputs."""
@@ -169,8 +172,8 @@ class Objective:
             Weighted mean loss, as reported.
         """
         total = 0.0
-        for rows in row_blocks(len(samples), work.n_rows):
+        for rows in row_blocks(samples.n_samples, work.n_rows):
             block = work.head(rows.stop - rows.start)
             samples.slice(rows, block)
             total += self._loss_sum(block, self.network.forward(block.x, block))
-        return self.display_loss(total / (len(samples) * samples.mean_weight), 0.0)
+        return self.display_loss(total / (samples.n_samples * samples.mean_weight), 0.0)

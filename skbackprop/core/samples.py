@@ -7,7 +7,6 @@ from scipy.sparse import issparse
 
 from .inputs import transform_batch
 from .layout import row_blocks
-from .workspace import Workspace
 
 
 class Samples:
@@ -26,6 +25,15 @@ class Samples:
         Sample weights.
     rows : ndarray of int of shape (n_rows,), default=None
         Restricts the samples to these rows of `X`, in this order. None uses all rows.
+
+    Attributes
+    ----------
+    is_sparse : bool
+        Whether `X` is sparse.
+    n_samples : int
+        Number of samples.
+    n_inputs : int
+        Number of inputs of the network.
     """
 
     def __init__(self, X, targets, codes=None, weight=None, rows=None):
@@ -38,10 +46,8 @@ class Samples:
         self.codes = None if codes is None else np.require(codes, requirements="A")
         self.weight = None if weight is None else np.require(weight, requirements="A")
         self.rows = rows
+        self.n_samples = X.shape[0] if rows is None else len(rows)
         self.n_inputs = X.shape[1]
-
-    def __len__(self):
-        return self.X.shape[0] if self.rows is None else len(self.rows)
 
     @property
     def mean_weight(self):
@@ -53,19 +59,13 @@ class Samples:
     def subset(self, rows):
         """Return the samples with these row numbers, without a copy."""
         replaced = copy.copy(self)
-        replaced.rows = rows
+        replaced.rows, replaced.n_samples = rows, len(rows)
         return replaced
 
     def with_weight(self, weight):
         """Return the same samples with other sample weights."""
         replaced = copy.copy(self)
         replaced.weight = np.require(weight, requirements="A")
-        return replaced
-
-    def with_targets(self, targets):
-        """Return the same samples with other target values."""
-        replaced = copy.copy(self)
-        replaced.targets = np.asfortranarray(np.require(targets, requirements="A"))
         return replaced
 
     def raw_blocks(self, n_rows):
@@ -83,7 +83,7 @@ class Samples:
         weight : ndarray of shape (n_block,) or None
             Sample weights of these rows.
         """
-        blocks = row_blocks(len(self), n_rows)
+        blocks = row_blocks(self.n_samples, n_rows)
         if self.rows is not None:
             blocks = (self.rows[block] for block in blocks)
         X, weight = self.X, self.weight
@@ -103,10 +103,6 @@ class Samples:
             self.take(self.codes),
             self.take(self.weight),
         )
-
-    def workspace(self, network, n_rows, activations=None):
-        """Allocate the buffers for batches of at most `n_rows`; see `Workspace`."""
-        return Workspace(network, n_rows, self.is_sparse, self.X.dtype, activations)
 
     def to_row_indices(self, order):
         """Map positions among these samples to row numbers of `X`."""

@@ -192,21 +192,15 @@ class TrainingState:
         if self.best_params is not None:
             self.best_params, self.monitor = None, ConvergenceMonitor()
 
-    def update_weight_totals(self, samples):
+    def update_weight_totals(self, n_rows, mean_weight):
         """Add the number and the weights of samples to the totals of the fit.
 
         Chunks are weighted by their sample weights, like the mini-batches of one fit.
         Without the totals, a chunk with large weights would have no more influence than
         a chunk with small weights.
         """
-        n_rows = len(samples)
         self.n_rows += n_rows
-        self.weight_sum += samples.mean_weight * n_rows
-
-    @property
-    def mean_weight(self):
-        """Mean weight of all samples of this fit and of later partial fits."""
-        return self.weight_sum / self.n_rows
+        self.weight_sum += mean_weight * n_rows
 
     def init_optimizer_state(self, optimizer):
         """Allocate the state of an optimizer, unless the state already exists.

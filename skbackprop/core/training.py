@@ -226,7 +226,7 @@ def mini_batches(training, epoch=None):
         is_array = isinstance(rates, np.ndarray)
         rates = rates.tolist() if is_array else [rates] * epoch.n_steps
         loss = epoch.run(rates)
-        state.n_seen += len(training.samples)
+        state.n_seen += training.samples.n_samples
         training.end_epoch(loss, rates[-1], epoch.gradient_norms)
         if _has_converged(training):
             return StopReason("converged")

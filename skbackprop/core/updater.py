@@ -1,6 +1,7 @@
 """One update of the parameters: penalty, clipping, optimizer step and max-norm."""
 
 import math
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -46,9 +47,13 @@ class ParameterUpdater:
         self.state, self.config = training.state, training.config
         self.objective = training.objective
         self.grad = grad
-        self.dW, self.db = layer_views(grad, self.state.network.sizes)
         self.scratch = np.empty(BLOCK_SIZE, self.state.network.dtype)
         self.blocks = self._make_blocks(first)
+
+    @cached_property
+    def layers(self):
+        """Views of the gradient: the weights, and the biases, of each layer."""
+        return layer_views(self.grad, self.state.network.sizes)
 
     def _make_blocks(self, first):
         """Split the parameters, starting at index `first`, into blocks."""
@@ -123,7 +128,7 @@ class ParameterUpdater:
         Srivastava et al. (JMLR 15, 2014), section 5.1. The method stores squares and
         norms in the gradient array, because the gradient is no longer needed.
         """
-        for W, squares, norms in zip(self.state.network.weights, self.dW, self.db):
+        for W, squares, norms in zip(self.state.network.weights, *self.layers):
             np.square(W, out=squares)
             np.add.reduce(squares, axis=0, out=norms)
             np.sqrt(norms, out=norms)

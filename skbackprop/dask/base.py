@@ -265,7 +265,7 @@ default=None
             loss_term = DistributedLoss(training, shards)
             return partial(solver.minimize, loss_term=loss_term)
         if self.sync == "step" and isinstance(self.batch_size, str):  # "auto"
-            n_rows = min(AUTO_BATCH_SIZE, len(training.samples))
+            n_rows = min(AUTO_BATCH_SIZE, training.samples.n_samples)
             training.config = replace(training.config, batch_size=n_rows)
         seed = training.state.rng.randint(np.iinfo(np.int32).max)
         epoch = SYNC_STRATEGIES[self.sync](training, shards, seed)

@@ -15,15 +15,13 @@ class DistributedSamples:
 
     def __init__(self, shards, targets):
         self.shards, self.targets = shards, targets
+        self.n_samples = sum(shards.partition_sizes.values())
         self.n_inputs = shards.map("n_inputs")[0]
-
-    def __len__(self):
-        return sum(self.shards.partition_sizes.values())
 
     @property
     def mean_weight(self):
         """Mean of the sample weights; 1.0 without sample weights."""
-        return self.shards.reduce("weight_sum") / len(self)
+        return self.shards.reduce("weight_sum") / self.n_samples
 
     def class_counts(self, n_classes):
         """Compute the total sample weight of each class."""

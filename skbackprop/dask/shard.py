@@ -102,7 +102,7 @@ class Shard:
         parts = [
             reader.read_partition(*part, estimator_name) for part in self.partitions
         ]
-        self.partition_sizes = [len(part) for part in parts]
+        self.partition_sizes = [part.n_samples for part in parts]
         self.samples = concatenate_samples(parts)
         del self.partitions
 
@@ -112,7 +112,7 @@ class Shard:
 
     def weight_sum(self):
         """Return the sum of the sample weights."""
-        return self.samples.mean_weight * len(self.samples)
+        return self.samples.mean_weight * self.samples.n_samples
 
     def class_counts(self, n_classes):
         """Return the class counts; see `TrainingSamples.class_counts`."""

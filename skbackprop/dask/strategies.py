@@ -38,7 +38,7 @@ class SynchronousSGD:
         self.state, self.objective = training.state, training.objective
         self.shards = shards
         config = training.config
-        self.n_steps = -(-len(training.samples) // config.batch_size)
+        self.n_steps = -(-training.samples.n_samples // config.batch_size)
         assignment = BatchAssignment(self.n_steps, config.shuffle, seed)
         counts = [
             assignment.rows_per_step(*pair) for pair in shards.partition_sizes.items()
@@ -49,7 +49,7 @@ class SynchronousSGD:
         )
         self.grad = np.empty_like(self.state.network.params)
         self.updater = ParameterUpdater(training, self.grad)
-        self.gradients = [dW.reshape(-1) for dW in self.updater.dW]
+        self.gradients = [dW.reshape(-1) for dW in self.updater.layers[0]]
 
     def run(self, rates):
         """Run one epoch and return the displayed loss; see `MiniBatchEpoch.run`."""

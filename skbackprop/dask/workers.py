@@ -97,12 +97,12 @@ class EpochWorker:
         rng = np.random.RandomState()
         self.state = TrainingState(objective.network, rng, split_rng=rng)
         self.state.init_optimizer_state(config.optimizer)
-        batch_size = min(config.batch_size, len(samples))
+        batch_size = min(config.batch_size, samples.n_samples)
         config = replace(config, batch_size=batch_size)
         self.epoch = make_epoch(Training(self.state, objective, samples, config))
         self.batch_size = batch_size
         # Zero-weight rows do not affect the parameters.
-        self.n_rows = len(samples) if samples.mean_weight else 0
+        self.n_rows = samples.n_samples if samples.mean_weight else 0
 
     def __call__(self, params, slots, n_updates, epoch, rates):
         """Train one epoch on the rows of this shard.

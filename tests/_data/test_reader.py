@@ -24,7 +24,7 @@ def test_samples_are_aligned():
     samples = READER.read_partition(X, NUMBERS, UNALIGNED, "BackpropRegressor")
     assert samples.weight.flags.aligned
     targets = np.frombuffer(b"\0" + NUMBERS.tobytes(), offset=1)[:, np.newaxis]
-    assert samples.with_targets(targets).targets.flags.aligned
+    assert type(samples)(X, targets).targets.flags.aligned
 
 
 def test_errors_in_partitions_name_the_estimator():

@@ -1,4 +1,4 @@
-"""Subclasses of the estimators that define `__init__` with other parameters."""
+"""Subclasses of the estimators that override `__init__`, `fit` and `predict`."""
 
 import numpy as np
 import pytest
@@ -146,3 +146,57 @@ def test_constraints_without_a_parameter_are_ignored(base):
         _parameter_constraints = {**base._parameter_constraints, "gamma": ["boolean"]}
 
     assert Constrained()._validate_params() is None
+
+
+def transform(y):
+    return y if y is CODES else np.exp(y / 100.0)
+
+
+def with_transformed_data(base):
+    class TransformedData(base):
+        def fit(self, X, y, **params):
+            return super().fit(np.square(X), transform(y), **params)
+
+        def predict(self, X):
+            raise AssertionError("A scorer called `predict` of the subclass.")
+
+        def score(self, X, y, sample_weight=None):
+            raise AssertionError("A scorer called `score` of the subclass.")
+
+    return TransformedData
+
+
+@pytest.mark.parametrize("form", ["name", "callable"])
+@pytest.mark.parametrize("passes_validation_data", [False, True])
+@BOTH_ESTIMATORS
+def test_scorers_use_predictions_of_the_network(base, passes_validation_data, form):
+    y, scoring = TARGETS[base], "accuracy" if base is BackpropClassifier else "r2"
+    if form == "callable":
+        scoring = lambda net, X, y: net.score(X, y)  # noqa: E731
+    params = {**FIXED, "early_stopping": True, "scoring": scoring}
+    params |= {"validation_fraction": 0.3, "learning_rate_init": 0.05}
+    validation = {}
+    if passes_validation_data:
+        validation = {"X_val": np.square(X[:30]), "y_val": transform(y)[:30]}
+    net = with_transformed_data(base)(**params).fit(X, y, **validation)
+    plain = base(**params).fit(np.square(X), transform(y), **validation)
+    assert_same_network(net, plain)
+    assert net.validation_scores_ == plain.validation_scores_
+    assert len(set(plain.validation_scores_)) > 1
+
+
+@BOTH_ESTIMATORS
+def test_scorers_receive_parameters_and_weights_of_the_network(base):
+    received = []
+
+    def scoring(net, X, y):
+        received.append((net.get_params(), [W.copy() for W in net.coefs_]))
+        return float(len(received))
+
+    params = {**FIXED, "early_stopping": True, "scoring": scoring, "alpha": 0.25}
+    net = with_kwargs(base)(**params).fit(X, TARGETS[base])
+    last_params, last_weights = received[-1]
+    assert len(received) == net.n_iter_
+    assert last_params == base(**params).get_params()
+    for W, last in zip(net.coefs_, last_weights, strict=True):
+        np.testing.assert_array_equal(W, last)

@@ -177,16 +177,16 @@ def make_objective(rng, samples, loss, hidden, output):
 
 def make_cost_and_gradient(objective, samples):
     """Return a function that computes the cost of all samples and its gradient."""
-    work = objective.workspace(samples, len(samples))
-    samples.slice(slice(0, len(samples)), work)
+    work = objective.workspace(samples, samples.n_samples)
+    samples.slice(slice(0, samples.n_samples), work)
     network = objective.network
     weights = network.params[: network.n_weights]
     weight_grad = work.grad[: network.n_weights]
     scratch = np.empty_like(weights)
 
     def evaluate():
-        cost = objective.loss_and_gradient(work, len(samples))
-        cost += objective.penalize(weights, weight_grad, len(samples), scratch)
+        cost = objective.loss_and_gradient(work, samples.n_samples)
+        cost += objective.penalize(weights, weight_grad, samples.n_samples, scratch)
         return cost, work.grad.copy()
 
     return evaluate

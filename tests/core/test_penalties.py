@@ -72,7 +72,7 @@ def test_penalty_matches_formula_and_excludes_biases(alpha, weighting):
     )
     weights = np.concatenate([W.ravel() for W in penalized.network.weights])
     n = weights.size
-    total = len(samples) if samples.weight is None else samples.weight.sum()
+    total = samples.n_samples if samples.weight is None else samples.weight.sum()
     formula = alpha / 2 * (weights**2).sum() + 1.3 * np.abs(weights).sum()
     np.testing.assert_allclose(penalized_cost - cost, formula / total, rtol=1e-12)
     derivative = (alpha * weights + 1.3 * np.sign(weights)) / total

@@ -24,7 +24,7 @@ class AssignedEpoch:
         self.training, self.state = training, training.state
         self.sizes = {i: size for i, size in enumerate(sizes) if size}
         self.n_steps, self.shuffle, self.seed = n_steps, shuffle, seed
-        n_rows = len(training.samples)
+        n_rows = training.samples.n_samples
         self.work = training.objective.workspace(training.samples, n_rows)
         self.inner = make_epoch(training)
 
@@ -72,7 +72,7 @@ def fit_by_steps(net, kind, X, y, weight, sizes, validation=(None,) * 3):
     """Fit a plain estimator on the mini-batches of ``sync="step"``; return it."""
     reader, samples = read_training_data(net, kind, X, y, weight)
     training = build_training(net, kind, reader, samples, validation)
-    n_steps = -(-len(training.samples) // training.config.batch_size)
+    n_steps = -(-training.samples.n_samples // training.config.batch_size)
     seed = training.state.rng.randint(np.iinfo(np.int32).max)
     epoch = AssignedEpoch(training, sizes, n_steps, net.shuffle, seed)
     minimize = partial(mini_batches, epoch=epoch)

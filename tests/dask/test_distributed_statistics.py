@@ -239,7 +239,7 @@ def assert_same_samples(distributed, expected):
 def test_shards_read_same_class_targets(y, class_weights, weight, groups):
     distributed, expected = read_on_shards(BackpropClassifier, y, weight, groups)
     assert_same_samples(distributed, expected)
-    assert len(distributed) == len(expected) == N_ROWS
+    assert distributed.n_samples == expected.n_samples == N_ROWS
     assert distributed.n_inputs == expected.n_inputs == 5
 
 

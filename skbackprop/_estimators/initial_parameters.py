@@ -1,0 +1,87 @@
+"""Initial parameters from the user or from the targets."""
+
+import numpy as np
+from scipy.special import logit
+from sklearn.utils import check_array
+
+from ..core.activations import Sigmoid
+from ..core.losses import SquaredError
+
+#: Range of the initial outputs. Closer to 0 or 1, the derivative of a sigmoid is too
+#: small for training.
+MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT = 0.01, 0.99
+
+
+def init_output_biases(network, architecture, targets, samples):
+    """Initialize the output biases so that the outputs equal the class frequencies.
+
+    This applies to sigmoid outputs with the squared-error loss. With many classes, most
+    outputs would otherwise have to decrease from 0.5 first. The decrease is slow
+    because the derivative of the sigmoid is small near 0.
+
+    Parameters
+    ----------
+    network : Network
+        Network whose output biases are set.
+    architecture : Architecture
+        Architecture of the network.
+    targets : ClassTargets
+        Encoder of the classes.
+    samples : TrainingSamples or DistributedSamples
+        Training samples.
+    """
+    if (
+        type(architecture.output_activation) is not Sigmoid
+        or type(architecture.loss) is not SquaredError
+    ):
+        return
+    counts = samples.class_counts(len(targets.classes))
+    frequencies = counts / counts.sum(axis=1, keepdims=True)
+    is_multiclass = targets.kind == "multiclass"
+    initial = frequencies[0] if is_multiclass else frequencies[:, 1]
+    initial = initial.clip(MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT)
+    network.biases[-1][...] = logit(initial)
+
+
+def set_initial_parameters(network, coefs, intercepts):
+    """Set the initial weights and biases that the user passed to `fit`.
+
+    Parameters
+    ----------
+    network : Network
+        Network whose parameters are set.
+    coefs : sequence of array-like of shape (fan_in, fan_out), or None
+        Weights of each layer; None leaves the weights unchanged.
+    intercepts : sequence of array-like of shape (fan_out,), or None
+        Biases of each layer; None leaves the biases unchanged.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, or if values are not finite.
+    """
+    for name, given, layers in (
+        ("coefs_init", coefs, network.weights),
+        ("intercepts_init", intercepts, network.biases),
+    ):
+        if given is None:
+            continue
+        shapes = [layer.shape for layer in layers]
+        try:
+            arrays = [
+                check_array(array, dtype=np.float64, ensure_2d=False, allow_nd=True)
+                for array in given
+            ]
+        except (TypeError, ValueError) as error:
+            arrays, received = [], str(error).rstrip(".")
+        else:
+            received = f"arrays of shapes {[array.shape for array in arrays]}"
+        largest = np.finfo(network.dtype).max
+        has_shapes = [array.shape for array in arrays] == shapes
+        if not has_shapes or any(np.abs(array).max() > largest for array in arrays):
+            raise ValueError(
+                f"{name} must be a sequence of one array per layer, of shapes {shapes} "
+                f"with finite values in {network.dtype}, got {received}."
+            )
+        for layer, array in zip(layers, arrays):
+            layer[...] = array
