@@ -3,7 +3,7 @@ Imbalanced classes: class weights and decision thresholds
 =========================================================
 
 If only 5 % of the samples belong to a class, a classifier that never predicts this
-class has an accuracy of 95 %. This example compares two ways to find more samples of a
+class has an accuracy of 95%. This example compares two ways to find more samples of a
 rare class. The parameter ``class_weight`` changes the training. The decision threshold
 is adjusted after training. The plots show how both affect precision and recall.
 """

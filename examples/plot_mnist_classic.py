@@ -262,7 +262,7 @@ for ax in (left, middle):
 left.set_title(f"Test accuracy, {data_name}")
 left.legend(loc="lower right")
 middle.set(title="Test accuracy above 0.92", ylim=(0.92, 0.99))
-middle.text(epochs[-1], 0.9495, "95 %", ha="right", va="top", color="0.4")
+middle.text(epochs[-1], 0.9495, "95%", ha="right", va="top", color="0.4")
 
 for shift, (name, color) in zip(
     [-0.2, 0.2],
