@@ -49,6 +49,12 @@ def check_positive_weight(samples, subset):
     Returns
     -------
     float
+        Mean of the sample weights; 1.0 without sample weights.
+
+    Raises
+    ------
+    ValueError
+        If all weights are zero.
     """
     mean_weight = samples.mean_weight
     if mean_weight == 0.0:

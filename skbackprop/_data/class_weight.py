@@ -1,6 +1,5 @@
 """Class weights: user-defined or balanced."""
 
-from dataclasses import replace
 from itertools import chain
 from math import inf
 from numbers import Real
@@ -9,8 +8,8 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 
-def learn_class_weights(class_weight, reader, samples, *, adds_counts):
-    """Count the classes of training samples, and compute the weight of each class.
+def compute_class_weights(class_weight, reader):
+    """Compute the weight of each class, for each output.
 
     Parameters
     ----------
@@ -18,40 +17,30 @@ def learn_class_weights(class_weight, reader, samples, *, adds_counts):
         As in scikit-learn. A dict maps classes to weights; missing classes have
         weight 1. A label indicator needs one dict per label, with the keys 0 and 1.
     reader : Reader
-        Reader of the samples.
-    samples : TrainingSamples or DistributedSamples
-        Training samples with class labels.
-    adds_counts : bool
-        Whether to add the counts to the counts of the reader.
+        Reader with the classes and their counts.
 
     Returns
     -------
-    reader : Reader
-        Reader with the class counts.
-    class_weights : ndarray of shape (n_outputs, n_classes) or None
-        For a label indicator, the weights of the absence and the presence of each
-        label. None if all classes have weight 1.
+    ndarray of shape (n_outputs, n_classes) or None
+        Weight of each class. For a label indicator, weights of the absence and the
+        presence of each label. None if `class_weight` is None.
 
     Raises
     ------
     ValueError
         If `class_weight` does not match the classes.
     """
-    targets = reader.targets
-    counts = samples.class_counts(len(targets.classes))
-    if adds_counts:
-        counts = counts + reader.class_counts
-    reader = replace(reader, class_counts=counts)
     if class_weight is None:
-        return reader, None
+        return None
     if isinstance(class_weight, str):  # "balanced"
-        return reader, _balanced_weights(counts)
-    _check_class_weight(class_weight, targets)
-    is_indicator = targets.kind == "multilabel"
-    classes = np.arange(2) if is_indicator else targets.classes
-    per_output = class_weight if is_indicator else [class_weight]
-    return reader, np.array(
-        [compute_class_weight(one, classes=classes, y=classes) for one in per_output]
+        return _balanced_weights(reader.class_counts)
+    is_indicator = reader.targets.kind == "multilabel"
+    classes = np.arange(2) if is_indicator else reader.targets.classes
+    return np.array(
+        [
+            compute_class_weight(weights, classes=classes, y=classes)
+            for weights in _weights_by_output(class_weight, reader.targets)
+        ]
     )
 
 
@@ -61,8 +50,8 @@ def _balanced_weights(counts):
     return np.divide(means, counts, out=np.zeros_like(counts), where=counts > 0)
 
 
-def _check_class_weight(class_weight, targets):
-    """Raise ValueError if the class weights do not match the targets."""
+def _weights_by_output(class_weight, targets):
+    """Return one valid dict per output, or raise ValueError."""
     is_indicator = targets.kind == "multilabel"
     n_dicts = len(targets.classes) if is_indicator else 1
     dicts = class_weight if is_indicator else [class_weight]
@@ -82,6 +71,7 @@ def _check_class_weight(class_weight, targets):
             f"class_weight={class_weight!r} does not match y. Use 'balanced', None or "
             f"{allowed}, with finite weights of at least 0."
         )
+    return dicts
 
 
 def _is_weight(value):

@@ -67,5 +67,6 @@ class TrainingSamples(Samples):
     def with_scaled_targets(self, scalers, dtype):
         """Standardize the targets, and convert them to the dtype of the network."""
         replaced = copy.copy(self)
+        # Column order, as in `Samples`, because gathering rows is then faster.
         replaced.targets = np.asfortranarray(scalers.scale_targets(self.targets, dtype))
         return replaced

@@ -18,7 +18,7 @@ from ..core.activations import (
     Softmax,
 )
 from ..core.initializers import INITIALIZERS, Uniform
-from ..core.losses import LOSSES, Loss
+from ..core.losses import LOSSES, Loss, SquaredError
 from ..core.network import Network
 from ..core.user_functions import (
     ActivationFromFunction,
@@ -59,6 +59,8 @@ class Architecture:
         Whether the targets are standardized if `standardize` is True.
     n_averaged_outputs : int
         Number of outputs that displayed losses are averaged over.
+    starts_at_class_frequencies : bool
+        Whether the initial outputs are the class frequencies.
     """
 
     hidden_layer_sizes: tuple
@@ -73,6 +75,7 @@ class Architecture:
     has_softmax_outputs: bool
     scales_targets: bool
     n_averaged_outputs: int
+    starts_at_class_frequencies: bool
 
     def make_network(self, n_inputs, dtype, rng):
         """Create a network with initial parameters drawn from `rng`."""
@@ -92,8 +95,8 @@ class ComponentSettings:
     settings : list of tuple
         Type and attributes of each component.
     shown : str
-        Representation of the components. Not compared, because a memory address differs
-        between processes.
+        Representation of the components. `shown` is not compared, because memory
+        addresses differ between processes.
     """
 
     settings: list
@@ -120,8 +123,8 @@ def _is_simple(value):
     return isinstance(value, (bool, int, float, str, type(None)))
 
 
-def fixed_settings(estimator):
-    """Return the parameters, except components, that later fits must not change."""
+def fixed_parameters(estimator):
+    """Return the parameters, except components, that must not change in later fits."""
     return {
         "standardize": estimator.standardize,
         "categorical_features": np.asarray(estimator.categorical_features).tolist(),
@@ -175,15 +178,25 @@ def make_architecture(estimator, targets):
     output = _activation(name, OUTPUT_ACTIVATIONS, "output_activation")
     if not loss.accepts(output):
         raise ValueError(_explain_output(estimator, loss))
-    is_softmax, is_regression = isinstance(output, Softmax), targets.are_numeric
+    is_softmax = isinstance(output, Softmax)
     if is_softmax and (n_outputs == 1 or targets.kind == "multilabel"):
         raise ValueError(_explain_softmax(n_outputs))
+    is_regression = targets.are_numeric
     # A subclass of Sigmoid may reach 0.5 elsewhere.
     has_logits = type(output) in (Sigmoid, Softmax)
     # Standardized targets may exceed the range of bounded outputs. All quantiles of
     # one target share its scale.
     scales_targets = is_regression and (
         isinstance(output, Identity) or targets.n_quantiles is not None
+    )
+    # With many classes, most outputs would otherwise have to decrease from 0.5 first.
+    # The decrease is slow because the derivative of the sigmoid is small near 0.
+    starts_at_frequencies = (
+        not is_regression
+        and isinstance(estimator.init, str)
+        and estimator.init == "auto"
+        and type(output) is Sigmoid
+        and type(loss) is SquaredError
     )
     # MLPRegressor displays the mean over the outputs, and minimizes the sum.
     displays_mean = is_regression and estimator.loss == "squared_error"
@@ -195,17 +208,18 @@ def make_architecture(estimator, targets):
         name if isinstance(name, str) else type(output).__name__,
         loss,
         _initializers(estimator, hidden),
-        _initial_settings(estimator, sizes, hidden, loss, output),
+        _fixed_settings(estimator, sizes, hidden, loss, output),
         decides_by_logits=has_logits and not is_regression,
         has_softmax_outputs=is_softmax,
         scales_targets=scales_targets,
         n_averaged_outputs=n_outputs if displays_mean else 1,
+        starts_at_class_frequencies=starts_at_frequencies,
     )
 
 
-def _initial_settings(estimator, sizes, hidden, loss, output):
-    """Return the parameters that must not change while training continues."""
-    settings = {**fixed_settings(estimator), "hidden_layer_sizes": sizes}
+def _fixed_settings(estimator, sizes, hidden, loss, output):
+    """Return parameters and components that must not change in later fits."""
+    settings = {**fixed_parameters(estimator), "hidden_layer_sizes": sizes}
     for name, components in (
         ("activation", hidden),
         ("loss", [loss]),
@@ -214,8 +228,8 @@ def _initial_settings(estimator, sizes, hidden, loss, output):
         values = [
             (type(c), _comparable(vars(c)) if vars(c) else {}) for c in components
         ]
-        shown = [repr(c) if vars(c) else f"{type(c).__name__}()" for c in components]
-        shown = shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
+        names = [repr(c) if vars(c) else f"{type(c).__name__}()" for c in components]
+        shown = names[0] if len(names) == 1 else f"({', '.join(names)})"
         settings[name] = ComponentSettings(values, shown)
     return settings
 

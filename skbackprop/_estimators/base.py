@@ -19,7 +19,7 @@ class BaseBackprop(
     `Architecture` of the network, and the `TrainingState` with the network itself.
     """
 
-    #: Called by scikit-learn before `fit`.
+    #: Check of the parameters; scikit-learn calls this method before `fit`.
     _validate_params = validate_parameters
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -129,7 +129,7 @@ class BaseBackprop(
         raise NotImplementedError
 
     def _make_unfitted(self):
-        """Return an estimator of the class of this library, even for a subclass."""
+        """Return a new estimator of the class of this library, not of a subclass."""
         raise NotImplementedError
 
     # -------------------------------------------------------------- fitted attributes
@@ -155,4 +155,5 @@ class BaseBackprop(
         self.out_activation_ = self._architecture.output_name
         self.is_categorical_ = self._reader.columns.is_categorical
         if not self._has_numeric_targets:
-            self.classes_ = self._reader.targets.classes
+            # A subclass can define `classes_` as a property.
+            vars(self)["classes_"] = self._reader.targets.classes

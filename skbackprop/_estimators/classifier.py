@@ -266,8 +266,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
         A scorer receives `X` as an array with encoded categories. If `fit` receives
         sample weights, the scorer receives the validation weights as ``sample_weight``.
-        If a subclass overrides `predict`, a scorer still uses the predictions of the
-        network itself.
+        For a subclass, a scorer uses the prediction methods of this class, not of the
+        subclass.
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out for early stopping, between 0 and 1. The
         split is stratified if each class has enough samples, but not for multilabel

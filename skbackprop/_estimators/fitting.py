@@ -12,7 +12,7 @@ from math import isnan, nan
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._data.class_weight import learn_class_weights
+from .._data.class_weight import compute_class_weights
 from .._data.validation_split import check_positive_weight, split
 from ..core.layout import BLOCK_ROWS
 from ..core.objective import Objective
@@ -138,10 +138,8 @@ def build_training(
     """
     held_out = class_weights = None
     if not reader.targets.are_numeric:
-        adds_counts = kind is FitKind.NEXT_CHUNK
-        reader, class_weights = learn_class_weights(
-            estimator.class_weight, reader, samples, adds_counts=adds_counts
-        )
+        reader = _count_classes(kind, reader, samples)
+        class_weights = compute_class_weights(estimator.class_weight, reader)
     if any(data is not None for data in validation):
         held_out = _read_validation_data(estimator, reader, *validation)
     architecture = _settle_architecture(estimator, kind, reader, samples, held_out)
@@ -166,6 +164,14 @@ def build_training(
     if kind is FitKind.RESUMED:
         _check_same_validation_loss(training)
     return training
+
+
+def _count_classes(kind, reader, samples):
+    """Return the reader with the class counts of the fit and its partial fits."""
+    counts = samples.class_counts(len(reader.targets.classes))
+    if kind is FitKind.NEXT_CHUNK:
+        counts = counts + reader.class_counts
+    return replace(reader, class_counts=counts)
 
 
 def _read_validation_data(estimator, reader, X, y, sample_weight):
@@ -230,9 +236,8 @@ def _start_fit(estimator, kind, reader, architecture, state, samples):
         network.inputs = scalers.input_transform(is_numeric)
         if kind.continues and scales_targets:
             network.rescale_outputs(*scalers.output_rescaling(before))
-    has_classes, is_auto = not reader.targets.are_numeric, estimator.init == "auto"
-    if has_classes and is_auto and not kind.continues:
-        init_output_biases(network, architecture, reader.targets, samples)
+    if architecture.starts_at_class_frequencies and not kind.continues:
+        init_output_biases(network, reader.targets, samples)
     return reader
 
 
@@ -243,11 +248,13 @@ def _make_training(estimator, kind, reader, architecture, state, samples):
     config = make_config(estimator, samples.n_samples, n_hidden, n_epochs)
     state.init_optimizer_state(config.optimizer)
     state.monitor.accumulates = estimator.early_stopping and _scores_loss(estimator)
+    # Mean weight of all samples of this fit and of later partial fits.
+    mean_weight = state.weight_sum / state.n_rows
     objective = Objective(
         state.network,
         architecture.loss,
         0.0 if config.weight_decay else float(estimator.alpha),
-        state.weight_sum / state.n_rows,
+        mean_weight,
         architecture.n_averaged_outputs,
         float(estimator.l1_alpha),
     )

@@ -4,37 +4,23 @@ import numpy as np
 from scipy.special import logit
 from sklearn.utils import check_array
 
-from ..core.activations import Sigmoid
-from ..core.losses import SquaredError
-
 #: Range of the initial outputs. Closer to 0 or 1, the derivative of a sigmoid is too
 #: small for training.
 MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT = 0.01, 0.99
 
 
-def init_output_biases(network, architecture, targets, samples):
-    """Initialize the output biases so that the outputs equal the class frequencies.
-
-    This applies to sigmoid outputs with the squared-error loss. With many classes, most
-    outputs would otherwise have to decrease from 0.5 first. The decrease is slow
-    because the derivative of the sigmoid is small near 0.
+def init_output_biases(network, targets, samples):
+    """Initialize the output biases so that sigmoid outputs equal the class frequencies.
 
     Parameters
     ----------
     network : Network
         Network whose output biases are set.
-    architecture : Architecture
-        Architecture of the network.
     targets : ClassTargets
         Encoder of the classes.
     samples : TrainingSamples or DistributedSamples
         Training samples.
     """
-    if (
-        type(architecture.output_activation) is not Sigmoid
-        or type(architecture.loss) is not SquaredError
-    ):
-        return
     counts = samples.class_counts(len(targets.classes))
     frequencies = counts / counts.sum(axis=1, keepdims=True)
     is_multiclass = targets.kind == "multiclass"

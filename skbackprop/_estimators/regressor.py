@@ -265,8 +265,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
         A scorer receives `X` as an array with encoded categories. If `fit` receives
         sample weights, the scorer receives the validation weights as ``sample_weight``.
-        If a subclass overrides `predict`, a scorer still uses the predictions of the
-        network itself.
+        For a subclass, a scorer uses the prediction methods of this class, not of the
+        subclass.
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out for early stopping, between 0 and 1. Only
         used with ``early_stopping=True`` and without validation data in `fit`.
@@ -543,7 +543,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     # ---------------------------------------------------------------- targets and loss
 
     def _learn_targets(self, y, classes, is_chunk):
-        y, loss = NumericTargets.check(y), self._get_core_loss(None)
+        y = NumericTargets.check(y)
+        loss = self._get_core_loss(None)
         has_several = isinstance(loss, Quantile) and isinstance(loss.quantile, tuple)
         return NumericTargets.learn(y, loss.quantile if has_several else None), y
 

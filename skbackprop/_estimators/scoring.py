@@ -5,6 +5,7 @@ from math import isfinite
 from sklearn.metrics import get_scorer
 
 from ..core.layout import BLOCK_ROWS
+from .callback_support import without_callbacks
 from .fitted import fitted_parts
 
 
@@ -79,9 +80,9 @@ class EstimatorScorer:
 def make_scored_estimator(estimator):
     """Return an estimator that predicts from encoded inputs with the same network.
 
-    A subclass of an estimator may override `predict`, for example to transform the
-    inputs or the targets. The validation samples are already transformed, so they are
-    scored by the class that the subclass extends.
+    A subclass may override `predict`, for example to transform the inputs or the
+    targets. The validation samples are already transformed. Therefore the class of this
+    library predicts, not the subclass.
 
     Parameters
     ----------
@@ -91,11 +92,11 @@ def make_scored_estimator(estimator):
     Returns
     -------
     BackpropClassifier or BackpropRegressor
-        Estimator with the same parameters.
+        Estimator with the same attributes, except callbacks and feature names.
     """
     scored = estimator._make_unfitted()
-    for name, default in scored.get_params(deep=False).items():
-        setattr(scored, name, getattr(estimator, name, default))
+    vars(scored).update(without_callbacks(vars(estimator)))
+    vars(scored).pop("feature_names_in_", None)
     reader, architecture, state = fitted_parts(estimator)
     scored.n_features_in_ = state.network.sizes[0]
     scored._adopt(reader.without_encoding(), architecture, state)

@@ -6,7 +6,7 @@ from sklearn.utils.validation import validate_data
 from .._data.checks import check_range
 from .._data.columns import make_columns
 from .._data.reader import Reader
-from .architecture import check_same_settings, fixed_settings
+from .architecture import check_same_settings, fixed_parameters
 from .fit_kind import FitKind
 
 
@@ -86,7 +86,7 @@ def computing_dtype(estimator, input_dtype):
 def get_reader(estimator):
     """Return the reader of the last fit, if the parameters still agree with it."""
     reader = estimator._reader
-    check_same_settings(estimator._architecture.settings, fixed_settings(estimator))
+    check_same_settings(estimator._architecture.settings, fixed_parameters(estimator))
     if estimator.dtype not in (None, reader.dtype):
         raise ValueError(
             f"dtype has changed since the network was created, from {reader.dtype} to "

@@ -54,8 +54,8 @@ class MiniBatchEpoch:
     ----------
     training : Training
         Training that provides the samples and the parameters to update.
-    first : int, default=0
-        Index of the first parameter to update; see `ParameterUpdater`.
+    first_param : int, default=0
+        Index of the first parameter that the optimizer updates.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class MiniBatchEpoch:
         Gradient norms of the last mini-batch; see `EpochRecord`.
     """
 
-    def __init__(self, training, first=0):
+    def __init__(self, training, first_param=0):
         self.state, self.objective = training.state, training.objective
         self.samples, self.config = training.samples, training.config
         n_samples, batch_size = self.samples.n_samples, self.config.batch_size
@@ -73,7 +73,7 @@ class MiniBatchEpoch:
         activations = self._drop_out(batch_size) if self.config.dropout else None
         self.work = self.objective.workspace(self.samples, batch_size, activations)
         self.gradients = [dW.reshape(-1) for dW in self.work.dW]
-        self.updater = ParameterUpdater(training, self.work.grad, first)
+        self.updater = ParameterUpdater(training, self.work.grad, first_param)
         if self.state.order is None or self.state.order.size != n_samples:
             self.state.order = np.arange(n_samples)
 
@@ -142,7 +142,7 @@ class LazySparseEpoch(MiniBatchEpoch):
     """Pass that updates only the first-layer weights with a nonzero gradient."""
 
     def __init__(self, training):
-        super().__init__(training, first=training.state.network.weights[0].size)
+        super().__init__(training, training.state.network.weights[0].size)
 
     def run(self, rates):
         """Update the parameters once per mini-batch; see `MiniBatchEpoch.run`."""

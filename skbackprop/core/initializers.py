@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Initializer:
-    """Base class for the initialization of one layer; biases are zero by default."""
+    """Base class for the initialization of one layer."""
 
     def draw(self, rng, fan_in, fan_out):
         """Draw the initial weights and biases of a layer.
@@ -28,10 +28,22 @@ class Initializer:
         weights : ndarray of shape (fan_in, fan_out)
         biases : ndarray of shape (fan_out,)
         """
-        return self.weights(rng, fan_in, fan_out), np.zeros(fan_out)
+        raise NotImplementedError
 
-    def weights(self, rng, fan_in, fan_out):
-        """Draw the initial weights of a layer; see `draw`."""
+
+class WeightInitializer(Initializer):
+    """Base class for the initialization of one layer with zero biases."""
+
+    def draw(self, rng, fan_in, fan_out):
+        return self.draw_weights(rng, fan_in, fan_out), np.zeros(fan_out)
+
+    def draw_weights(self, rng, fan_in, fan_out):
+        """Draw the initial weights of a layer; see `draw` for the parameters.
+
+        Returns
+        -------
+        ndarray of shape (fan_in, fan_out)
+        """
         raise NotImplementedError
 
 
@@ -56,56 +68,56 @@ class Uniform(Initializer):
         return weights, rng.uniform(-bound, bound, fan_out)
 
 
-class HeNormal(Initializer):
+class HeNormal(WeightInitializer):
     """Normal weights with variance ``2 / fan_in``.
 
     He et al. (ICCV 2015), equation 10.
     """
 
-    def weights(self, rng, fan_in, fan_out):
+    def draw_weights(self, rng, fan_in, fan_out):
         return rng.normal(0.0, np.sqrt(2.0 / fan_in), (fan_in, fan_out))
 
 
-class HeUniform(Initializer):
+class HeUniform(WeightInitializer):
     """Uniform weights with variance ``2 / fan_in``.
 
     He et al. (ICCV 2015), equation 10.
     """
 
-    def weights(self, rng, fan_in, fan_out):
+    def draw_weights(self, rng, fan_in, fan_out):
         bound = np.sqrt(6.0 / fan_in)
         return rng.uniform(-bound, bound, (fan_in, fan_out))
 
 
-class GlorotNormal(Initializer):
+class GlorotNormal(WeightInitializer):
     """Normal weights with variance ``2 / (fan_in + fan_out)``.
 
     Glorot and Bengio (AISTATS 2010), equation 12.
     """
 
-    def weights(self, rng, fan_in, fan_out):
+    def draw_weights(self, rng, fan_in, fan_out):
         std = np.sqrt(2.0 / (fan_in + fan_out))
         return rng.normal(0.0, std, (fan_in, fan_out))
 
 
-class GlorotUniform(Initializer):
+class GlorotUniform(WeightInitializer):
     """Uniform weights with variance ``2 / (fan_in + fan_out)``.
 
     Glorot and Bengio (AISTATS 2010), equation 16.
     """
 
-    def weights(self, rng, fan_in, fan_out):
+    def draw_weights(self, rng, fan_in, fan_out):
         bound = np.sqrt(6.0 / (fan_in + fan_out))
         return rng.uniform(-bound, bound, (fan_in, fan_out))
 
 
-class LecunNormal(Initializer):
+class LecunNormal(WeightInitializer):
     """Normal weights with variance ``1 / fan_in``.
 
     LeCun et al., "Efficient backprop" (1998), section 4.6, equation 16.
     """
 
-    def weights(self, rng, fan_in, fan_out):
+    def draw_weights(self, rng, fan_in, fan_out):
         return rng.normal(0.0, np.sqrt(1.0 / fan_in), (fan_in, fan_out))
 
 
@@ -120,10 +132,10 @@ class StandardNormal(Initializer):
         return rng.normal(size=(fan_in, fan_out)), rng.normal(size=fan_out)
 
 
-class Orthogonal(Initializer):
+class Orthogonal(WeightInitializer):
     """Random matrix with orthonormal rows or columns; Saxe et al. (ICLR 2014)."""
 
-    def weights(self, rng, fan_in, fan_out):
+    def draw_weights(self, rng, fan_in, fan_out):
         matrix = rng.normal(size=(max(fan_in, fan_out), min(fan_in, fan_out)))
         q, r = np.linalg.qr(matrix)
         # The sign correction makes all orthogonal matrices equally likely.

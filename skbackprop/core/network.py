@@ -13,6 +13,7 @@ These are equations BP1 to BP4 of Nielsen (2015), chapter 2, with samples as row
 instead of columns. BP1 depends on the cost and is implemented in `objective`.
 """
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -219,15 +220,16 @@ class Network:
             Activations and weighted inputs of the block. The next block overwrites
             them.
         """
-        n_rows, is_sparse = min(X.shape[0], BLOCK_ROWS), issparse(X)
+        n_rows = min(X.shape[0], BLOCK_ROWS)
+        is_sparse = issparse(X)
         buffers = ForwardBuffers(self, n_rows, is_sparse)
         inputs = self.inputs.with_dtype(X.dtype, self.dtype)
+        transform = (
+            partial(transform_batch, inputs=inputs) if is_sparse else inputs.dense
+        )
         x = np.empty((n_rows, 0 if buffers.is_sparse else self.sizes[0]), self.dtype)
         for rows in row_blocks(X.shape[0], n_rows):
             n = rows.stop - rows.start
             batch = buffers if n == n_rows else buffers.head(n)
-            if is_sparse:
-                self.forward(transform_batch(X[rows], x[:n], inputs), batch)
-            else:
-                self.forward(inputs.dense(X[rows], x[:n]), batch)
+            self.forward(transform(X[rows], x[:n]), batch)
             yield rows, batch

@@ -198,6 +198,13 @@ class TrainingState:
         Chunks are weighted by their sample weights, like the mini-batches of one fit.
         Without the totals, a chunk with large weights would have no more influence than
         a chunk with small weights.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of samples.
+        mean_weight : float
+            Mean of their sample weights.
         """
         self.n_rows += n_rows
         self.weight_sum += mean_weight * n_rows

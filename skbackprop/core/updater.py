@@ -50,9 +50,10 @@ class ParameterUpdater:
         self.scratch = np.empty(BLOCK_SIZE, self.state.network.dtype)
         self.blocks = self._make_blocks(first)
 
+    # Only max-norm, and the Dask estimators, need the gradient of each layer.
     @cached_property
-    def layers(self):
-        """Views of the gradient: the weights, and the biases, of each layer."""
+    def layer_gradients(self):
+        """Views of the gradient: dC/dW of each layer, and dC/db of each layer."""
         return layer_views(self.grad, self.state.network.sizes)
 
     def _make_blocks(self, first):
@@ -128,7 +129,8 @@ class ParameterUpdater:
         Srivastava et al. (JMLR 15, 2014), section 5.1. The method stores squares and
         norms in the gradient array, because the gradient is no longer needed.
         """
-        for W, squares, norms in zip(self.state.network.weights, *self.layers):
+        dW, db = self.layer_gradients
+        for W, squares, norms in zip(self.state.network.weights, dW, db):
             np.square(W, out=squares)
             np.add.reduce(squares, axis=0, out=norms)
             np.sqrt(norms, out=norms)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .activations import Activation
-from .initializers import Initializer
+from .initializers import WeightInitializer
 from .losses import Loss
 from .schedules import Schedule
 
@@ -53,7 +53,7 @@ class LossFromFunction(Loss):
         out[...] = self.function(y, a)[1]
 
 
-class InitializerFromFunction(Initializer):
+class InitializerFromFunction(WeightInitializer):
     """Initial weights computed by a user-defined function; biases are zero.
 
     Parameters
@@ -66,7 +66,7 @@ class InitializerFromFunction(Initializer):
     def __init__(self, function):
         self.function = function
 
-    def weights(self, rng, fan_in, fan_out):
+    def draw_weights(self, rng, fan_in, fan_out):
         returned = self.function(rng, fan_in, fan_out)
         try:
             W = np.asarray(returned)

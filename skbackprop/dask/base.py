@@ -233,7 +233,7 @@ default=None
         del params["sync"], params["client"]
         if self.warm_start and self.__sklearn_is_fitted__():
             plain = self.to_local().set_params(**params)
-            get_reader(plain)  # raises if a parameter must not change
+            get_reader(plain)  # raises if a fixed parameter has changed
         else:
             plain = self._plain_class(**params)
         check_parameters(plain)

@@ -49,7 +49,8 @@ class SynchronousSGD:
         )
         self.grad = np.empty_like(self.state.network.params)
         self.updater = ParameterUpdater(training, self.grad)
-        self.gradients = [dW.reshape(-1) for dW in self.updater.layers[0]]
+        dW, _ = self.updater.layer_gradients
+        self.gradients = [gradient.reshape(-1) for gradient in dW]
 
     def run(self, rates):
         """Run one epoch and return the displayed loss; see `MiniBatchEpoch.run`."""

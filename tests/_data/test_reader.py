@@ -27,6 +27,17 @@ def test_samples_are_aligned():
     assert type(samples)(X, targets).targets.flags.aligned
 
 
+def test_targets_stay_in_column_order():
+    # Gathering rows from a matrix with few columns is faster in column order.
+    y = np.column_stack([NUMBERS, NUMBERS])
+    reader = fitted_parts(regressor().fit(X, y)).reader
+    samples = reader.read_partition(X, y, None, "BackpropRegressor")
+    scaled = samples.with_scaled_targets(reader.scalers, reader.dtype)
+    np.testing.assert_allclose(scaled.targets.mean(axis=0), 0.0, atol=1e-12)
+    assert samples.targets.flags.f_contiguous
+    assert scaled.targets.flags.f_contiguous
+
+
 def test_errors_in_partitions_name_the_estimator():
     missing = X.copy()
     missing[0, 0] = np.nan

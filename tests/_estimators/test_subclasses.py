@@ -1,6 +1,7 @@
 """Subclasses of the estimators that override `__init__`, `fit` and `predict`."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -200,3 +201,46 @@ def test_scorers_receive_parameters_and_weights_of_the_network(base):
     assert last_params == base(**params).get_params()
     for W, last in zip(net.coefs_, last_weights, strict=True):
         np.testing.assert_array_equal(W, last)
+
+
+@BOTH_ESTIMATORS
+def test_scorers_receive_attributes_of_a_subclass(base):
+    class WithAttributes(base):
+        def fit(self, X, y):
+            self.highest_ = 7.0
+            return super().fit(X, y)
+
+    def scoring(net, X, y):
+        return min(net.highest_, net.bonus)
+
+    net = WithAttributes(**FIXED, early_stopping=True, scoring=scoring)
+    net.bonus = 8.0
+    assert net.fit(X, TARGETS[base]).best_validation_score_ == 7.0
+
+
+@BOTH_ESTIMATORS
+def test_scorers_receive_encoded_inputs(base):
+    inputs = pd.DataFrame(X, columns=list("abcd"))
+    inputs["kind"] = pd.Categorical(["one", "two", "three"] * 30)
+
+    def scoring(net, X, y):
+        assert X.shape[1] == net.n_features_in_ == net.coefs_[0].shape[0] == 7
+        assert not hasattr(net, "feature_names_in_")
+        return net.score(X, y)
+
+    net = base(**FIXED, early_stopping=True, scoring=scoring)
+    assert len(net.fit(inputs, TARGETS[base]).validation_scores_) == net.n_iter_
+    assert list(net.feature_names_in_) == [*"abcd", "kind"]
+
+
+def test_subclass_can_define_classes_as_property():
+    class Names(BackpropClassifier):
+        @property
+        def classes_(self):
+            return np.array(["low", "middle", "high"])
+
+        def predict(self, X):
+            return self.classes_[super().predict(X)]
+
+    plain, net = BackpropClassifier(**FIXED).fit(X, CODES), Names(**FIXED).fit(X, CODES)
+    np.testing.assert_array_equal(net.predict(X), net.classes_[plain.predict(X)])

@@ -118,7 +118,7 @@ def test_weights_depend_on_random_state(make, y, init):
 
 @pytest.mark.parametrize("fans", [(7, 7), (9, 4), (4, 9), (1, 5), (5, 1)], ids=str)
 def test_orthogonal_weights_are_orthonormal(fans):
-    W = INITIALIZERS["orthogonal"]().weights(np.random.RandomState(0), *fans)
+    W = INITIALIZERS["orthogonal"]().draw_weights(np.random.RandomState(0), *fans)
     assert W.shape == fans
     gram = W.T @ W if fans[0] >= fans[1] else W @ W.T
     np.testing.assert_allclose(gram, np.eye(min(fans)), atol=1e-14)
@@ -129,7 +129,7 @@ def test_orthogonal_weights_are_uniformly_distributed(fans):
     # The columns (or rows) are uniform on the sphere in three dimensions, so each
     # entry is uniform between -1 and 1 and has a variance of 1/3.
     rng, initializer = np.random.RandomState(0), INITIALIZERS["orthogonal"]()
-    drawn = np.array([initializer.weights(rng, *fans) for _ in range(2000)])
+    drawn = np.array([initializer.draw_weights(rng, *fans) for _ in range(2000)])
     for i, j in np.ndindex(fans):
         assert_drawn_from(drawn[:, i, j], np.sqrt(1 / 3), "uniform")
 

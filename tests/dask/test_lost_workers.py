@@ -63,7 +63,7 @@ def process_ids(client):
 
 
 @contextmanager
-def kill_workers(client, method, *calls, n_killed=1):
+def kill_workers(client, method, *calls, n_killed=1, message=None):
     """Kill workers before the given calls of a method of `Shards`.
 
     All workers take part in a fit, so that it does not matter which of them are killed.
@@ -79,6 +79,8 @@ def kill_workers(client, method, *calls, n_killed=1):
         happen.
     n_killed : int, default=1
         Number of workers to kill before each of these calls.
+    message : str, default=None
+        Name of a method of `Shard`. If set, only calls that send this message count.
 
     Yields
     ------
@@ -88,10 +90,11 @@ def kill_workers(client, method, *calls, n_killed=1):
     called, original = [], getattr(Shards, method)
 
     def kill_and_call(shards, *args, **kwargs):
-        called.append(method)
-        if len(called) in calls:
-            for pid in process_ids(client)[-n_killed:]:
-                os.kill(pid, signal.SIGKILL)
+        if message is None or args[-1][0] == message:
+            called.append(method)
+            if len(called) in calls:
+                for pid in process_ids(client)[-n_killed:]:
+                    os.kill(pid, signal.SIGKILL)
         return original(shards, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -165,20 +168,27 @@ def test_lost_persisted_partitions_are_computed_again(
 
 
 @pytest.mark.parametrize(
-    ("method", "call"),
+    "method", ["_compute_partitions", "_collect_counts", "_submit_shard"]
+)
+def test_worker_lost_before_reading(killable_client, fit_without_loss, method):
+    with kill_workers(killable_client, method, 1):
+        net = classifier().fit(*make_lazy_data())
+    assert_same(fit_without_loss({}), net)
+
+
+@pytest.mark.parametrize(
+    ("message", "call"),
     [
-        ("_compute_partitions", 1),
-        ("_collect_counts", 1),
-        ("_submit_shard", 1),
-        ("_submit_call", 1),  # summarize
-        ("_submit_call", 4),  # read
-        ("_submit_call", 6),  # n_inputs
-        ("_submit_call", 8),  # class_counts
-        ("_submit_call", 14),  # fit_scalers
+        ("summarize", 1),
+        ("read", 2),
+        ("n_inputs", 2),
+        ("class_counts", 2),
+        ("weight_sum", 2),
+        ("fit_scalers", 2),
     ],
 )
-def test_worker_lost_before_training(killable_client, fit_without_loss, method, call):
-    with kill_workers(killable_client, method, call):
+def test_worker_lost_before_training(killable_client, fit_without_loss, message, call):
+    with kill_workers(killable_client, "_submit_call", call, message=message):
         net = classifier().fit(*make_lazy_data())
     assert_same(fit_without_loss({}), net)
 
