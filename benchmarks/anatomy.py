@@ -130,7 +130,7 @@ def main():
     print(markdown_row(["---", *["---:"] * len(kinds)]))
     for name in names:
         fractions = time_fractions(WORKLOADS[name], seconds)
-        cells = [f"{100 * fractions[kind]:.0f} %" for kind in kinds]
+        cells = [f"{100 * fractions[kind]:.0f}%" for kind in kinds]
         print(markdown_row([name, *cells]), flush=True)
 
 

@@ -24,7 +24,7 @@ def make_images(rng, shape, dtype):
     Returns
     -------
     ndarray
-        Values in [0, 1], most of them zero. About 15 % of the columns are zero in all
+        Values in [0, 1], most of them zero. About 15% of the columns are zero in all
         rows, like the pixels of a border.
     """
     X = rng.random(shape, dtype)

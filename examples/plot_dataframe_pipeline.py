@@ -15,7 +15,7 @@ Finally, ``partial_fit`` trains on a CSV file in chunks.
 #
 # The breast cancer dataset contains measurements of malignant and benign tumors. We
 # add two categorical columns: the size of the tumor as a string, and a hospital that
-# does not depend on the label. We then remove 5 % of the values at random.
+# does not depend on the label. We then remove 5% of the values at random.
 
 import tempfile
 from pathlib import Path

@@ -2,7 +2,7 @@
 Imbalanced classes: class weights and decision thresholds
 =========================================================
 
-If only 5 % of the samples belong to a class, a classifier that never predicts this
+If only 5% of the samples belong to a class, a classifier that never predicts this
 class has an accuracy of 95%. This example compares two ways to find more samples of a
 rare class. The parameter ``class_weight`` changes the training. The decision threshold
 is adjusted after training. The plots show how both affect precision and recall.
@@ -12,7 +12,7 @@ is adjusted after training. The plots show how both affect precision and recall.
 # An imbalanced dataset
 # ---------------------
 #
-# About 5 % of the samples belong to the rare class.
+# About 5% of the samples belong to the rare class.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -6,7 +6,7 @@ This example trains the network of chapter 1 of Nielsen's *Neural Networks and D
 Learning* (2015) on MNIST. The network has 784 inputs, 30 hidden sigmoid units and 10
 outputs. It is trained with the squared-error loss and stochastic gradient descent, with
 mini-batches of ten samples and a learning rate of :math:`\eta = 3`. Its test accuracy
-reaches about 95 % within 30 epochs.
+reaches about 95% within 30 epochs.
 
 The example also trains networks with 100 hidden units and shows the effect of saturated
 outputs. With the squared-error loss, a network can fail to recognize an entire digit.

@@ -12,7 +12,7 @@ functions.
 # Data with outliers
 # ------------------
 #
-# The target is a damped sine wave with noise. About 10 % of the samples are outliers.
+# The target is a damped sine wave with noise. About 10% of the samples are outliers.
 
 import warnings
 

@@ -2,9 +2,9 @@
 Prediction intervals with quantile regression
 =============================================
 
-This example computes 90 % prediction intervals with quantile regression. One network
-predicts three quantiles of the target: 5 %, 50 % and 95 %. If the network fits well, 90
-% of new targets are between the outer quantiles. The predicted quantiles never cross,
+This example computes 90% prediction intervals with quantile regression. One network
+predicts three quantiles of the target: 5%, 50% and 95%. If the network fits well, 90%
+of new targets are between the outer quantiles. The predicted quantiles never cross,
 because each quantile is the previous quantile plus a positive term.
 """
 
@@ -73,10 +73,10 @@ low, median, high = network.predict(grid).T
 
 figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
 axes.scatter(X_test, y_test, s=4, color="0.6", label="new targets")
-axes.fill_between(grid[:, 0], low, high, alpha=0.3, label="5 % to 95 % quantile")
+axes.fill_between(grid[:, 0], low, high, alpha=0.3, label="5% to 95% quantile")
 axes.plot(grid, median, label="median")
 for left, right, label in ((-2, 0, "no training data"), (6, 9, None)):
     axes.axvspan(left, right, color="0.9", zorder=-1, label=label)
-axes.set(xlabel="x", ylabel="y", xlim=(-2, 9), title="90 % prediction interval")
+axes.set(xlabel="x", ylabel="y", xlim=(-2, 9), title="90% prediction interval")
 axes.legend(loc="upper left")
 plt.show()

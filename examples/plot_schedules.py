@@ -12,7 +12,7 @@ schedule starts with large steps and ends with small steps.
 # A noisy regression task
 # -----------------------
 #
-# Noise accounts for about 20 % of the variance of the target. The loss is
+# Noise accounts for about 20% of the variance of the target. The loss is
 # ``1/(2n) sum (y - a)^2``, so the loss of a perfect model is half of this fraction.
 
 import warnings

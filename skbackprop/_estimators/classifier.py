@@ -190,7 +190,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         - ``"cosine"`` [12]_: decreases the rate along half a cosine to zero within
           `max_iter` epochs.
         - ``"one_cycle"`` [13]_: increases the rate from 1/25 of `learning_rate_init` to
-          `learning_rate_init` in the first 30 % of `max_iter` epochs, then decreases
+          `learning_rate_init` in the first 30% of `max_iter` epochs, then decreases
           it.
         - A function ``learning_rate(epoch, step)`` of the number of completed epochs
           and steps. It returns the learning rate of the next step.

@@ -70,7 +70,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Quantile to predict with ``loss="quantile"``, strictly between 0 and 1. A
         sequence in increasing order predicts all quantiles of one target at once, one
         column per quantile. The predicted quantiles never cross.
-        Use ``[0.05, 0.5, 0.95]`` for the median and a 90 % prediction interval.
+        Use ``[0.05, 0.5, 0.95]`` for the median and a 90% prediction interval.
     output_activation : str, Activation or callable, default="auto"
         Activation of the output layer. The activation must be compatible with `loss`.
 
@@ -190,7 +190,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         - ``"cosine"`` [12]_: decreases the rate along half a cosine to zero within
           `max_iter` epochs.
         - ``"one_cycle"`` [13]_: increases the rate from 1/25 of `learning_rate_init` to
-          `learning_rate_init` in the first 30 % of `max_iter` epochs, then decreases
+          `learning_rate_init` in the first 30% of `max_iter` epochs, then decreases
           it.
         - A function ``learning_rate(epoch, step)`` of the number of completed epochs
           and steps. It returns the learning rate of the next step.

@@ -186,7 +186,7 @@ class Cosine(Schedule):
 class OneCycle(Schedule):
     """One-cycle schedule; Smith and Topin, "Super-convergence" (2018).
 
-    During the first 30 % of `max_iter` epochs, the rate rises from 1/25 of
+    During the first 30% of `max_iter` epochs, the rate rises from 1/25 of
     `learning_rate_init` to `learning_rate_init`. Then it falls to nearly zero. Both
     phases follow half a cosine.
     """
