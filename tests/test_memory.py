@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from small_fits import ignore_convergence_warning
 from small_networks import ESTIMATORS, NUMBERS, WEIGHT, X, small
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
@@ -21,10 +22,6 @@ from skbackprop.core.layout import BLOCK_ROWS
 from skbackprop.core.network import Network
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.schedules import SCHEDULES
-
-ignore_convergence_warning = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
 
 # ---------------------------------------------- epochs do not allocate large arrays
 
@@ -42,7 +39,7 @@ MAX_RETAINED = 512
 rng = np.random.default_rng(0)
 INPUTS = rng.normal(size=(N_ROWS, WIDTH))
 TARGETS = {
-    "regression": np.abs(INPUTS[:, ::-1]),  # non-negative, for the Poisson loss
+    "regression": np.abs(INPUTS[:, ::-1]),  # The Poisson loss requires y >= 0.
     "classification": np.arange(N_ROWS) % WIDTH,
     "label indicator": (INPUTS > 0).astype(int),
 }
@@ -253,6 +250,13 @@ def test_dropout_and_max_norm_allocate_no_arrays(epoch_memory, hidden, dtype):
     # Backward of gelu needs z; backward of relu does not.
     params = dict(dropout=(0.5, 0.1), max_norm=0.5, activation=hidden)
     fit_regressor(solver="sgd", dtype=dtype, **params)
+    assert_no_allocation(epoch_memory)
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@ignore_convergence_warning
+def test_dropout_allocates_no_arrays(epoch_memory, activation):
+    fit_regressor(dropout=(0.5, 0.2), activation=activation, dtype="float32")
     assert_no_allocation(epoch_memory)
 
 

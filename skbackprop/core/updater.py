@@ -1,7 +1,6 @@
 """One update of the parameters: penalty, clipping, optimizer step and max-norm."""
 
 import math
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -49,12 +48,9 @@ class ParameterUpdater:
         self.grad = grad
         self.scratch = np.empty(BLOCK_SIZE, self.state.network.dtype)
         self.blocks = self._make_blocks(first)
-
-    # Only max-norm, and the Dask estimators, need the gradient of each layer.
-    @cached_property
-    def layer_gradients(self):
-        """Views of the gradient: dC/dW of each layer, and dC/db of each layer."""
-        return layer_views(self.grad, self.state.network.sizes)
+        if self.config.max_norm is not None:
+            # Max-norm uses the gradient of each layer as a buffer.
+            self.dW, self.db = layer_views(grad, self.state.network.sizes)
 
     def _make_blocks(self, first):
         """Split the parameters, starting at index `first`, into blocks."""
@@ -129,8 +125,7 @@ class ParameterUpdater:
         Srivastava et al. (JMLR 15, 2014), section 5.1. The method stores squares and
         norms in the gradient array, because the gradient is no longer needed.
         """
-        dW, db = self.layer_gradients
-        for W, squares, norms in zip(self.state.network.weights, dW, db):
+        for W, squares, norms in zip(self.state.network.weights, self.dW, self.db):
             np.square(W, out=squares)
             np.add.reduce(squares, axis=0, out=norms)
             np.sqrt(norms, out=norms)

@@ -41,8 +41,8 @@ class ForwardBuffers:
     is_sparse : bool
         Whether the raw inputs are sparse.
     activations : tuple of Activation, default=None
-        Activation of each layer after the input. If None, the
-        activations of the network are used.
+        Activation of each layer after the input. If None, the activations of the
+        network are used.
 
     Attributes
     ----------

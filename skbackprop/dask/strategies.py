@@ -6,7 +6,7 @@ the results of these training workers.
 
 import numpy as np
 
-from ..core.layout import norms
+from ..core.layout import layer_views, norms
 from ..core.updater import ParameterUpdater
 from .batch_assignment import BatchAssignment
 from .workers import EpochWorker, GradientWorker, StepWorker
@@ -49,7 +49,7 @@ class SynchronousSGD:
         )
         self.grad = np.empty_like(self.state.network.params)
         self.updater = ParameterUpdater(training, self.grad)
-        dW, _ = self.updater.layer_gradients
+        dW, _ = layer_views(self.grad, self.state.network.sizes)
         self.gradients = [gradient.reshape(-1) for gradient in dW]
 
     def run(self, rates):

@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score
+from small_fits import ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -193,7 +194,7 @@ def no_dense_conversion(monkeypatch):
 @pytest.mark.parametrize("kind", SPARSE)
 @SOLVERS
 @ESTIMATORS
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@ignore_convergence_warning
 def test_sparse_input_gives_dense_results_without_dense_conversion(
     make, y, solver, kind
 ):
@@ -218,7 +219,7 @@ def test_sparse_input_gives_dense_results_without_dense_conversion(
 @pytest.mark.parametrize("kind", SPARSE)
 @SOLVERS
 @ESTIMATORS
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@ignore_convergence_warning
 def test_standardized_sparse_input_is_not_converted_to_dense(make, y, solver, kind):
     sparse = SPARSE[kind](DENSE)
     deviation = [

@@ -8,7 +8,16 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from small_fits import COUNTS, LABELS, NUMBERS, THREE_CLASSES, TWO_CLASSES, X, error_of
+from small_fits import (
+    COUNTS,
+    LABELS,
+    NUMBERS,
+    THREE_CLASSES,
+    TWO_CLASSES,
+    X,
+    error_of,
+    ignore_convergence_warning,
+)
 from small_networks import ESTIMATORS, assert_same_network, small
 from small_networks import NUMBERS as TARGET
 from small_networks import X as ROWS
@@ -24,9 +33,6 @@ from skbackprop._estimators.parameters import losses_for
 from skbackprop.core.activations import ACTIVATIONS, Tanh
 from skbackprop.core.losses import SquaredError
 
-ignore_convergence_warning = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
 SOME_SOLVERS = pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 
 

@@ -9,13 +9,10 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
+from small_fits import ignore_convergence_warning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.optimizers import OPTIMIZERS
-
-ignore_convergence_warning = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
 
 
 @pytest.fixture

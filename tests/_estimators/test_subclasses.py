@@ -167,13 +167,17 @@ def with_transformed_data(base):
     return TransformedData
 
 
+def score_of_estimator(net, X, y):
+    return net.score(X, y)
+
+
 @pytest.mark.parametrize("form", ["name", "callable"])
 @pytest.mark.parametrize("passes_validation_data", [False, True])
 @BOTH_ESTIMATORS
 def test_scorers_use_predictions_of_the_network(base, passes_validation_data, form):
     y, scoring = TARGETS[base], "accuracy" if base is BackpropClassifier else "r2"
     if form == "callable":
-        scoring = lambda net, X, y: net.score(X, y)  # noqa: E731
+        scoring = score_of_estimator
     params = {**FIXED, "early_stopping": True, "scoring": scoring}
     params |= {"validation_fraction": 0.3, "learning_rate_init": 0.05}
     validation = {}

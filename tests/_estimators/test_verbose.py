@@ -6,6 +6,7 @@ from math import nan
 import numpy as np
 import pytest
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from small_fits import ignore_convergence_warning
 from small_networks import CODES, ESTIMATORS, NUMBERS, X, small
 
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -118,7 +119,7 @@ def test_remaining_time_after_resuming_ignores_earlier_epochs(capsys):
     assert ", at most 6 s left\n" in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@ignore_convergence_warning
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 @ESTIMATORS
 def test_last_epoch_has_no_remaining_time(capsys, make, y, solver):

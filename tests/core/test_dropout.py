@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.model_selection import GridSearchCV
-from small_fits import error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -24,12 +24,6 @@ from test_gradients import (
     assert_gradient,
     central_differences,
 )
-from test_memory import (
-    assert_no_allocation,
-    epoch_memory,  # noqa: F401
-    fit_regressor,
-    traced_memory,  # noqa: F401
-)
 
 from skbackprop import BackpropClassifier
 from skbackprop.core.activations import ACTIVATIONS, Identity, Sigmoid, Tanh
@@ -38,10 +32,6 @@ from skbackprop.core.losses import BinaryLogLoss
 from skbackprop.core.network import Network
 from skbackprop.core.objective import Objective
 from skbackprop.core.samples import Samples
-
-ignore_convergence_warning = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
 
 SIGMAS = 5.0  # tolerance of random deviations, in standard deviations
 
@@ -354,14 +344,6 @@ def test_float32_fit_is_close_to_float64_fit():
     for actual, expected in zip(single.coefs_, double.coefs_):
         assert actual.dtype == np.float32
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@ignore_convergence_warning
-def test_epoch_allocates_no_arrays(request, activation):
-    measured = request.getfixturevalue("epoch_memory")
-    fit_regressor(dropout=(0.5, 0.2), activation=activation, dtype="float32")
-    assert_no_allocation(measured)
 
 
 # ----------------------------------------------------------------- parameter checks

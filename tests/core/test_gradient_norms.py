@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from small_fits import ignore_convergence_warning
 from small_networks import CODES, ESTIMATORS, NUMBERS, WEIGHT, X, classifier, small
 
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -62,9 +63,6 @@ def last_rows(fitted):
 
 # --------------------------------------------------------------------------- values
 
-ignore_convergence_warning = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
 BY_ESTIMATOR = pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
 
 

@@ -6,7 +6,7 @@ from scipy.special import logit
 from scipy.stats import kstest
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from small_fits import error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -23,10 +23,6 @@ from small_networks import (
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.initializers import INITIALIZERS
-
-ignore_convergence_warning = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
 
 # The learning rate is too small to change the weights.
 FROZEN = {"learning_rate_init": 1e-300, "max_iter": 1}

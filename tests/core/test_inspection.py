@@ -6,6 +6,7 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.special import expit, logit
 from sklearn.exceptions import NotFittedError
+from small_fits import ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -21,10 +22,6 @@ from test_gradients import ACTIVATION_FORMULAS
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Sigmoid
 from skbackprop.core.layout import BLOCK_ROWS
-
-ignore_convergence_warning = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
 
 TARGETS = {"binary": CODES > 0, "multiclass": CODES, "multilabel": LABELS}
 by_kind = pytest.mark.parametrize("kind", sorted(TARGETS))

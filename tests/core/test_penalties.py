@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
-from small_fits import error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     ESTIMATORS,
     NUMBERS,
@@ -29,9 +29,6 @@ from skbackprop.core.network import Network
 from skbackprop.core.objective import Objective
 from skbackprop.core.optimizers import OPTIMIZERS
 
-ignore_convergence_warning = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
 by_solver = pytest.mark.parametrize("solver", sorted(OPTIMIZERS))
 
 FROZEN_RATE = 1e-300  # a learning rate that does not change the weights

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.metrics import d2_pinball_score, mean_pinball_loss, r2_score
 from sklearn.model_selection import GridSearchCV
-from small_fits import error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import NUMBERS, WEIGHT, X, assert_same_network, regressor
 from test_gradients import (
     Float32Only,
@@ -27,10 +27,6 @@ from test_gradients import (
 from skbackprop import BackpropRegressor
 from skbackprop.core.activations import CumulativeSoftplus
 from skbackprop.core.losses import Quantile
-
-ignore_convergence_warning = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"
-)
 
 QUANTILES = (0.1, 0.5, 0.8)
 FAR_INPUTS = [np.full((1, 4), s * 10.0**k) for s in (-1, 1) for k in (2, 6, 12)]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
-from small_fits import error_of
+from small_fits import error_of, ignore_convergence_warning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.optimizers import OPTIMIZERS
@@ -387,7 +387,7 @@ def test_partial_fit_continues_and_restarts_fixed_length_schedule(learning_rate)
 @pytest.mark.parametrize("warmup_steps", [0, 7])
 @BY_SCHEDULE
 @by_solver
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@ignore_convergence_warning
 def test_partial_fits_match_one_fit(solver, learning_rate, warmup_steps):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 3))

@@ -5,9 +5,13 @@ import dask.dataframe as dd
 import numpy as np
 import pytest
 from partitioned_data import NUMBERS, SIZES, SMALL, THREE, bounds
+from small_fits import ignore_convergence_warning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.dask import DaskBackpropClassifier, DaskBackpropRegressor
+
+#: Marks of tests that use a cluster. A few epochs are sufficient for these tests.
+CLUSTER_TESTS = [ignore_convergence_warning, pytest.mark.usefixtures("time_limit")]
 
 ESTIMATORS = pytest.mark.parametrize(
     ("plain", "make", "y"),

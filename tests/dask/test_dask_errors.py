@@ -22,6 +22,7 @@ from partitioned_data import (
 )
 from shards_in_process import DASK
 from small_dask_fits import (
+    CLUSTER_TESTS,
     classifier,
     regressor,
     small,
@@ -32,12 +33,7 @@ from small_dask_fits import (
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::sklearn.exceptions.ConvergenceWarning"  # a few epochs are sufficient
-    ),
-    pytest.mark.usefixtures("time_limit"),
-]
+pytestmark = CLUSTER_TESTS
 
 
 def plain_error_message(make, *data, **params):

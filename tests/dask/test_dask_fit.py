@@ -31,6 +31,7 @@ from partitioned_data import (
 from shards_in_process import DASK
 from single_process import assert_same, fit_plain
 from small_dask_fits import (
+    CLUSTER_TESTS,
     ESTIMATORS,
     ROWS,
     assert_same_predictions,
@@ -46,12 +47,7 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.dask.shards import Shards, WorkerLostError
 from skbackprop.dask.strategies import ParameterAveraging, SynchronousSGD
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::sklearn.exceptions.ConvergenceWarning"  # a few epochs are sufficient
-    ),
-    pytest.mark.usefixtures("time_limit"),
-]
+pytestmark = CLUSTER_TESTS
 
 # ------------------------------------------------- same result as in one process
 

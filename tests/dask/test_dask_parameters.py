@@ -15,6 +15,7 @@ from distributed import Client
 from partitioned_data import NUMBERS, THREE, WEIGHT, X
 from single_process import assert_same, fit_plain
 from small_dask_fits import (
+    CLUSTER_TESTS,
     ESTIMATORS,
     SYNCS,
     assert_same_predictions,
@@ -27,12 +28,7 @@ from small_dask_fits import (
 from skbackprop import Activation, BackpropClassifier
 from skbackprop.dask import DaskBackpropRegressor
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::sklearn.exceptions.ConvergenceWarning"  # a few epochs are sufficient
-    ),
-    pytest.mark.usefixtures("time_limit"),
-]
+pytestmark = CLUSTER_TESTS
 
 
 @ESTIMATORS

@@ -27,6 +27,7 @@ from partitioned_data import (
     bounds,
 )
 from small_dask_fits import (
+    CLUSTER_TESTS,
     ESTIMATORS,
     ROWS,
     assert_same_predictions,
@@ -39,12 +40,7 @@ from small_dask_fits import (
 
 from skbackprop.dask import DaskBackpropClassifier
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::sklearn.exceptions.ConvergenceWarning"  # a few epochs are sufficient
-    ),
-    pytest.mark.usefixtures("time_limit"),
-]
+pytestmark = CLUSTER_TESTS
 
 # ----------------------------------------------------------------- predictions
 

@@ -19,18 +19,12 @@ from clusters import N_WORKERS, cluster
 from distributed import Client, LocalCluster, wait
 from partitioned_data import THREE, WEIGHT, X
 from single_process import assert_same
-from small_dask_fits import SYNCS, classifier, to_dask
+from small_dask_fits import CLUSTER_TESTS, SYNCS, classifier, to_dask
 
 from skbackprop import Activation
 from skbackprop.dask.shards import Shards
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings(
-        "ignore::sklearn.exceptions.ConvergenceWarning"  # a few epochs are sufficient
-    ),
-    pytest.mark.usefixtures("time_limit"),
-]
+pytestmark = [pytest.mark.slow, *CLUSTER_TESTS]
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ from partitioned_data import (
 )
 from shards_in_process import fit_in_process
 from single_process import assert_same, fit_plain
+from small_fits import ignore_convergence_warning
 
 from skbackprop import BackpropClassifier
 from skbackprop._data.columns import NumericColumns, make_columns
@@ -36,9 +37,7 @@ from skbackprop._estimators.fit_kind import FitKind
 from skbackprop._estimators.training_data import read_summary
 from skbackprop.dask.partition_summary import PartitionSummary
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"  # a few epochs are sufficient
-)
+pytestmark = ignore_convergence_warning  # a few epochs are sufficient
 
 
 def summarize_partitions(frame, sizes, choice="from_dtype", y=THREE, has_labels=True):

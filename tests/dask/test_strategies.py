@@ -30,6 +30,7 @@ from partitioned_data import (
 )
 from shards_in_process import DASK, InProcessShards, fit_in_process, replace_shards
 from single_process import assert_same, epoch_records, fit_by_steps, fit_plain
+from small_fits import ignore_convergence_warning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._data.reader import Reader
@@ -40,9 +41,7 @@ from skbackprop.core.training import Training, mini_batches
 from skbackprop.dask.batch_assignment import BatchAssignment
 from skbackprop.dask.shard import Shard
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning"  # a few epochs are sufficient
-)
+pytestmark = ignore_convergence_warning  # a few epochs are sufficient
 
 # ------------------------------------------------------------------ sync="step"
 
@@ -119,18 +118,18 @@ def fit_both(make, case, groups=GROUPINGS[1], **more):
     return expected, fit_in_process(make, partitions(X, y, weight), groups, **case)
 
 
-pytestmark_columns = pytest.mark.filterwarnings(
+ignore_column_vector_warning = pytest.mark.filterwarnings(
     "ignore:A column-vector y was passed"  # the plain estimator raises it
 )
 
 
-@pytestmark_columns
+@ignore_column_vector_warning
 @pytest.mark.parametrize("case", with_ids(CLASSIFIERS))
 def test_classifier_equals_single_process(case):
     assert_same(*fit_both(BackpropClassifier, case))
 
 
-@pytestmark_columns
+@ignore_column_vector_warning
 @pytest.mark.parametrize("case", with_ids(REGRESSORS))
 def test_regressor_equals_single_process(case):
     assert_same(*fit_both(BackpropRegressor, case))

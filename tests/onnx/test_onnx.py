@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-from small_fits import error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     LABELS,
@@ -1167,7 +1167,7 @@ def clearly_decided(net, rows):
     return rows[margin > 1e-4 * np.abs(scores).max()]
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@ignore_convergence_warning
 @examples(60)
 @given(fitted_networks())
 def test_random_networks(drawn):
