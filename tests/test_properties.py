@@ -15,7 +15,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from skbackprop.core.inputs import BOUND
 from skbackprop.core.losses import LOSSES
 from skbackprop.core.optimizers import OPTIMIZERS
 from skbackprop.core.schedules import SCHEDULES
@@ -149,7 +148,18 @@ def estimators(draw, task, solvers=("lbfgs", *OPTIMIZERS), rates=(0.001, 0.01)):
 def problems(draw, tasks=CLASSIFICATION + REGRESSION, **kwargs):
     """Draw an estimator, inputs and targets."""
     task, X, y = draw(data(tasks))
-    return draw(estimators(task, **kwargs)), X, y
+    estimator = draw(estimators(task, **kwargs))
+    return estimator, X, to_output_range(estimator, y)
+
+
+def to_output_range(estimator, y):
+    """Return targets that the output activation of a regressor can predict."""
+    name = estimator.output_activation
+    if isinstance(estimator, BackpropClassifier) or name == "auto":
+        return y
+    low, high = OUTPUT_ACTIVATIONS[name]().output_range
+    y = np.abs(y) if low > -np.inf else y
+    return y / max(1.0, np.abs(y).max()) if high < np.inf else y
 
 
 def fit(estimator, X, y, sample_weight=None):
@@ -176,12 +186,12 @@ def rounding_scale(estimator, X):
     """Return a bound of the sums in a prediction, and so of their rounding errors."""
     a = np.abs(dense(X)).astype(np.float64)
     if estimator.standardize:
-        a[...] = BOUND
+        a[...] = estimator._state.network.inputs.high
     for W, b in zip(estimator.coefs_, estimator.intercepts_, strict=True):
         a = a @ np.abs(W) + np.abs(b)
     scaler = estimator._reader.scalers.targets
     if scaler is not None:
-        a = a * scaler.scale_ + np.abs(scaler.mean_)
+        a = a * scaler.scale_ + np.abs(scaler.mean_) * scaler.with_mean
     return max(1.0, a.max())
 
 
@@ -218,7 +228,7 @@ def test_weights_are_finite_or_fit_raises(draws):
     task, X, y = draws.draw(data(scales=(1.0, 1e3, 1e30)))
     estimator = draws.draw(estimators(task, rates=(0.01, 1.0, 1e3, 1e9)))
     if task in REGRESSION:
-        y = y * draws.draw(st.sampled_from([1.0, 1e6]))
+        y = to_output_range(estimator, y * draws.draw(st.sampled_from([1.0, 1e6])))
     message = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -37,9 +37,9 @@ class TrainingSamples(Samples):
         present = weight.astype(float) @ self.targets[rows]
         return np.column_stack([weight.sum(dtype=float) - present, present])
 
-    def fit_scalers(self, with_targets):
-        """Learn means and standard deviations; see `FittedScalers.fit`."""
-        return FittedScalers.fit(self, with_targets)
+    def fit_scalers(self, target_scaling):
+        """Fit scalers to the samples; see `FittedScalers.fit`."""
+        return FittedScalers.fit(self, target_scaling)
 
     def with_class_weights(self, class_weights):
         """Multiply the sample weights by class weights.
@@ -65,7 +65,7 @@ class TrainingSamples(Samples):
         return self.with_weight(factors.astype(self.targets.dtype))
 
     def with_scaled_targets(self, scalers, dtype):
-        """Standardize the targets, and convert them to the dtype of the network."""
+        """Scale the targets, and convert them to the dtype of the network."""
         replaced = copy.copy(self)
         # Column order, as in `Samples`, because gathering rows is then faster.
         replaced.targets = np.asfortranarray(scalers.scale_targets(self.targets, dtype))

@@ -1,19 +1,76 @@
-"""Means and standard deviations of inputs and targets."""
+"""Scales of inputs and targets, fitted to samples."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn.preprocessing import StandardScaler
 
-from ..core.inputs import UNIT_SCALE, Standardized
+from ..core.inputs import Standardized
 
 #: Values per block of `FittedScalers.fit`; a float64 block takes 1 MiB.
 BLOCK_SIZE = 1 << 17
 
 #: Minimum number of rows per block, for any number of columns.
 MIN_BLOCK_ROWS = 16
+
+#: Inputs are clipped beyond this multiple of the largest value in the training data.
+#: Extrapolation stays linear in this range, and extreme inputs stay finite.
+RANGE_FACTOR = 10.0
+
+
+@dataclass(frozen=True)
+class ColumnRanges:
+    """Ranges and nonzero values of columns.
+
+    The sum of two instances describes the rows of both.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (n_columns,)
+        Minimum and maximum.
+    nonzero_weight : ndarray of shape (n_columns,)
+        Total weight of the rows with a nonzero value.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    nonzero_weight: np.ndarray
+
+    @classmethod
+    def fit(cls, X, weight):
+        """Describe rows with nonzero weights.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse array} of shape (n_rows, n_columns)
+            At least one row.
+        weight : ndarray of shape (n_rows,) or None
+            Weight of each row; None counts rows.
+
+        Returns
+        -------
+        ColumnRanges
+        """
+        if weight is None:
+            weight = np.ones(X.shape[0])
+        if not issparse(X):
+            return cls(X.min(axis=0), X.max(axis=0), weight @ (X != 0.0))
+        n_columns = X.shape[1]
+        low, high = np.zeros(n_columns), np.zeros(n_columns)
+        np.minimum.at(low, X.indices, X.data)
+        np.maximum.at(high, X.indices, X.data)
+        weights = np.repeat(weight, np.diff(X.indptr)) * (X.data != 0.0)
+        return cls(low, high, np.bincount(X.indices, weights, n_columns))
+
+    def __add__(self, other):
+        """Return the ranges of the rows of both."""
+        return ColumnRanges(
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+            self.nonzero_weight + other.nonzero_weight,
+        )
 
 
 @dataclass(frozen=True)
@@ -28,21 +85,24 @@ class FittedScalers:
         Scaler of the inputs; None before the first fit.
     targets : StandardScaler, default=None
         Scaler of the targets; None if the targets are not scaled.
+    ranges : ColumnRanges, default=None
+        Ranges of the inputs; None before the first fit.
     """
 
     inputs: StandardScaler | None = None
     targets: StandardScaler | None = None
+    ranges: ColumnRanges | None = None
 
     @classmethod
-    def fit(cls, samples, with_targets):
+    def fit(cls, samples, target_scaling):
         """Fit the scalers to samples.
 
         Parameters
         ----------
         samples : Samples
             Samples with unscaled targets.
-        with_targets : bool
-            Whether to fit a scaler to the targets.
+        target_scaling : {"standardize", "standardize_jointly", "divide"} or None
+            How to scale the targets; see `choose_target_scaling`.
 
         Returns
         -------
@@ -54,30 +114,50 @@ class FittedScalers:
             If the variance of a feature or target overflows.
         """
         inputs = StandardScaler(with_mean=not issparse(samples.X))
-        targets = StandardScaler()
+        targets = StandardScaler(with_mean=target_scaling != "divide")
+        ranges = None
         n_rows = _block_rows(samples.X, stays_sparse=not inputs.with_mean)
         with np.errstate(all="ignore"):
             for X, weight in samples.raw_blocks(n_rows):
+                X, weight = _weighted_rows(X, weight)
+                if not X.shape[0]:
+                    continue
                 X = _downcast_indices(X) if issparse(X) else X
-                _partial_fit(inputs, X.astype(np.float64, copy=False), weight)
-            if with_targets:
+                X = X.astype(np.float64, copy=False)
+                inputs.partial_fit(X, sample_weight=weight)
+                ranges = _merge_ranges(ranges, ColumnRanges.fit(X, weight))
+            if target_scaling is not None:
                 weight = samples.take(samples.weight)
-                _partial_fit(targets, samples.take(samples.targets), weight)
-        return cls(*_checked(inputs, targets))
+                values, weight = _weighted_rows(samples.take(samples.targets), weight)
+                if target_scaling == "standardize_jointly":
+                    values, weight = _join_columns(values, weight)
+                if len(values):
+                    targets.partial_fit(values, sample_weight=weight)
+        return cls(*_checked(inputs, targets), ranges)
 
     def __add__(self, other):
         """Return scalers fitted to the samples of both."""
         with np.errstate(all="ignore"):
             inputs = _merge(self.inputs, other.inputs)
             targets = _merge(self.targets, other.targets)
-        return FittedScalers(*_checked(inputs, targets))
+        ranges = _merge_ranges(self.ranges, other.ranges)
+        return FittedScalers(*_checked(inputs, targets), ranges)
 
     # Pickled objects of scikit-learn may not load in another version of scikit-learn.
     def __getstate__(self):
-        return {name: _scaler_state(scaler) for name, scaler in vars(self).items()}
+        return {
+            "inputs": _scaler_state(self.inputs),
+            "targets": _scaler_state(self.targets),
+            "ranges": None if self.ranges is None else vars(self.ranges),
+        }
 
     def __setstate__(self, state):
-        vars(self).update({k: _scaler_from_state(v) for k, v in state.items()})
+        ranges = state["ranges"]
+        vars(self).update(
+            inputs=_scaler_from_state(state["inputs"]),
+            targets=_scaler_from_state(state["targets"]),
+            ranges=None if ranges is None else ColumnRanges(**ranges),
+        )
 
     def input_transform(self, is_scaled):
         """Return the transform that the network applies to its inputs.
@@ -92,36 +172,71 @@ class FittedScalers:
         -------
         Standardized
         """
-        scale = np.where(is_scaled, self.inputs.scale_, UNIT_SCALE)
-        if not self.inputs.with_mean:
-            return Standardized(None, scale)
-        return Standardized(np.where(is_scaled, self.inputs.mean_, 0.0), scale)
+        low, high = self.ranges.low, self.ranges.high
+        if self.inputs.with_mean:
+            center = np.where(is_scaled, self.inputs.mean_, 0.0)
+            scale = np.where(is_scaled, self.inputs.scale_, 1.0)
+            largest = np.maximum(center - low, high - center) / scale
+        else:
+            center = None
+            scale = np.where(is_scaled, self._nonzero_scale(), 1.0)
+            largest = np.maximum(-low, high) / scale
+        bound = RANGE_FACTOR * np.maximum(largest, 1.0)
+        return Standardized(center, scale, bound)
+
+    def _nonzero_scale(self):
+        """Return the root mean square of the nonzero values of each input.
+
+        Without centering, the standard deviation is a poor scale: features with a large
+        mean and features that are rarely nonzero would get large inputs.
+        """
+        squares = (
+            np.square(_root_mean_square(self.inputs)) * self.inputs.n_samples_seen_
+        )
+        nonzero = self.ranges.nonzero_weight
+        is_positive = (squares > 0.0) & (nonzero > 0.0)
+        return np.sqrt(
+            np.divide(squares, nonzero, np.ones_like(squares), where=is_positive)
+        )
 
     def scale_targets(self, targets, dtype):
         """Return standardized targets in the dtype of the network."""
         if self.targets is None:
             return targets.astype(dtype, copy=False)
-        return ((targets - self.targets.mean_) / self.targets.scale_).astype(dtype)
+        return ((targets - self.output_shift) / self.output_scale).astype(dtype)
 
     def unscale_outputs(self, outputs):
         """Convert network outputs to the units of the targets, in place."""
         if self.targets is not None:
-            outputs *= self.targets.scale_
-            outputs += self.targets.mean_
+            outputs *= self.output_scale
+            if self.targets.with_mean:
+                outputs += self.targets.mean_
 
     @property
     def output_scale(self):
-        """Standard deviation of the targets; 1.0 if the targets are not scaled."""
-        return 1.0 if self.targets is None else self.targets.scale_
+        """Scale of the targets; 1.0 if the targets are not scaled."""
+        return 1.0 if self.targets is None else _get_scale(self.targets)
+
+    @property
+    def output_shift(self):
+        """Mean of the targets; 0.0 if the targets are not centered."""
+        is_centered = self.targets is not None and self.targets.with_mean
+        return self.targets.mean_ if is_centered else 0.0
 
     def output_rescaling(self, before):
         """Return the factor and the shift that convert outputs from earlier scales."""
-        now, then = self.targets, before.targets
-        # Constant targets define no scale.
-        had_scale = then.var_ > 0.0
-        factor = np.where(had_scale, then.scale_ / now.scale_, 1.0)
-        shift = np.where(had_scale, (then.mean_ - now.mean_) / now.scale_, 0.0)
-        return factor, shift
+        had_scale, scale = _has_scale(before.targets), self.output_scale
+        factor = np.where(had_scale, before.output_scale / scale, 1.0)
+        moved = before.output_shift - self.output_shift
+        return factor, np.where(had_scale, moved / scale, 0.0)
+
+    def keep_target_scales(self, before):
+        """Return these scalers with the earlier scale of each target that had one."""
+        targets, had_scale = copy.copy(self.targets), _has_scale(before.targets)
+        for name in ("mean_", "var_", "scale_"):
+            then, now = getattr(before.targets, name), getattr(targets, name)
+            setattr(targets, name, np.where(had_scale, then, now))
+        return replace(self, targets=targets)
 
 
 def _scaler_state(scaler):
@@ -156,14 +271,41 @@ def _downcast_indices(X):
     return csr_array((X.data, indices, indptr), X.shape)
 
 
-def _partial_fit(scaler, values, weight):
-    if weight is None:
-        scaler.partial_fit(values)
-        return
+def _weighted_rows(values, weight):
+    """Return the rows with nonzero weights, and the weights."""
+    if weight is None or weight.all():
+        return values, weight
     # Zero-weight samples are ignored, even if their values are extreme.
     counted = np.flatnonzero(weight)
-    if counted.size:
-        scaler.partial_fit(values[counted], sample_weight=weight[counted])
+    return values[counted], weight[counted]
+
+
+def _join_columns(values, weight):
+    """Return all values in one column, and the weight of each value."""
+    if weight is not None:
+        weight = np.repeat(weight, values.shape[1])
+    return values.reshape(-1, 1), weight
+
+
+def _root_mean_square(scaler):
+    return np.hypot(scaler.mean_, np.sqrt(scaler.var_))
+
+
+def _has_scale(scaler):
+    """Return whether the values of each column define a scale."""
+    # Constant values define no standard deviation, and zeros no root mean square.
+    return (scaler.var_ if scaler.with_mean else _root_mean_square(scaler)) > 0.0
+
+
+def _get_scale(scaler):
+    """Return the standard deviation or, without centering, the root mean square."""
+    if scaler.with_mean:
+        return scaler.scale_
+    return np.where(_has_scale(scaler), _root_mean_square(scaler), 1.0)
+
+
+def _merge_ranges(one, other):
+    return one or other if one is None or other is None else one + other
 
 
 def _merge(one, other):

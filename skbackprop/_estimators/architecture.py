@@ -13,13 +13,13 @@ from ..core.activations import (
     ACTIVATIONS,
     OUTPUT_ACTIVATIONS,
     Activation,
-    Identity,
     Sigmoid,
     Softmax,
 )
 from ..core.initializers import INITIALIZERS, Uniform
 from ..core.losses import LOSSES, Loss, SquaredError
 from ..core.network import Network
+from ..core.output_scaling import choose_target_scaling
 from ..core.user_functions import (
     ActivationFromFunction,
     InitializerFromFunction,
@@ -55,8 +55,8 @@ class Architecture:
         of the output layer.
     has_softmax_outputs : bool
         Whether the outputs of each sample sum to one.
-    scales_targets : bool
-        Whether the targets are standardized if `standardize` is True.
+    target_scaling : str or None
+        How `standardize` scales the targets; see `choose_target_scaling`.
     n_averaged_outputs : int
         Number of outputs that displayed losses are averaged over.
     starts_at_class_frequencies : bool
@@ -73,7 +73,7 @@ class Architecture:
     settings: dict[str, Any]
     decides_by_logits: bool
     has_softmax_outputs: bool
-    scales_targets: bool
+    target_scaling: str | None
     n_averaged_outputs: int
     starts_at_class_frequencies: bool
 
@@ -184,11 +184,6 @@ def make_architecture(estimator, targets):
     is_regression = targets.are_numeric
     # A subclass of Sigmoid may reach 0.5 elsewhere.
     has_logits = type(output) in (Sigmoid, Softmax)
-    # Standardized targets may exceed the range of bounded outputs. All quantiles of
-    # one target share its scale.
-    scales_targets = is_regression and (
-        isinstance(output, Identity) or targets.n_quantiles is not None
-    )
     # With many classes, most outputs would otherwise have to decrease from 0.5 first.
     # The decrease is slow because the derivative of the sigmoid is small near 0.
     starts_at_frequencies = (
@@ -211,7 +206,7 @@ def make_architecture(estimator, targets):
         _fixed_settings(estimator, sizes, hidden, loss, output),
         decides_by_logits=has_logits and not is_regression,
         has_softmax_outputs=is_softmax,
-        scales_targets=scales_targets,
+        target_scaling=choose_target_scaling(output) if is_regression else None,
         n_averaged_outputs=n_outputs if displays_mean else 1,
         starts_at_class_frequencies=starts_at_frequencies,
     )

@@ -7,6 +7,7 @@ use these steps one by one.
 import copy
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from math import isnan, nan
 
 import numpy as np
@@ -16,6 +17,7 @@ from .._data.class_weight import compute_class_weights
 from .._data.validation_split import check_positive_weight, split
 from ..core.layout import BLOCK_ROWS
 from ..core.objective import Objective
+from ..core.output_scaling import can_rescale_outputs
 from ..core.state import ConvergenceMonitor, TrainingState
 from ..core.training import Training
 from .architecture import check_same_settings, make_architecture
@@ -23,6 +25,7 @@ from .callback_support import FitCallbackContext, with_callbacks
 from .fit_kind import FitKind
 from .initial_parameters import init_output_biases, set_initial_parameters
 from .messages import EpochPrinter, warn_on_stop
+from .output_range import check_output_range
 from .scoring import EstimatorScorer, ValidationScorer
 from .solvers import SOLVERS, check_solver_parameters
 from .threads import blas_threads
@@ -152,6 +155,11 @@ def build_training(
         samples = samples.with_class_weights(class_weights)
     if kind is not FitKind.RESUMED:
         reader = _start_fit(estimator, kind, reader, architecture, state, samples)
+    if reader.targets.are_numeric:
+        check = partial(
+            check_output_range, estimator, architecture, reader.scalers.output_scale
+        )
+        _check_targets(check, samples, held_out)
     if any(parameters is not None for parameters in initial):
         set_initial_parameters(state.network, *initial)
         state.optimizer = None  # moments of other parameters are useless
@@ -188,17 +196,22 @@ def _read_validation_data(estimator, reader, X, y, sample_weight):
 def _settle_architecture(estimator, kind, reader, samples, held_out):
     """Return the architecture: that of the network if training continues."""
     architecture = make_architecture(estimator, reader.targets)
-    architecture.loss.check_targets(samples.targets)
-    if held_out is not None:
-        try:
-            architecture.loss.check_targets(held_out.targets)
-        except ValueError as error:
-            raise ValueError(f"In y_val: {error}") from error
+    _check_targets(architecture.loss.check_targets, samples, held_out)
     if kind.continues:
         before = estimator._architecture
         check_same_settings(before.settings, architecture.settings)
         return before
     return architecture
+
+
+def _check_targets(check, samples, held_out):
+    """Call a check with the targets of the training and the validation samples."""
+    check(samples.targets)
+    if held_out is not None:
+        try:
+            check(held_out.targets)
+        except ValueError as error:
+            raise ValueError(f"In y_val: {error}") from error
 
 
 def _make_state(estimator, kind, reader, architecture, samples):
@@ -227,18 +240,27 @@ def _start_fit(estimator, kind, reader, architecture, state, samples):
     state.update_weight_totals(samples.n_samples, mean_weight)
     network = state.network
     if estimator.standardize:
-        scales_targets = architecture.scales_targets
-        before, scalers = reader.scalers, samples.fit_scalers(scales_targets)
+        scalers = samples.fit_scalers(architecture.target_scaling)
         if kind.continues:
-            scalers = before + scalers
+            scalers = _update_scalers(reader.scalers, scalers, network)
         reader = replace(reader, scalers=scalers)
         is_numeric = reader.columns.is_numeric_input(samples.n_inputs)
         network.inputs = scalers.input_transform(is_numeric)
-        if kind.continues and scales_targets:
-            network.rescale_outputs(*scalers.output_rescaling(before))
     if architecture.starts_at_class_frequencies and not kind.continues:
         init_output_biases(network, reader.targets, samples)
     return reader
+
+
+def _update_scalers(before, added, network):
+    """Return the scalers of all samples so far, and rescale the outputs to match."""
+    scalers = before + added
+    if scalers.targets is None:
+        return scalers
+    if not can_rescale_outputs(network.activations[-1]):
+        # A new scale would change the predictions.
+        return scalers.keep_target_scales(before)
+    network.rescale_outputs(*scalers.output_rescaling(before))
+    return scalers
 
 
 def _make_training(estimator, kind, reader, architecture, state, samples):

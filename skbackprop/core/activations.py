@@ -69,6 +69,11 @@ class Activation:
     positive : bool, default=False
         Whether all outputs are greater than zero. The Poisson loss requires a positive
         output activation.
+    output_range : tuple of (float, float), default=(-inf, inf)
+        Infimum and supremum of the outputs. A regressor with this output activation
+        refuses targets outside this range. If only the infimum is finite,
+        ``standardize=True`` divides the targets by a scale. Otherwise the targets of a
+        custom activation are not scaled.
     glorot_factor : float, default=6.0
         Factor of the initial weights for ``init="auto"``. They are uniform in
         ``[-r, r]`` with ``r = sqrt(glorot_factor / (fan_in + fan_out))``; Glorot and
@@ -97,6 +102,7 @@ class Activation:
 
     needs_z = True
     positive = False
+    output_range = (-math.inf, math.inf)
     glorot_factor = 6.0
 
     def __repr__(self):
@@ -145,12 +151,6 @@ class Identity(Activation):
     def backward(self, delta, a, z, scratch):
         pass
 
-    def rescale_outputs(self, W, b, factor, shift):
-        """Change `W` and `b` so that the outputs become ``factor * a + shift``."""
-        W *= factor
-        b *= factor
-        b += shift
-
 
 class Sigmoid(Activation):
     """Logistic sigmoid: ``f(z) = 1 / (1 + exp(-z))``.
@@ -161,6 +161,7 @@ class Sigmoid(Activation):
     needs_z = False
     positive = True
     glorot_factor = 2.0
+    output_range = (0.0, 1.0)
 
     def forward(self, z, out):
         _sigmoid(z, out)
@@ -175,6 +176,7 @@ class Tanh(Activation):
     """Hyperbolic tangent: ``f(z) = tanh(z)``, with derivative ``1 - a**2``."""
 
     needs_z = False
+    output_range = (-1.0, 1.0)
 
     def forward(self, z, out):
         np.tanh(z, out=out)
@@ -192,6 +194,7 @@ class ReLU(Activation):
     """
 
     needs_z = False
+    output_range = (0.0, math.inf)
 
     def forward(self, z, out):
         np.maximum(z, _zeros(z), out=out)
@@ -229,6 +232,8 @@ class ELU(Activation):
     ``f(z) = z`` if ``z > 0``, otherwise ``f(z) = exp(z) - 1``.
     """
 
+    output_range = (-1.0, math.inf)
+
     def forward(self, z, out):
         np.minimum(z, _zeros(z), out=out)
         np.expm1(out, out=out)
@@ -246,6 +251,8 @@ class GELU(Activation):
     ``f(z) = z Phi(z)``, with the cumulative distribution function Phi of the standard
     normal distribution.
     """
+
+    output_range = (-0.16997120747990369, math.inf)
 
     def forward(self, z, out):
         ndtr(z, out=out)
@@ -269,6 +276,8 @@ class SiLU(Activation):
     Ramachandran et al. (2017).
     """
 
+    output_range = (-0.27846454276107374, math.inf)
+
     def forward(self, z, out):
         _sigmoid(z, out)
         out *= z
@@ -289,6 +298,7 @@ class Softplus(Activation):
     """
 
     positive = True
+    output_range = (0.0, math.inf)
 
     def forward(self, z, out):
         np.logaddexp(z, 0.0, out=out)
@@ -306,6 +316,7 @@ class Softmax(Activation):
 
     needs_z = False
     positive = True
+    output_range = (0.0, 1.0)
 
     def forward(self, z, out):
         # Subtracting the row maximum prevents overflow and does not change the result.
@@ -327,6 +338,7 @@ class Exp(Activation):
 
     needs_z = False
     positive = True
+    output_range = (0.0, math.inf)
 
     def forward(self, z, out):
         np.exp(z, out=out)
@@ -363,15 +375,6 @@ class CumulativeSoftplus(Activation):
         expit(z[:, 1:], out=scratch[:, 1:])
         delta[:, 1:] *= scratch[:, 1:]
         delta[:, 1:] *= self.unit
-
-    def rescale_outputs(self, W, b, factor, shift):
-        """Change `W` and `b` so that the outputs become ``factor * a + shift``.
-
-        All elements of `factor` must be equal. The method also changes `unit`.
-        """
-        self.unit *= float(factor[0])
-        W[:, 0] *= factor[0]
-        b[0] = factor[0] * b[0] + shift[0]
 
 
 #: Activations of hidden layers, by the names that the estimators accept.

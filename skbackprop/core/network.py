@@ -22,6 +22,7 @@ from scipy.sparse import issparse
 from .blas import add_to_rows
 from .inputs import IdentityTransform, transform_batch
 from .layout import BLOCK_ROWS, layer_views, row_blocks
+from .output_scaling import rescale_outputs
 from .sparse import sparse_dot, sparse_gradient
 from .workspace import ForwardBuffers
 
@@ -95,11 +96,11 @@ class Network:
 
         Parameters
         ----------
-        factor, shift : ndarray of shape (n_outputs,)
-            Factor and shift of each output.
+        factor, shift : ndarray of shape (n_outputs,) or (1,)
+            Factor and shift of each output, or of all outputs.
         """
         W, b = self.weights[-1], self.biases[-1]
-        self.activations[-1].rescale_outputs(W, b, factor, shift)
+        rescale_outputs(self.activations[-1], W, b, factor, shift)
 
     def forward(self, x, batch):
         """Compute the activations of each layer for one batch of rows.

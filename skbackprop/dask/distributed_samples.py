@@ -27,9 +27,9 @@ class DistributedSamples:
         """Compute the total sample weight of each class."""
         return self.shards.reduce("class_counts", n_classes)
 
-    def fit_scalers(self, with_targets):
-        """Learn means and standard deviations."""
-        return self.shards.reduce("fit_scalers", with_targets)
+    def fit_scalers(self, target_scaling):
+        """Fit scalers to the samples; see `FittedScalers.fit`."""
+        return self.shards.reduce("fit_scalers", target_scaling)
 
     def with_class_weights(self, class_weights):
         """Multiply the sample weights on the workers by class weights."""
@@ -37,6 +37,6 @@ class DistributedSamples:
         return self
 
     def with_scaled_targets(self, scalers, dtype):
-        """Standardize the targets on the workers."""
+        """Scale the targets on the workers."""
         self.shards.broadcast("scale_targets", scalers, dtype)
         return self

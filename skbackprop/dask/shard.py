@@ -118,16 +118,16 @@ class Shard:
         """Return the class counts; see `TrainingSamples.class_counts`."""
         return self.samples.class_counts(n_classes)
 
-    def fit_scalers(self, with_targets):
+    def fit_scalers(self, target_scaling):
         """Return the scalers; see `TrainingSamples.fit_scalers`."""
-        return self.samples.fit_scalers(with_targets)
+        return self.samples.fit_scalers(target_scaling)
 
     def apply_class_weights(self, class_weights):
         """Multiply the sample weights by class weights."""
         self.samples = self.samples.with_class_weights(class_weights)
 
     def scale_targets(self, scalers, dtype):
-        """Standardize the targets."""
+        """Scale the targets."""
         self.samples = self.samples.with_scaled_targets(scalers, dtype)
 
     def create_training_worker(self, worker_class, *args):

@@ -82,7 +82,7 @@ def convert_regressor(scope, operator, container):
     model = network_model(estimator)
     _, outputs = _forward(graph, operator.inputs, estimator, model)
     if model.target_scale is not None:
-        outputs = outputs.astype(np.float64) * model.target_scale + model.target_mean
+        outputs = outputs.astype(np.float64) * model.target_scale + model.target_shift
     graph.write_output(outputs, operator.outputs[0])
 
 

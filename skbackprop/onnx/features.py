@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..core.inputs import BOUND, IdentityTransform
-from .graph import hstack, tanh, where
+from ..core.inputs import IdentityTransform
+from .graph import clip, hstack, where
 
 
 class Features:
@@ -177,4 +177,4 @@ def transform_inputs(raw, inputs, dtype):
         # the center, which may be wider than the dtype of the network.
         x = (raw.astype(inputs.center.dtype) - inputs.center).astype(dtype)
     x = x.astype(np.result_type(x.dtype, inputs.factor.dtype)) * inputs.factor
-    return BOUND * tanh(x.astype(dtype))
+    return clip(x.astype(dtype), inputs.low, inputs.high)

@@ -45,9 +45,11 @@ class NetworkModel:
         Input transform, weights, biases and activations.
     columns : ColumnEncoding or None
         Encoding of the input columns. None if `network` reads the features directly.
-    target_mean, target_scale : ndarray of shape (n_outputs,), or None
-        Mean and scale that map the network outputs to the units of the targets. None
-        if the targets are not scaled.
+    target_shift : ndarray of shape (n_outputs,) or (1,), float or None
+        Shift of the network outputs in the units of the targets, after multiplication
+        by `target_scale`. None if the targets are not scaled.
+    target_scale : ndarray of shape (n_outputs,) or (1,), or None
+        Factor of the network outputs. None if the targets are not scaled.
     target_type : {"binary", "multiclass", "multilabel"} or None
         Type of the classification targets. None for regressors.
     decides_by_logits : bool
@@ -61,7 +63,7 @@ class NetworkModel:
 
     network: Network
     columns: ColumnEncoding | None
-    target_mean: np.ndarray | None
+    target_shift: np.ndarray | float | None
     target_scale: np.ndarray | None
     target_type: str | None
     decides_by_logits: bool
@@ -82,13 +84,14 @@ def network_model(estimator):
     NetworkModel
     """
     reader, architecture, state = fitted_parts(estimator)
-    target_scaler = reader.scalers.targets
+    scalers = reader.scalers
+    has_scale = scalers.targets is not None
     classifies = is_classifier(estimator)
     return NetworkModel(
         network=state.network,
         columns=_column_encoding(reader.columns),
-        target_mean=None if target_scaler is None else target_scaler.mean_,
-        target_scale=None if target_scaler is None else target_scaler.scale_,
+        target_shift=scalers.output_shift if has_scale else None,
+        target_scale=scalers.output_scale if has_scale else None,
         target_type=reader.targets.kind if classifies else None,
         decides_by_logits=architecture.decides_by_logits,
         has_softmax_output=architecture.has_softmax_outputs,

@@ -33,6 +33,9 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.state import ConvergenceMonitor
 
 TRAIN, VAL = slice(0, 60), slice(60, 90)
+COUNTS = 1.0 + np.round(np.exp(NUMBERS / 2))
+# The Poisson loss is proportional to the scale of the targets.
+COUNT_SCALE = np.sqrt(np.mean(COUNTS[TRAIN] ** 2))
 WEIGHT_VAL = WEIGHT[VAL]
 WEIGHTS = pytest.mark.parametrize(
     "weight", [None, WEIGHT_VAL], ids=["unweighted", "weighted"]
@@ -125,9 +128,9 @@ LOSSES = {
     ),
     "counts": (
         lambda: regressor(loss="poisson"),
-        1.0 + np.round(np.exp(NUMBERS / 2)),
+        COUNTS,
         lambda net: net.predict(X[VAL]),
-        lambda y, a, weight: 0.5 * deviance(y, a, sample_weight=weight),
+        lambda y, a, weight: 0.5 * deviance(y, a, sample_weight=weight) / COUNT_SCALE,
     ),
 }
 

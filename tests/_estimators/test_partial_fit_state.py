@@ -54,7 +54,10 @@ def test_quantile_predictions_survive_change_of_target_scale():
     np.testing.assert_allclose(net.predict(X)[:, 0], before[:, 0], rtol=1e-2, atol=0.5)
     network = net._state.network
     # If the input scaler does not change, the outputs are rescaled exactly.
-    network.inputs, old = type(network.inputs)(None, np.ones(4)), network.predict(X)
+    network.inputs, old = (
+        type(network.inputs)(None, np.ones(4), np.full(4, 9.0)),
+        network.predict(X),
+    )
     old = network.predict(X)
     network.rescale_outputs(np.full(3, 2.5), np.full(3, -4.0))
     np.testing.assert_allclose(network.predict(X), 2.5 * old - 4.0, rtol=1e-12)

@@ -146,9 +146,9 @@ def test_predictions_follow_scores_if_outputs_are_equal_after_rounding():
 
 
 def transform_inputs(rows, learned_from=X, center=True):
-    scale = learned_from.std(axis=0)
-    mean = learned_from.mean(axis=0) if center else 0.0
-    return 5 * np.tanh((rows - mean) / scale / 5)
+    if not center:  # the root mean square, because all values are nonzero
+        return rows / np.sqrt(np.mean(learned_from**2, axis=0))
+    return (rows - learned_from.mean(axis=0)) / learned_from.std(axis=0)
 
 
 @STANDARDIZE
@@ -217,7 +217,10 @@ def test_gradients_with_each_output_activation(output, standardize):
     net = fit_small(BackpropClassifier, CODES, **params)
     differences = numerical_input_gradients(net.decision_function, X)
     assert_input_gradients(net.input_gradients(X), differences)
-    several = np.column_stack([NUMBERS, NUMBERS**2, 100 * X[:, 2]])
+    several = np.column_stack([NUMBERS, NUMBERS**2, X[:, 2]])
+    several = (several - several.min(axis=0)) / np.ptp(several, axis=0)
+    if OUTPUT_ACTIVATIONS[output]().output_range[1] > 1:
+        several *= [1.0, 10.0, 1e3]
     net = fit_small(BackpropRegressor, several, **params)
     assert_input_gradients(
         net.input_gradients(X), numerical_input_gradients(net.predict, X)
@@ -267,10 +270,11 @@ def test_gradients_of_sparse_input(make, y, standardize):
 def test_gradients_of_linear_network_are_weights_in_original_units():
     rows, y = X * [1.0, 10.0, 0.1, 5.0], 30 * NUMBERS
     net = fit_small(BackpropRegressor, y, rows, hidden_layer_sizes=(), standardize=True)
-    # At the mean, the derivative of the soft clipping is 1.
     expected = net.coefs_[0][:, 0] / rows.std(axis=0) * y.std()
-    at_mean = net.input_gradients(rows.mean(axis=0)[np.newaxis])
-    np.testing.assert_allclose(at_mean, expected[np.newaxis], rtol=1e-10)
+    gradients = net.input_gradients(5.0 * rows)
+    np.testing.assert_allclose(gradients, np.tile(expected, (90, 1)), rtol=1e-10)
+    # Inputs far outside the range of the training data are clipped.
+    np.testing.assert_array_equal(net.input_gradients(1e3 * rows[:1]), 0.0)
 
 
 @ignore_convergence_warning
