@@ -212,8 +212,8 @@ FAULTS = [
     ),
     Fault(
         "input gradients: derivative of standardization",
-        "(1.0 - np.square(x / BOUND))",
-        "(1.0 + np.square(x / BOUND))",
+        "np.where(np.abs(x) < self.high, self.factor, 0.0)",
+        "np.where(np.abs(x) < 0.0, self.factor, 0.0)",
     ),
     # Updates
     Fault(
@@ -358,8 +358,8 @@ FAULTS = [
     ),
     Fault(
         "standardize: sample weights ignored",
-        ", sample_weight=weight[counted])",
-        ")",
+        "inputs.partial_fit(X, sample_weight=weight)",
+        "inputs.partial_fit(X)",
         first="_data/test_scaling",
     ),
     Fault(
@@ -367,6 +367,24 @@ FAULTS = [
         "outputs += self.targets.mean_",
         "outputs -= self.targets.mean_",
         first="_data/test_scaling",
+    ),
+    Fault(
+        "standardize: bound inside the training range",
+        "RANGE_FACTOR = 10.0",
+        "RANGE_FACTOR = 0.5",
+        first="_data/test_scaling",
+    ),
+    Fault(
+        "standardize: ranges of chunks not merged",
+        "np.maximum(self.high, other.high),",
+        "self.high,",
+        first="_data/test_scaling",
+    ),
+    Fault(
+        "standardize: outputs of exp not rescaled",
+        "b += np.log(factor)",
+        "b += 0.0 * np.log(factor)",
+        first="_data/test_output_range",
     ),
     Fault(
         "standardize: variances of chunks merged without counts",
@@ -463,7 +481,7 @@ FAULTS = [
     ),
     Fault(
         "ONNX: targets not shifted back",
-        "* model.target_scale + model.target_mean",
+        "* model.target_scale + model.target_shift",
         "* model.target_scale",
         first="onnx/",
     ),

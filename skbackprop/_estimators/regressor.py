@@ -30,8 +30,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Number of units in each hidden layer. An int sets a single hidden layer. Use
         ``()`` for a network without hidden layers, which connects the inputs directly
         to the outputs: a single neuron if there is one output. With
-        ``loss="squared_error"`` and ``standardize=False``, a network without hidden
-        layers is ridge regression.
+        ``loss="squared_error"``, a network without hidden layers is ridge regression,
+        on standardized inputs and targets if ``standardize=True``.
         Add units or layers if the network underfits; remove them if it overfits.
     activation : str, Activation, callable or sequence of these, default="relu"
         Activation of the hidden layers. A sequence sets one activation for each hidden
@@ -56,8 +56,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         - ``"squared_error"``: ``1 / (2 * n) * sum((y - a)^2)``.
         - ``"absolute_error"``: absolute difference of target and output.
         - ``"huber"``: quadratic if the output is within 1 of the target, linear
-          otherwise. If the targets are standardized, the threshold is one standard
-          deviation.
+          otherwise. If the targets are scaled (see `standardize`), the threshold is
+          the scale of the targets.
         - ``"quantile"``: pinball loss; see `quantile`.
         - ``"poisson"``: half the Poisson deviance, for counts. Targets must be
           non-negative.
@@ -84,17 +84,27 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         - ``"increasing"``: the outputs never decrease from the first to the last.
 
         ``loss="poisson"`` requires positive outputs, and several quantiles require
-        ``"increasing"``.
+        ``"increasing"``. `fit` raises an error if targets are outside the range of the
+        outputs, for example negative targets with ``"relu"``.
     standardize : bool, default=True
         Whether to standardize the inputs with the weighted mean and standard deviation
-        of the training data, then soft-clip them: ``5 * tanh(z / 5)``. Sparse inputs
-        are not centered, and constant features are not scaled. Indicator columns of
-        categories and missing values are not standardized. `X` is not copied.
+        of the training data. Inputs are linear within 10 times the range of the
+        training data, and clipped beyond. Sparse inputs are not centered: they are
+        divided by the root mean square of the nonzero values of each feature. Constant
+        features are not scaled. Indicator columns of categories and missing values are
+        not standardized. `X` is not copied.
 
-        If the output activation is ``"identity"`` or if several quantiles are
-        predicted, the targets are also standardized (not for ``loss="poisson"``). Loss
-        values are then in units of the standard deviation of the targets (of its square
-        for ``"squared_error"``). Predictions are in the units of `y`.
+        The targets are also scaled, depending on the output activation:
+
+        - ``"identity"`` and ``"increasing"``: the mean of the targets is subtracted,
+          and the result is divided by the standard deviation.
+        - ``"relu"``, ``"leaky_relu"``, ``"elu"``, ``"gelu"``, ``"silu"``,
+          ``"softplus"`` and ``"exp"``: the targets are divided by their root mean
+          square, so that zero stays zero.
+        - ``"sigmoid"``, ``"tanh"`` and ``"softmax"``: the targets are not scaled.
+
+        Loss values are in units of the scale of the targets (of its square for
+        ``"squared_error"``). Predictions are in the units of `y`.
 
         Set `standardize` to False to reproduce the results of `MLPRegressor`, or if you
         scale the data yourself.

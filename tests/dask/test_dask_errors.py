@@ -91,6 +91,17 @@ def test_negative_counts_raise(client):
     assert str(caught.value) == expected
 
 
+@pytest.mark.parametrize("name", ["sigmoid", "softplus"])
+def test_targets_outside_output_range_raise(client, name):
+    y = with_value(np.abs(np.tanh(NUMBERS)), -1.0)
+    expected = plain_error_message(BackpropRegressor, X, y, output_activation=name)
+    assert f"output_activation={name!r}" in expected
+    net = small(DASK[BackpropRegressor], output_activation=name)
+    with pytest.raises(ValueError, match=r".") as caught:
+        net.fit(to_dask(X), to_dask(y))
+    assert str(caught.value) == expected
+
+
 def test_only_zero_weights_raise(client):
     with pytest.raises(ValueError, match=r"eight.*(only zeros|at least one non-zero)"):
         classifier().fit(to_dask(X), to_dask(THREE), to_dask(np.zeros(N_ROWS)))

@@ -59,6 +59,18 @@ CASES = {
     "numbers": (BackpropRegressor, NUMBERS, WEIGHT, {}),
     "several": (BackpropRegressor, SEVERAL, None, {"solver": "sgd"}),
     "counts": (BackpropRegressor, COUNTS, None, {"loss": "poisson"}),
+    "positive": (
+        BackpropRegressor,
+        1e3 * COUNTS,
+        WEIGHT,
+        {"output_activation": "relu"},
+    ),
+    "softplus": (
+        BackpropRegressor,
+        1e3 * COUNTS,
+        None,
+        {"output_activation": "softplus"},
+    ),
     "quantiles": (
         BackpropRegressor,
         NUMBERS,

@@ -41,8 +41,8 @@ from skbackprop.dask.distributed_samples import DistributedSamples
 # ----------------------------------------------------------------------- scalers
 
 
-def fit_scalers(X, y, weight=None, with_targets=True):
-    return TrainingSamples(X, y, None, weight).fit_scalers(with_targets)
+def fit_scalers(X, y, weight=None, target_scaling="standardize"):
+    return TrainingSamples(X, y, None, weight).fit_scalers(target_scaling)
 
 
 def assert_same_scaler(scaler, expected, rtol=1e-10):
@@ -299,10 +299,19 @@ def test_scalers_equal_single_process(y, weight, groups, dtype):
     distributed, expected = read_on_shards(
         BackpropRegressor, y, weight, groups, dtype=dtype
     )
-    scalers, expected_scalers = (s.fit_scalers(True) for s in (distributed, expected))
+    scalers, expected_scalers = (
+        s.fit_scalers("standardize") for s in (distributed, expected)
+    )
     assert_same_scaler(scalers.inputs, expected_scalers.inputs)
     assert_same_scaler(scalers.targets, expected_scalers.targets)
-    assert distributed.fit_scalers(False).targets is None
+    assert distributed.fit_scalers(None).targets is None
+    np.testing.assert_array_equal(scalers.ranges.low, expected_scalers.ranges.low)
+    np.testing.assert_array_equal(scalers.ranges.high, expected_scalers.ranges.high)
+    for target_scaling in ("divide", "standardize_jointly"):
+        scale, expected_scale = (
+            s.fit_scalers(target_scaling).output_scale for s in (distributed, expected)
+        )
+        np.testing.assert_allclose(scale, expected_scale, rtol=1e-10)
     # Both use the same scalers, because float32 rounding amplifies small differences.
     assert_same_samples(
         distributed.with_scaled_targets(expected_scalers, np.dtype(dtype)),
@@ -318,6 +327,6 @@ def test_shard_with_zero_weights_does_not_change_statistics(groups):
     alone = [group for group in alone if group]
     distributed, expected = read_on_shards(BackpropClassifier, THREE, weight, alone)
     np.testing.assert_array_equal(distributed.class_counts(3), expected.class_counts(3))
-    scalers = distributed.fit_scalers(False)
-    assert_same_scaler(scalers.inputs, expected.fit_scalers(False).inputs)
+    scalers = distributed.fit_scalers(None)
+    assert_same_scaler(scalers.inputs, expected.fit_scalers(None).inputs)
     assert distributed.mean_weight == pytest.approx(weight.mean(), rel=1e-12)
