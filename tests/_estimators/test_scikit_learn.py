@@ -45,7 +45,7 @@ from small_networks import (
 )
 
 from skbackprop import BackpropClassifier, BackpropRegressor
-from skbackprop.core.activations import ReLU, Tanh
+from skbackprop.core.activations import LeakyReLU, ReLU
 from skbackprop.core.losses import Huber
 from skbackprop.core.optimizers import OPTIMIZERS
 
@@ -73,7 +73,7 @@ def test_clone_copies_parameters_without_fit(make, y):
     parameters = {
         "hidden_layer_sizes": [5, 4],
         "activation": (ReLU(), "tanh"),
-        "output_activation": Tanh(),
+        "output_activation": LeakyReLU(),
         "loss": Huber(2.0),
         "alpha": np.float64(0.1),
         "clip_norm": 1.0,
