@@ -48,7 +48,8 @@ COMPRESSED = (
     (b"]\x00", lzma.decompress),
 )
 
-_TYPES = {
+#: Types of this library that the files of an estimator may contain.
+TYPES = {
     *ACTIVATIONS.values(),
     *OUTPUT_ACTIVATIONS.values(),
     *LOSSES.values(),
@@ -79,12 +80,12 @@ _TYPES = {
 SKOPS_TRUSTED = sorted(
     {
         f"{cls.__module__}.{cls.__name__}"
-        for cls in {BackpropClassifier, BackpropRegressor, *_TYPES}
+        for cls in {BackpropClassifier, BackpropRegressor, *TYPES}
     }
 )
 
 
-def load(path, *, trusted=()):
+def load(path, *, allow_pickle=False, trusted=()):
     """Load an estimator from a pickle, joblib or skops file.
 
     The file type is detected from the content, not from the file name. Unlike
@@ -100,6 +101,10 @@ def load(path, *, trusted=()):
         - joblib: written by ``joblib.dump``, uncompressed or with any compression
           except LZ4.
         - skops: written by ``skops.io.dump``.
+    allow_pickle : bool, default=False
+        Whether to load pickle and joblib files. Loading such a file can run any code,
+        so set `allow_pickle` to True only if you trust the author of the file. skops
+        files do not require `allow_pickle`.
     trusted : sequence of str, default=()
         Full names of additional types and functions that a skops file may contain.
         `SKOPS_TRUSTED` and the types that skops trusts by default are always allowed.
@@ -117,8 +122,9 @@ def load(path, *, trusted=()):
     ImportError
         If the file is a skops file and skops is not installed.
     ValueError
-        If the file is truncated, is not a file of an estimator, or has a format that
-        this release cannot read.
+        If the file is a pickle or joblib file and `allow_pickle` is False. If the file
+        is truncated, is not a file of an estimator, or has a format that this release
+        cannot read.
 
     Warns
     -----
@@ -134,7 +140,8 @@ def load(path, *, trusted=()):
     Notes
     -----
     A pickle can run arbitrary code when it is loaded, and a joblib file is a pickle.
-    Load only files that you trust. skops creates only trusted types.
+    Without ``allow_pickle=True``, these files are neither decompressed nor unpickled.
+    skops creates only trusted types and never unpickles.
 
     Truncated files are always detected. Changed bytes are detected only in skops files
     and in compressed joblib files, because these files contain a checksum.
@@ -151,12 +158,12 @@ def load(path, *, trusted=()):
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "iris.joblib"
     ...     _ = joblib.dump(net.fit(X, y), path, compress=3)
-    ...     loaded = skbackprop.load(path)
+    ...     loaded = skbackprop.load(path, allow_pickle=True)
     >>> (loaded.predict(X) == net.predict(X)).all()
     np.True_
     """
     content = Path(path).read_bytes()
-    read = _choose_reader(content, trusted)
+    read = _choose_reader(content, allow_pickle, trusted)
     try:
         estimator = _check_estimator(read(content))
     except Exception as error:  # Unpickling invalid bytes can raise any exception.
@@ -186,10 +193,10 @@ def _describe(error):
     return f"the file is truncated, damaged or has another type ({description})."
 
 
-def _choose_reader(content, trusted):
+def _choose_reader(content, allow_pickle, trusted):
     """Return the function that reads a file with this content."""
     if not content.startswith(ZIP):
-        return _unpickle
+        return _unpickle if allow_pickle else _refuse_pickle
     try:
         from skops.io import loads
     except ModuleNotFoundError as error:
@@ -200,23 +207,39 @@ def _choose_reader(content, trusted):
     return partial(loads, trusted=[*SKOPS_TRUSTED, *trusted])
 
 
+def _refuse_pickle(content):
+    """Raise a ValueError that explains `allow_pickle`, without reading the content."""
+    if not any(map(content.startswith, (PICKLE, *(start for start, _ in COMPRESSED)))):
+        raise _describe_start(content)
+    raise ValueError(
+        "the file is a pickle or joblib file, and loading such a file can run any "
+        "code. If you trust the author of the file, set allow_pickle=True. Otherwise, "
+        "ask the author for a skops file."
+    )
+
+
 def _unpickle(content):
-    if content.startswith(CHECKPOINT):
-        raise ValueError("the file is a checkpoint. Pass it to Checkpoint.resume.")
     for prefix, decompress in COMPRESSED:
         if content.startswith(prefix):
             # Decompressing all bytes verifies the checksum.
             content = decompress(content)
             break
     if not content.startswith(PICKLE):
-        if not content:
-            raise ValueError("the file is empty.")
-        raise ValueError(f"the file starts with {content[:16]!r}.")
+        raise _describe_start(content)
     stream = BytesIO(content)
     estimator = joblib.load(stream)
     if stream.read(1):
         raise ValueError("the file contains additional data after the estimator.")
     return estimator
+
+
+def _describe_start(content):
+    """Return the ValueError for a file that is not a pickle."""
+    if content.startswith(CHECKPOINT):
+        return ValueError("the file is a checkpoint. Pass it to Checkpoint.resume.")
+    if not content:
+        return ValueError("the file is empty.")
+    return ValueError(f"the file starts with {content[:16]!r}.")
 
 
 def _check_estimator(estimator):

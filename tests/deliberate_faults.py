@@ -437,6 +437,18 @@ FAULTS = [
         first="test_persistence",
     ),
     Fault(
+        "pickle: one number per training row",
+        "training.state.order = None",
+        "training.state.order = training.state.order",
+        first="test_persistence",
+    ),
+    Fault(
+        "pickle: class weights of subclasses not restored",
+        'state["class_weight"] = with_keys(state["class_weight"])',
+        "pass",
+        first="test_persistence",
+    ),
+    Fault(
         "Checkpoint: written one epoch late",
         "estimator.n_iter_ % self.every",
         "(estimator.n_iter_ - 1) % self.every",
@@ -444,9 +456,33 @@ FAULTS = [
     ),
     Fault(
         "Checkpoint: checksum not compared",
-        "if sha256(pickled).digest() != ",
+        "if sha256(archive).digest() != ",
         "if False and ",
         first="_callbacks/test_checkpoint",
+    ),
+    Fault(
+        "Checkpoint: random_state is not the generator of the fit",
+        "if known is rng",
+        "if known is None",
+        first="_callbacks/test_checkpoint",
+    ),
+    Fault(
+        "Checkpoint: parameters of the passed estimator not compared",
+        "if _comparable(now) != _comparable(before)",
+        "if False",
+        first="_callbacks/test_checkpoint",
+    ),
+    Fault(
+        "Checkpoint: object arrays unpickled",
+        "allow_pickle=False) as arrays",
+        "allow_pickle=True) as arrays",
+        first="_callbacks/test_checkpoint",
+    ),
+    Fault(
+        "load: pickles unpickled by default",
+        "allow_pickle=False, trusted=()",
+        "allow_pickle=True, trusted=()",
+        first="test_persistence",
     ),
     # Dask and ONNX
     Fault(

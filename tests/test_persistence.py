@@ -18,8 +18,10 @@ import pickletools
 import subprocess
 import sys
 import textwrap
+import threading
 import zipfile
 import zlib
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -48,10 +50,11 @@ from small_networks import (
 )
 
 import skbackprop
-from skbackprop import BackpropClassifier, BackpropRegressor, load
+from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._data.columns import MixedColumns
 from skbackprop._data.dataframes import find_categorical
 from skbackprop._estimators.pickling import FORMAT, FORMAT_KEY
+from skbackprop._estimators.solvers import SOLVERS
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.initializers import INITIALIZERS
 from skbackprop.core.losses import LOSSES, Huber
@@ -66,6 +69,9 @@ NEEDS_SKOPS = pytest.mark.skipif(skops_io is None, reason="needs skops")
 PACKAGE = Path(skbackprop.__file__).parent
 STORED = Path(__file__).with_name("stored")
 pytestmark = ignore_convergence_warning
+
+#: Loads files that this test suite wrote.
+load = partial(skbackprop.load, allow_pickle=True)
 
 # ------------------------------------------------------------------ round trips
 
@@ -400,6 +406,56 @@ def test_history_uses_few_bytes_per_epoch():
     assert per_epoch < 8 * 7 + 1  # seven floats, including two gradient norms
 
 
+def make_rows(n_rows):
+    """Return inputs, class labels and positive weights with many rows."""
+    values = np.random.default_rng(0).normal(size=(n_rows, 3))
+    return values, values[:, 0] > 0, values[:, 1] ** 2
+
+
+def with_categories(values):
+    df = pd.DataFrame(values, columns=list("abc"))
+    df["word"] = pd.Categorical(np.where(values[:, 2] > 0, "low", "high"))
+    df.loc[::7, "b"] = np.nan
+    return df
+
+
+#: Maps names of test cases to parameters, and to a function that converts the inputs.
+SIZED_CASES = {
+    **{solver: ({"solver": solver}, np.asarray) for solver in SOLVERS},
+    "early stopping": ({"early_stopping": True}, np.asarray),
+    "scoring": ({"early_stopping": True, "scoring": "accuracy"}, np.asarray),
+    "dropout": ({"dropout": 0.2}, np.asarray),
+    "balanced": ({"class_weight": "balanced"}, np.asarray),
+    "dataframe": ({}, with_categories),
+    "sparse": ({}, sp.csr_array),
+    "sparse sgd": ({"solver": "sgd", "momentum": 0.0}, sp.csr_array),
+    "not shuffled": ({"shuffle": False}, np.asarray),
+}
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+@pytest.mark.parametrize("is_weighted", [False, True])
+@pytest.mark.parametrize("name", SIZED_CASES)
+def test_size_of_fitted_estimator_does_not_depend_on_number_of_rows(
+    name, is_weighted, make
+):
+    params, convert = SIZED_CASES[name]
+    params = {"batch_size": "auto", **params}
+    if make is regressor:
+        params.pop("class_weight", None)
+        params |= {"scoring": "r2"} if "scoring" in params else {}
+    sizes = {"fit": [], "warm start": []}
+    for n_rows in (1_000, 20_000):
+        rows, y, weight = make_rows(n_rows)
+        rows, weight = convert(rows), weight if is_weighted else None
+        net = make(**params).fit(rows, y, weight)
+        sizes["fit"].append(len(pickle.dumps(net)))
+        net.set_params(warm_start=True).fit(rows, y, weight)
+        sizes["warm start"].append(len(pickle.dumps(net)))
+    for few, many in sizes.values():
+        assert many < few + 100  # larger counts take a few more bytes
+
+
 def test_changed_loss_is_detected_without_joblib_hash(monkeypatch):
     net = copy_by_pickle(regressor(loss=Huber(delta=2.0)).fit(X, NUMBERS))
     monkeypatch.setattr(joblib, "hash", lambda value: "hash of another release")
@@ -443,13 +499,27 @@ def test_other_format_version_raises_value_error(found, tmp_path):
     error_of(lambda: load(path), str(path), *words)
 
 
-def test_state_without_format_version_raises_value_error():
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_complete_state_without_format_version_has_the_current_format(is_fitted):
+    net = classifier(class_weight={0: 2.0, 1: 3.0})
+    net = net.fit(X, CODES) if is_fitted else net
+    loaded = [pickle.loads(pickle_with_changes(net, **{FORMAT_KEY: None}))]
+    loaded.append(BackpropClassifier.__new__(BackpropClassifier))
+    loaded[-1].__setstate__(vars(net))
+    for one in loaded:
+        assert one.class_weight == {0: 2.0, 1: 3.0}
+        assert_same(*(e.fit(X, CODES) for e in (one, clone(net))), X)
+
+
+@pytest.mark.parametrize("name", ["alpha", "max_iter", "_reader", "_state"])
+def test_incomplete_state_without_format_version_raises_value_error(name):
     net = classifier().fit(X, CODES)
-    pickled = pickle_with_changes(net, **{FORMAT_KEY: None})
     words = "BackpropClassifier has no format version", f"reads format {FORMAT}"
-    error_of(lambda: pickle.loads(pickled), *words)
-    for state in (vars(net), [1, 2], ({}, {"slot": 1}), "text"):
-        error_of(lambda s=state: classifier().__setstate__(s), *words)
+    state = vars(net).copy()
+    del state[name]
+    error_of(lambda: classifier().__setstate__(state), *words, f"lacks ['{name}']")
+    for other in ([1, 2], ({}, {"slot": 1}), "text", None):
+        error_of(lambda s=other: classifier().__setstate__(s), *words, "all attributes")
 
 
 class WithSuperState(BackpropClassifier):
@@ -459,20 +529,138 @@ class WithSuperState(BackpropClassifier):
         return super().__getstate__() | {"alpha": 7.0}
 
 
-class WithoutSuperState(BackpropClassifier):
-    """Subclass whose state lacks the format version."""
+def test_state_of_subclass_can_start_from_superclass():
+    assert copy_by_pickle(WithSuperState()).alpha == 7.0
+
+
+class WithoutScoring(BackpropClassifier):
+    """Subclass whose state lacks a parameter, which `__setstate__` sets again."""
 
     def __getstate__(self):
-        return vars(self).copy()
+        state = vars(self).copy()
+        del state["scoring"]
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.scoring = "accuracy"
 
 
-def test_subclasses_that_define_getstate():
-    assert copy_by_pickle(WithSuperState()).alpha == 7.0
-    error_of(
-        lambda: copy_by_pickle(WithoutSuperState()),
-        "WithoutSuperState",
-        "super().__getstate__()",
-    )
+def test_state_of_subclass_can_lack_a_parameter():
+    net = WithoutScoring(max_iter=2, random_state=0).fit(X, CODES)
+    for copier in (copy.copy, copy.deepcopy, copy_by_pickle):
+        loaded = copier(net)
+        assert loaded.scoring == "accuracy"
+        assert_same(loaded, net, X)
+
+
+class StateWithoutLog:
+    """Mixin or base class whose state is a copy of the attributes without a log."""
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state.pop("log", None)
+        return state
+
+
+class UpdatesAttributes:
+    """Mixin that restores attributes without a call to the superclass."""
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.log = "restored"
+
+
+class LoggedClassifier(BackpropClassifier):
+    __getstate__ = StateWithoutLog.__getstate__
+
+
+class LoggedRegressor(BackpropRegressor):
+    __getstate__ = StateWithoutLog.__getstate__
+
+
+class LoggedMixin(StateWithoutLog, BackpropClassifier):
+    pass
+
+
+class LoggedRestored(UpdatesAttributes, StateWithoutLog, BackpropClassifier):
+    pass
+
+
+class OnlyRestored(UpdatesAttributes, BackpropClassifier):
+    pass
+
+
+class DerivedClassifier(LoggedClassifier):
+    def __getstate__(self):
+        return super().__getstate__()
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.log = "restored"
+
+
+class ReducedClassifier(BackpropClassifier):
+    def __reduce__(self):
+        return type(self), (), StateWithoutLog.__getstate__(self)
+
+
+LOGGED = [
+    LoggedClassifier,
+    LoggedRegressor,
+    LoggedMixin,
+    LoggedRestored,
+    OnlyRestored,
+    DerivedClassifier,
+    ReducedClassifier,
+]
+CLASS_WEIGHTS = [{False: 1.0, True: 5.0}, {"high": 2.0}, {np.int64(0): 3.0, 2: 1.5}]
+
+
+@COPIERS
+@pytest.mark.parametrize("make", LOGGED)
+def test_subclass_with_its_own_state_can_be_copied(make, copier, monkeypatch):
+    names = [f"{__name__}.{cls.__name__}" for cls in LOGGED]
+    monkeypatch.setattr(f"{__name__}.OWN", [*OWN, *names])
+    net = make((4,), max_iter=2, random_state=0).fit(X, np.abs(CODES))
+    # `__getstate__` of the other subclasses removes the lock.
+    keeps_log = make in (OnlyRestored, ReducedClassifier)
+    net.log = "restored" if keeps_log else threading.Lock()
+    loaded = copier(net)
+    assert_same(loaded, net, X)
+    assert getattr(loaded, "log", "restored") == "restored"
+    assert vars(loaded).keys() | {"log"} == vars(net).keys()
+    assert_same(*(e.partial_fit(X, CODES) for e in (loaded, net)), X)
+    assert_same(*(clone(e).fit(X, CODES) for e in (loaded, net)), X)
+
+
+@COPIERS
+@pytest.mark.parametrize("weights", CLASS_WEIGHTS, ids=str)
+@pytest.mark.parametrize("make", [m for m in LOGGED if m is not LoggedRegressor])
+def test_class_weights_of_subclass_with_its_own_state(
+    make, weights, copier, monkeypatch
+):
+    names = [f"{__name__}.{cls.__name__}" for cls in LOGGED]
+    monkeypatch.setattr(f"{__name__}.OWN", [*OWN, *names])
+    y = {bool: BOOLS, str: NAMES}.get(type(next(iter(weights))), CODES)
+    net = make((4,), max_iter=2, random_state=0, class_weight=weights).fit(X, y)
+    loaded = copier(net)
+    assert repr(loaded.class_weight) == repr(weights)
+    assert_same(*(e.fit(X, y) for e in (loaded, net)), X)
+
+
+def test_subclass_with_its_own_state_works_in_joblib_processes_and_searches():
+    net = LoggedClassifier((4,), max_iter=2, random_state=0)
+    net.log = threading.Lock()
+    fitted = copy.copy(net).fit(X, CODES)
+    with joblib.parallel_config("loky", n_jobs=2):
+        results = joblib.Parallel()(joblib.delayed(fitted.predict)(X) for _ in "ab")
+    for predicted in results:
+        np.testing.assert_array_equal(predicted, fitted.predict(X))
+    net.set_params(early_stopping=True, scoring="accuracy").fit(X, CODES)
+    assert len(net.validation_scores_) == net.n_iter_
+    search = GridSearchCV(net, {"alpha": [0.1, 1.0]}, cv=2, n_jobs=2).fit(X, CODES)
+    assert copy_by_pickle(search).best_params_ == search.best_params_
 
 
 # -------------------------------------------------------------- column encoders
@@ -801,18 +989,9 @@ def write_file(writer, estimator, path):
     return path.read_bytes()
 
 
+PICKLE_WRITERS = ["pickle", "joblib", "zlib", "gzip", "bz2", "xz", "lzma"]
 WRITERS = pytest.mark.parametrize(
-    "writer",
-    [
-        "pickle",
-        "joblib",
-        "zlib",
-        "gzip",
-        "bz2",
-        "xz",
-        "lzma",
-        pytest.param("skops", marks=NEEDS_SKOPS),
-    ],
+    "writer", [*PICKLE_WRITERS, pytest.param("skops", marks=NEEDS_SKOPS)]
 )
 
 
@@ -872,6 +1051,61 @@ def test_data_after_the_estimator_raises_value_error(writer, tmp_path):
     if writer in ("pickle", "joblib"):
         path.write_bytes(content + content)
         error_of(lambda: load(path), str(path), "additional data after")
+
+
+class Exploding:
+    """Object whose pickle fails the test when it is loaded."""
+
+    def __reduce__(self):
+        return pytest.fail, ("The file ran code.",)
+
+
+@pytest.mark.parametrize("writer", PICKLE_WRITERS)
+@pytest.mark.parametrize("name", ["net.skops", "net.joblib", "net.npz", "net"])
+def test_files_run_no_code_unless_pickle_is_allowed(name, writer, tmp_path):
+    path = tmp_path / name
+    write_file(writer, Exploding(), path)
+    message = error_of(lambda: skbackprop.load(path), repr(str(path)), "trust")
+    assert "pickle or joblib file" in message
+    assert "set allow_pickle=True" in message
+    error_of(lambda: skbackprop.load(path, allow_pickle=False), "allow_pickle=True")
+    with pytest.raises(pytest.fail.Exception, match="ran code"):
+        load(path)
+
+
+@WRITERS
+def test_only_skops_files_are_loaded_by_default(writer, tmp_path):
+    path, net = tmp_path / "net", classifier().fit(X, CODES)
+    write_file(writer, net, path)
+    if writer == "skops":
+        assert_same(skbackprop.load(path), net, X)
+    else:
+        error_of(lambda: skbackprop.load(path), "allow_pickle=True")
+    assert_same(load(path), net, X)
+
+
+@NEEDS_SKOPS
+def test_pickles_in_skops_file_are_not_loaded(tmp_path):
+    # A skops file refers to the other entries of the archive by name.
+    path = tmp_path / "net.skops"
+    skops_io.dump(classifier().fit(X, CODES), path)
+    array = np.empty(1, object)
+    array[0] = Exploding()
+    for content in (pickle.dumps(Exploding()), to_npy(array)):
+        changed = tmp_path / "changed.skops"
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
+            names = [name for name in old.namelist() if name.endswith(".npy")]
+            assert names
+            for name in old.namelist():
+                new.writestr(name, content if name in names else old.read(name))
+        for read in (skbackprop.load, load):
+            error_of(partial(read, changed), repr(str(changed)))
+
+
+def to_npy(array):
+    file = BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
 
 
 DECOMPRESS = {
@@ -947,6 +1181,7 @@ def test_file_of_another_type_raises_value_error(name, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(content)
     error_of(lambda: load(path), f"Cannot load {str(path)!r}: ", words, "pickle")
+    error_of(lambda: skbackprop.load(path), f"Cannot load {str(path)!r}: ")
 
 
 @NEEDS_SKOPS
@@ -992,7 +1227,7 @@ def test_without_skops_only_skops_files_raise_import_error(tmp_path):
         sys.path.insert(0, {str(PACKAGE.parent)!r})
         sys.modules["skops"] = None
         import skbackprop
-        assert skbackprop.load("net.joblib").n_iter_ == 2
+        assert skbackprop.load("net.joblib", allow_pickle=True).n_iter_ == 2
         try:
             skbackprop.load("net.skops")
         except ImportError as error:

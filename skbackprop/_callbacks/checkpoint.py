@@ -1,22 +1,18 @@
 """Checkpoint: resume a fit that was interrupted."""
 
-import os
-import pickle
-from hashlib import sha256
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
-from .._estimators.callback_support import EPOCH, without_callbacks
+from .._estimators.callback_support import EPOCH
 from .._estimators.fitted import fitted_parts
 from .._estimators.fitting import resume_fit
+from .._estimators.saved_fit import get_results
 from .._estimators.solvers import SOLVERS
-from .._persistence import CHECKPOINT
+from .checkpoint_file import check_content, read_checkpoint, write_checkpoint
 from .epoch_callbacks import EpochCallback
-
-#: First bytes of a checkpoint file, with the format version. The hash follows.
-FORMAT = CHECKPOINT + b" 1\n"
-HASH_SIZE = sha256().digest_size
+from .plain_data import NotPlainError
+from .saved_estimator import restore_estimator, save_estimator
 
 
 class Checkpoint(EpochCallback):
@@ -47,7 +43,7 @@ class Checkpoint(EpochCallback):
         - The fit is part of a search, or another fit uses the same Checkpoint at the
           same time. The fits would overwrite the same file. The fits of
           `cross_val_score` also overwrite the file, but are not detected.
-        - A parameter cannot be pickled, for example a lambda.
+        - JSON and arrays cannot represent the learned categories or classes.
     FileNotFoundError
         In `fit`, if the directory of `path` does not exist.
     TypeError
@@ -59,10 +55,12 @@ class Checkpoint(EpochCallback):
 
     Notes
     -----
-    The file is a pickle. Load only files that you trust. The file contains the
-    estimator with its weights, the state of the optimizer, the state of the random
-    number generators, and a hash of the training data. The file does not contain the
-    data or other callbacks.
+    The file contains arrays and JSON, so that `resume` runs no code from the file. The
+    file contains the parameters and weights of the estimator, the state of the
+    optimizer, the state of the random number generators, and a hash of the training
+    data. The file does not contain the data, other callbacks, or objects that JSON
+    cannot represent, such as a custom loss. Pass such objects to `resume` as parameters
+    of `estimator`.
 
     If the process is killed while it writes a checkpoint, the previous checkpoint is
     still complete. The incomplete new file remains in the same directory, and its name
@@ -126,8 +124,6 @@ class Checkpoint(EpochCallback):
                 f"Cannot write checkpoint {str(self.path)!r}: directory "
                 f"{str(self.path.parent)!r} does not exist. Create it first."
             )
-        # Raise an error for unpicklable parameters before the first epoch.
-        self._pickle(estimator.get_params(deep=False))
         self.fit_context, self.digest = context, None
 
     def teardown(self, estimator, context):
@@ -143,6 +139,8 @@ class Checkpoint(EpochCallback):
         """
         is_first_epoch = context.task_name == EPOCH and context.task_id == 0
         if is_first_epoch and not self.is_resuming:
+            with self._explained_errors():
+                check_content(get_results(estimator))
             self.path.unlink(missing_ok=True)
 
     def on_fit_task_end(self, estimator, context, *, X=None, y=None, metadata=None):
@@ -156,34 +154,23 @@ class Checkpoint(EpochCallback):
 
     def _write(self, estimator, finished):
         content = {
-            "estimator": type(estimator),
-            "attributes": without_callbacks(vars(estimator)),
+            "estimator": save_estimator(estimator),
             "digest": self.digest,
-            "every": self.every,
+            "every": int(self.every),
             "finished": finished,
         }
-        pickled = self._pickle(content)
-        folder, name = self.path.parent, self.path.name
-        with NamedTemporaryFile(dir=folder, prefix=name, delete=False) as file:
-            try:
-                for part in (FORMAT, sha256(pickled).digest(), pickled):
-                    file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-                file.close()
-                Path(file.name).replace(self.path)
-            except BaseException:
-                Path(file.name).unlink()
-                raise
+        with self._explained_errors():
+            write_checkpoint(self.path, content)
 
-    def _pickle(self, content):
+    @contextmanager
+    def _explained_errors(self):
         try:
-            return pickle.dumps(content)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            yield
+        except NotPlainError as error:
             raise ValueError(
-                f"Cannot write checkpoint {str(self.path)!r}: {error}. All parameters "
-                "must be picklable. Functions must be defined at the top level of a "
-                "module."
+                f"Cannot write checkpoint {str(self.path)!r}: {error} Convert the "
+                "categories of X and the classes of y to strings or numbers, or remove "
+                "the Checkpoint."
             ) from error
 
     @classmethod
@@ -198,6 +185,7 @@ class Checkpoint(EpochCallback):
         sample_weight_val=None,
         *,
         callbacks=(),
+        estimator=None,
     ):
         """Resume a fit that was interrupted, and finish it.
 
@@ -220,6 +208,12 @@ class Checkpoint(EpochCallback):
             training was already finished.
         callbacks : sequence of callback, default=()
             Additional callbacks to set. The `Checkpoint` is always set.
+        estimator : BackpropClassifier or BackpropRegressor, default=None
+            Unfitted estimator with the parameters of the interrupted fit. The estimator
+            is not modified. Required if the interrupted estimator is an instance of a
+            subclass, or if JSON cannot represent a parameter: a custom loss, activation
+            or scorer, or a function. An instance of RandomState is restored from the
+            file.
 
         Returns
         -------
@@ -232,12 +226,13 @@ class Checkpoint(EpochCallback):
         FileNotFoundError
             If the file does not exist.
         ValueError
-            If the file is not a valid checkpoint, or the data differ from the original
-            training data.
+            If the file is not a valid checkpoint, if the data differ from the original
+            training data, or if `estimator` is required or has different parameters.
+        TypeError
+            If `estimator` is not a BackpropClassifier or BackpropRegressor.
         """
-        content = _read(Path(path))
-        estimator = content["estimator"].__new__(content["estimator"])
-        vars(estimator).update(content["attributes"])
+        content = read_checkpoint(Path(path))
+        estimator = restore_estimator(content["estimator"], estimator, path)
         if _digest(estimator, X, y, sample_weight) != content["digest"]:
             raise ValueError(
                 "X, y or sample_weight differ from the training data of checkpoint "
@@ -255,22 +250,3 @@ class Checkpoint(EpochCallback):
 def _digest(estimator, X, y, sample_weight=None):
     """Return a hash of training data."""
     return fitted_parts(estimator).reader.digest(X, y, sample_weight, estimator)
-
-
-def _read(path):
-    content = path.read_bytes()
-    if not content.startswith(FORMAT):
-        start = content[: len(FORMAT)]
-        raise ValueError(
-            f"Cannot read checkpoint {str(path)!r}: the file starts with {start!r}, "
-            f"but must start with {FORMAT!r}. The file is damaged, is not a "
-            "checkpoint, or was written by another release of skbackprop."
-        )
-    expected_hash = content[len(FORMAT) : len(FORMAT) + HASH_SIZE]
-    pickled = content[len(FORMAT) + HASH_SIZE :]
-    if sha256(pickled).digest() != expected_hash:
-        raise ValueError(
-            f"Cannot read checkpoint {str(path)!r}: the SHA-256 checksum does not "
-            "match. Delete the file and train again."
-        )
-    return pickle.loads(pickled)

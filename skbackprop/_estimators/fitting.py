@@ -348,6 +348,9 @@ def run_training(estimator, kind, training, observers=(), minimize=None):
     with blas_threads(network, min(batch_size, BLOCK_ROWS)):
         stop = training.run(minimize or SOLVERS[estimator.solver].minimize)
     estimator._set_fitted_attributes()
+    if not kind.is_chunk:
+        # Only `partial_fit` continues to shuffle the last order: K calls equal one fit.
+        training.state.order = None
     if estimator.early_stopping:
         # Further epochs without early stopping monitor the loss, not a score.
         training.state.monitor = ConvergenceMonitor()

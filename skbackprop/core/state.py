@@ -118,8 +118,9 @@ class TrainingState:
         Sum of the weights of these samples.
     n_seen : int
         Number of samples processed; each epoch counts all its samples.
-    order : ndarray of int of shape (n_samples,)
-        Order of the samples in the last epoch.
+    order : ndarray of int of shape (n_samples,), default=None
+        Order of the samples in the last epoch, which the next epoch shuffles again.
+        None after `fit`, so that the size of the state is independent of `n_samples`.
     history : list of EpochRecord
         One record per epoch since the network was created.
     n_epochs : int

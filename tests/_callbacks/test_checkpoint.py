@@ -9,6 +9,9 @@ import sys
 import textwrap
 import threading
 import time
+from fractions import Fraction
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import joblib
@@ -27,6 +30,7 @@ from small_networks import (
     LABELS,
     NAMES,
     NUMBERS,
+    SHORT_TRAINING,
     WEIGHT,
     X,
     assert_same_network,
@@ -40,7 +44,14 @@ pytest.importorskip("sklearn.callback")
 
 import skbackprop
 from skbackprop import BackpropClassifier, Checkpoint, EpochEndCallback
-from skbackprop._callbacks.checkpoint import FORMAT, HASH_SIZE
+from skbackprop._callbacks.checkpoint_file import (
+    FORMAT,
+    read_checkpoint,
+    write_checkpoint,
+)
+from skbackprop._callbacks.plain_data import BIT_GENERATORS
+from skbackprop._persistence import TYPES
+from skbackprop.core.losses import Huber
 from skbackprop.core.optimizers import OPTIMIZERS
 
 PACKAGE = Path(skbackprop.__file__).parent
@@ -249,18 +260,17 @@ def test_fit_can_be_resumed_twice(every, tmp_path):
     fit_and_interrupt(net, path, 6, X, CODES, every=every)
     with pytest.raises(KilledError):
         Checkpoint.resume(path, X, CODES, callbacks=[kill_after(15)])
-    assert read_checkpoint(path)["attributes"]["_state"].n_epochs == 15 - 15 % every
+    assert count_epochs(path) == 15 - 15 % every
     resumed = Checkpoint.resume(path, X, CODES)
     assert_same_training(resumed, uninterrupted, (X, CODES))
     # The resumed fit continues to write checkpoints until the end.
-    assert (
-        read_checkpoint(path)["attributes"]["_state"].n_epochs == uninterrupted.n_iter_
-    )
+    assert count_epochs(path) == uninterrupted.n_iter_
     assert read_checkpoint(path)["finished"]
 
 
-def read_checkpoint(path):
-    return pickle.loads(path.read_bytes()[len(FORMAT) + HASH_SIZE :])
+def count_epochs(path):
+    """Return the number of epochs of the fit in a checkpoint file."""
+    return read_checkpoint(path)["estimator"]["results"]["state"]["n_epochs"]
 
 
 def make_epoch_log():
@@ -335,7 +345,6 @@ import os, signal, sys, time
 sys.path.insert(0, {folder!r})
 import numpy as np
 from skbackprop import EpochEndCallback, BackpropClassifier, Checkpoint
-from skbackprop._callbacks.checkpoint import FORMAT, HASH_SIZE
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(90, 4)), rng.integers(0, 3, 90)
@@ -378,7 +387,7 @@ def test_killed_process_can_be_resumed(killed_at, seconds, every, tmp_path):
     assert not read_checkpoint(path)["finished"]
     names = {}
     exec(script, names)
-    n_epochs = read_checkpoint(path)["attributes"]["_state"].n_epochs
+    n_epochs = count_epochs(path)
     assert n_epochs == 15 if killed_at else 1 <= n_epochs < 100
     uninterrupted = names["net"].fit(names["X"], names["y"])
     log, callback = make_epoch_log()
@@ -397,16 +406,14 @@ def test_checkpoint_is_written_every_n_epochs_and_at_the_end(every, tmp_path):
 
     def check_file(net, epoch):
         exists = path.exists()
-        written.append(
-            read_checkpoint(path)["attributes"]["_state"].n_epochs if exists else 0
-        )
+        written.append(count_epochs(path) if exists else 0)
 
     net = classifier().set_callbacks(
         Checkpoint(str(path), every), EpochEndCallback(check_file)
     )
     n_epochs = net.fit(X, CODES).n_iter_
     assert written == [n - n % every for n in range(1, n_epochs + 1)]
-    assert read_checkpoint(path)["attributes"]["_state"].n_epochs == n_epochs
+    assert count_epochs(path) == n_epochs
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -434,7 +441,7 @@ def test_failed_write_keeps_previous_checkpoint(failing, tmp_path, monkeypatch):
     assert_same_network(Checkpoint.resume(path, X, CODES), same)
     # The failed write does not prevent further checkpoints.
     fit_and_interrupt(classifier(), path, 8, X, CODES)
-    assert read_checkpoint(path)["attributes"]["_state"].n_epochs == 8
+    assert count_epochs(path) == 8
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -466,7 +473,9 @@ def test_checkpoint_contains_no_data_and_no_callbacks(tmp_path):
     fit_and_interrupt(classifier(), path, 3, big, big[:, 0] > 0)
     assert path.stat().st_size < big.nbytes
     assert not [
-        name for name in read_checkpoint(path)["attributes"] if "callback" in name
+        name
+        for name in read_checkpoint(path)["estimator"]["attributes"]
+        if "callback" in name
     ]
 
 
@@ -498,7 +507,8 @@ def test_flipped_bit_raises_value_error(tmp_path):
     path = tmp_path / "checkpoint"
     fit_and_interrupt(classifier(), path, 3, X, CODES)
     content = bytearray(path.read_bytes())
-    weights = read_checkpoint(path)["attributes"]["_state"].network.params.tobytes()
+    results = read_checkpoint(path)["estimator"]["results"]
+    weights = results["state"]["network"]["params"].tobytes()
     content[content.index(weights) + 4] ^= 1
     path.write_bytes(content)
     error_of(
@@ -518,7 +528,6 @@ def test_flipped_bit_raises_value_error(tmp_path):
         pickle.dumps([1.0]),
         pickle.dumps(None),
         pickle.dumps(small(BackpropClassifier).fit(X, CODES)),
-        FORMAT.replace(b"1", b"0") + bytes(100),
         b"cno_such_module\nThing\n.",
     ],
     ids=[
@@ -529,7 +538,6 @@ def test_flipped_bit_raises_value_error(tmp_path):
         "list",
         "None",
         "estimator",
-        "old",
         "module",
     ],
 )
@@ -542,6 +550,128 @@ def test_file_of_another_type_raises_value_error(content, tmp_path):
         "is not a checkpoint",
     )
     assert path.read_bytes() == content
+
+
+def write_with_checksum(path, archive):
+    path.write_bytes(FORMAT + sha256(archive).digest() + archive)
+
+
+@pytest.mark.parametrize("found", [b" 1\n", b" 3\n"])
+def test_other_format_raises_value_error(found, tmp_path):
+    path = tmp_path / "checkpoint"
+    path.write_bytes(b"skbackprop checkpoint" + found + pickle.dumps(Exploding()))
+    error_of(
+        lambda: Checkpoint.resume(path, X, CODES),
+        f"Cannot read checkpoint {str(path)!r}",
+        repr(b"skbackprop checkpoint" + found.strip(b"\n")),
+        "reads b'skbackprop checkpoint 2'",
+    )
+
+
+class Exploding:
+    """Object whose pickle fails the test when it is loaded."""
+
+    def __reduce__(self):
+        return pytest.fail, ("The file ran code.",)
+
+
+def to_archive(text, **arrays):
+    file = BytesIO()
+    np.savez(file, json=np.frombuffer(text.encode(), np.uint8), **arrays)
+    return file.getvalue()
+
+
+def object_array():
+    array = np.empty(1, object)
+    array[0] = Exploding()
+    return array
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        pickle.dumps(Exploding()),
+        to_archive('{"array": "0"}', **{"0": object_array()}),
+        to_archive('{"scalar": "0"}', **{"0": object_array()}),
+        to_archive('{"function": "pytest.fail"}'),
+        to_archive('{"builtins.eval": "1"}'),
+        to_archive('{"ActivationFromFunction": "pytest.fail"}'),
+        to_archive('{"RandomState": [0, {"dict": [["bit_generator", "seed"]]}]}'),
+        to_archive('{"Network": {"dict": []}}'),
+        to_archive("["),
+        to_archive("[" * 100_000),
+        b"PK\x03\x04",
+        b"",
+    ],
+    ids=range(12),
+)
+def test_malicious_file_runs_no_code(archive, tmp_path):
+    path = tmp_path / "checkpoint"
+    write_with_checksum(path, archive)
+    for kwargs in ({}, {"estimator": classifier()}):
+        error_of(
+            lambda k=kwargs: Checkpoint.resume(path, X, CODES, **k),
+            f"Cannot read checkpoint {str(path)!r}",
+            "was not written by Checkpoint",
+        )
+
+
+def test_file_names_only_classes_of_this_library(tmp_path):
+    path = tmp_path / "checkpoint"
+    fit_and_interrupt(classifier(), path, 3, X, CODES)
+    content = read_checkpoint(path)
+    content["estimator"]["class"] = "builtins.eval"
+    write_checkpoint(path, content)
+    with pytest.raises(KeyError, match="eval"):
+        Checkpoint.resume(path, X, CODES)
+
+
+PLAIN_VALUES = {
+    "numbers": [0, 1, True, None, -0.0, 0.1, 1e-320, np.inf, -np.inf, 1 << 80],
+    "strings": ["", "é\ud800"],
+    "containers": ((1, [2, (3,)]), {(1, "a"): {}, None: [], 2.5: (), True: False}),
+    "scalars": [np.float32(0.1), np.float64(2), np.int8(-3), np.True_, np.str_("a")],
+    "arrays": [
+        np.arange(6, dtype=dtype).reshape(2, 3) for dtype in ("u1", "i8", "f4", "f8")
+    ],
+    "memory order": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "big endian": np.arange(3, dtype=">f8"),
+    "text": [np.array(["a", "bcd", ""]), np.array([b"x", b"yz"]), np.array([""])],
+    "dates": np.array(["2024-01-01", "NaT"], "datetime64[ns]"),
+    "objects": np.array([[1, "a"], [None, np.float32(2.5)]], object),
+    "nested objects": np.array([(1, 2), "b", [3]], dtype=object),
+    "empty": np.empty(0),
+    "no objects": np.empty((2, 0), object),
+    "intervals": np.array([pd.Interval(0, 1.5, "left"), pd.Interval(2, 3)], object),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN_VALUES)
+def test_plain_values_are_stored_exactly(name, tmp_path):
+    value = PLAIN_VALUES[name]
+    write_checkpoint(tmp_path / "file", value)
+    loaded = read_checkpoint(tmp_path / "file")
+    assert joblib.hash(loaded) == joblib.hash(value)
+    assert repr(loaded) == repr(value)
+
+
+@pytest.mark.parametrize("bit_generator", BIT_GENERATORS.values())
+def test_random_number_generators_are_stored_exactly(bit_generator, tmp_path):
+    one = np.random.RandomState(bit_generator(3))
+    other = np.random.Generator(bit_generator(4))
+    one.normal(), other.integers(3, dtype=np.int32)  # leave cached numbers
+    write_checkpoint(tmp_path / "file", [one, other, one])
+    stored, other_stored, again = read_checkpoint(tmp_path / "file")
+    assert again is stored
+    np.testing.assert_array_equal(stored.normal(size=5), one.normal(size=5))
+    for dtype in (np.int32, np.int64):
+        actual = other_stored.integers(99, size=5, dtype=dtype)
+        expected = other.integers(99, size=5, dtype=dtype)
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_types_of_library_have_different_names():
+    assert len({cls.__name__ for cls in TYPES}) == len(TYPES)
 
 
 def test_joblib_file_raises_value_error(tmp_path):
@@ -725,7 +855,9 @@ def test_resuming_does_not_add_scorer_calls(tmp_path):
     uninterrupted = classifier(early_stopping=True, scoring=CountingScorer())
     uninterrupted.fit(X, CODES)
     fit_and_interrupt(net, path, 4, X, CODES)
-    resumed = Checkpoint.resume(path, X, CODES)
+    net = classifier(early_stopping=True, scoring=CountingScorer())
+    net.scoring.n_calls = 4
+    resumed = Checkpoint.resume(path, X, CODES, estimator=net)
     assert resumed.n_iter_ == uninterrupted.n_iter_
     assert resumed.validation_scores_ == uninterrupted.validation_scores_
 
@@ -754,9 +886,11 @@ def test_random_state_instance_is_used_after_resuming(tmp_path):
 
 def test_errors_are_raised_before_the_first_epoch(tmp_path):
     fail = EpochEndCallback(lambda net, epoch: pytest.fail("An epoch was trained."))
-    net = classifier(learning_rate=lambda epoch, step: 0.01)
+    net = classifier(categorical_features=[0])
     net.set_callbacks(Checkpoint(tmp_path / "checkpoint", every=50), fail)
-    error_of(lambda: net.fit(X, CODES), "checkpoint", "module")
+    rows = X.astype(object)
+    rows[:, 0] = [Fraction(int(code), 3) for code in CODES]
+    error_of(lambda: net.fit(rows, CODES), "checkpoint", "Fraction", "categories")
     net = classifier().set_callbacks(
         Checkpoint(tmp_path / "missing" / "checkpoint"), fail
     )
@@ -840,40 +974,194 @@ class LockingScorer:
         return net.score(X, y)
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"learning_rate": lambda epoch, base: 0.05},
-        {"activation": lambda z: (np.sin(z), np.cos(z))},
-        {"scoring": local_function(), "early_stopping": True},
-        {"scoring": LockingScorer(), "early_stopping": True},
-    ],
-    ids=["schedule", "activation", "local", "lock"],
-)
-def test_unpicklable_parameter_raises_value_error(params, tmp_path):
-    path = tmp_path / "checkpoint"
-    net = classifier().fit(X, CODES)
-    same = copy.deepcopy(net)
-    net.set_params(**params).set_callbacks(Checkpoint(path))
-    error_of(lambda: net.fit(X, CODES), repr(str(path)), "Functions", "module")
-    assert_same_network(net, same)
-    assert not path.exists()
+def half_score(net, X, y):
+    return net.score(X, y) / 2
 
 
 def sine(z):
     return np.sin(z), np.cos(z)
 
 
-def test_module_level_functions_can_be_saved(tmp_path):
+USER_OBJECTS = {
+    "schedule": {"learning_rate": lambda epoch, step: 0.05},
+    "activation": {"activation": lambda z: (np.sin(z), np.cos(z))},
+    "activations": {"activation": [sine]},
+    "output": {"output_activation": sine},
+    "loss": {"loss": lambda y, a: ((a - y) ** 2, 2 * (a - y))},
+    "init": {"init": lambda rng, n_in, n_out: rng.normal(size=(n_in, n_out))},
+    "local": {"scoring": local_function(), "early_stopping": True},
+    "lock": {"scoring": LockingScorer(), "early_stopping": True},
+}
+
+
+@pytest.mark.parametrize("every", [1, 5])
+@pytest.mark.parametrize("name", USER_OBJECTS)
+@ignore_convergence_warning
+@ESTIMATORS
+def test_objects_of_the_user_are_passed_as_estimator(make, y, name, every, tmp_path):
+    path, params = tmp_path / "checkpoint", USER_OBJECTS[name]
+    uninterrupted = small(make, **params).fit(X, y)
+    fit_and_interrupt(small(make, **params), path, 7, X, y, every=every)
+    (parameter, *_) = params
+    class_name = make.__name__
+    words = f"[{parameter!r}]", f"estimator={class_name}(...)"
+    error_of(lambda: Checkpoint.resume(path, X, y), str(path), *words)
+    given = small(make)
+    words = f"does not contain [{parameter!r}]", "same objects"
+    error_of(lambda: Checkpoint.resume(path, X, y, estimator=given), *words)
+    given = small(make, **params)
+    before = vars(given).copy()
+    resumed = Checkpoint.resume(path, X, y, estimator=given)
+    assert vars(given) == before
+    assert resumed is not given
+    assert getattr(resumed, parameter) is params[parameter]
+    assert_same_network(resumed, uninterrupted)
+    assert resumed.n_iter_ == uninterrupted.n_iter_
+    # The finished fit is returned without further training.
+    finished = Checkpoint.resume(path, X, y, estimator=given)
+    assert_same_network(finished, uninterrupted)
+    np.testing.assert_array_equal(finished.predict(X), uninterrupted.predict(X))
+
+
+class LoggedClassifier(BackpropClassifier):
+    """Subclass with other parameters, and with an attribute that cannot be stored."""
+
+    def __init__(self, units=8, loss="squared_error"):
+        super().__init__((units,), loss=loss, **SHORT_TRAINING, early_stopping=True)
+        self.units = units
+        self.log = threading.Lock()
+
+    def __getstate__(self):
+        state = vars(self).copy()
+        del state["log"]
+        return state
+
+    def fit(self, X, y):
+        self.extra_ = {"a": (1, X[:1])}
+        return super().fit(X, y)
+
+
+def test_subclass_is_passed_as_estimator(tmp_path):
     path = tmp_path / "checkpoint"
-    net = classifier(activation=sine, scoring=half_score, early_stopping=True)
-    uninterrupted = copy.deepcopy(net).fit(X, CODES)
-    fit_and_interrupt(net, path, 3, X, CODES)
-    assert_same_training(Checkpoint.resume(path, X, CODES), uninterrupted, (X, CODES))
+    uninterrupted = LoggedClassifier().fit(X, CODES)
+    fit_and_interrupt(LoggedClassifier(), path, 4, X, CODES)
+    resume = Checkpoint.resume
+    error_of(lambda: resume(path, X, CODES), "estimator=LoggedClassifier(...)")
+    words = "contains a LoggedClassifier, but estimator is a BackpropClassifier", "Pass"
+    error_of(lambda: resume(path, X, CODES, estimator=classifier()), *words)
+    given = LoggedClassifier()
+    resumed = resume(path, X, CODES, estimator=given)
+    assert type(resumed) is LoggedClassifier
+    assert resumed.log is given.log
+    assert resumed.extra_.keys() == {"a"}
+    assert_same_network(resumed, uninterrupted)
+    assert resumed.validation_scores_ == uninterrupted.validation_scores_
+    words = "units of estimator differs", "was 8, and is 9"
+    error_of(lambda: resume(path, X, CODES, estimator=LoggedClassifier(9)), *words)
 
 
-def half_score(net, X, y):
-    return net.score(X, y) / 2
+def test_attributes_that_cannot_be_stored_are_passed_with_estimator(tmp_path):
+    path, net, given = tmp_path / "checkpoint", classifier(), classifier()
+    net.encoder_ = given.encoder_ = object()
+    fit_and_interrupt(net, path, 4, X, CODES)
+    error_of(lambda: Checkpoint.resume(path, X, CODES), "['encoder_']")
+    resumed = Checkpoint.resume(path, X, CODES, estimator=given)
+    assert resumed.encoder_ is given.encoder_
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"alpha": 0.1}, {"alpha": 0.2}),
+        ({"alpha": 0.1}, {"alpha": lambda: 0.1}),
+        ({"dropout": 0.1}, {"dropout": (0.1,)}),
+        ({"class_weight": {0: 2.0}}, {"class_weight": {1: 2.0}}),
+        ({"class_weight": {0: 2.0}}, {}),
+        ({"scoring": "accuracy"}, {"scoring": half_score}),
+        ({"random_state": 3}, {"random_state": 4}),
+    ],
+    ids=range(7),
+)
+def test_different_parameters_raise_value_error(before, now, tmp_path):
+    path = tmp_path / "checkpoint"
+    fit_and_interrupt(classifier(**before), path, 3, X, CODES)
+    content = path.read_bytes()
+    (name,) = before
+    words = f"{name} of estimator differs from the interrupted fit", repr(before[name])
+    given = classifier(**now)
+    error_of(lambda: Checkpoint.resume(path, X, CODES, estimator=given), *words)
+    assert path.read_bytes() == content
+
+
+def test_equal_parameters_of_other_types_are_accepted(tmp_path):
+    path = tmp_path / "checkpoint"
+    params = {"alpha": 0.5, "dropout": (0.1,), "class_weight": {0: 2.0, 1: 1.0}}
+    same = {"alpha": np.float64(0.5), "dropout": np.array([0.1])}
+    same |= {"class_weight": {np.int64(1): 1, np.int64(0): 2}}
+    rng = np.random.RandomState
+    uninterrupted = classifier(**params, random_state=rng(0)).fit(X, CODES)
+    fit_and_interrupt(classifier(**params, random_state=rng(0)), path, 3, X, CODES)
+    given = classifier(**same, random_state=rng(0))
+    resumed = Checkpoint.resume(path, X, CODES, estimator=given)
+    assert_same_network(resumed, uninterrupted)
+    assert_same_network(
+        resumed.set_callbacks().fit(X, CODES), uninterrupted.fit(X, CODES)
+    )
+
+
+@pytest.mark.parametrize(
+    "given", [3, BackpropClassifier, make_pipeline(classifier())], ids=range(3)
+)
+def test_estimator_of_another_type_raises_type_error(given, tmp_path):
+    path = tmp_path / "checkpoint"
+    fit_and_interrupt(classifier(), path, 3, X, CODES)
+    words = "estimator must be a BackpropClassifier", repr(given)
+    error_of(
+        lambda: Checkpoint.resume(path, X, CODES, estimator=given),
+        *words,
+        error=TypeError,
+    )
+
+
+def test_losses_of_the_library_are_passed_as_estimator(tmp_path):
+    path, params = tmp_path / "checkpoint", {"loss": Huber(delta=2.0)}
+    uninterrupted = regressor(**params).fit(X, NUMBERS)
+    fit_and_interrupt(regressor(**params), path, 3, X, NUMBERS)
+    given = regressor(loss=Huber(delta=2.0))
+    resumed = Checkpoint.resume(path, X, NUMBERS, estimator=given)
+    assert_same_training(resumed, uninterrupted, (X, NUMBERS))
+
+
+CATEGORIES = {
+    "objects": pd.Categorical(NAMES, ["mid", "unused", "low", "high"]),
+    "ints": pd.Categorical(CODES * 10),
+    "floats": pd.Categorical(CODES / 3),
+    "bools": pd.Categorical(X[:, 2] > 0),
+    "strings": pd.Series(NAMES, dtype="string").astype("category"),
+    "nullable ints": pd.Series(CODES, dtype="Int64").astype("category"),
+    "intervals": pd.cut(X[:, 0], 3),
+}
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_categories_of_any_type_can_be_resumed(name, tmp_path):
+    path = tmp_path / "checkpoint"
+    df = to_dataframe().assign(c=CATEGORIES[name])
+    df.loc[3, ["a", "c"]] = None
+    uninterrupted = classifier().fit(df, NAMES)
+    fit_and_interrupt(classifier(), path, 3, df, NAMES)
+    assert_same_training(Checkpoint.resume(path, df, NAMES), uninterrupted, (df, NAMES))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.float32, np.int8, object, "U"])
+def test_class_labels_of_any_dtype_can_be_resumed(dtype, tmp_path):
+    path, y = tmp_path / "checkpoint", NAMES if dtype is object else CODES > 0
+    y = y.astype(dtype)
+    uninterrupted = classifier().fit(X, y)
+    fit_and_interrupt(classifier(), path, 3, X, y)
+    resumed = Checkpoint.resume(path, X, y)
+    assert resumed.classes_.dtype == uninterrupted.classes_.dtype
+    assert_same_training(resumed, uninterrupted, (X, y))
 
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, 1.0, "2", None, np.nan])

@@ -78,7 +78,7 @@ def test_each_partial_fit_shuffles_again(iris):
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 def test_warm_starts_equal_one_long_fit(iris, solver, standardize, rtol):
     params = dict(solver=solver, standardize=standardize, random_state=0)
-    params |= dict(tol=0.0, n_iter_no_change=99)
+    params |= dict(tol=0.0, n_iter_no_change=99, batch_size=32, shuffle=False)
     once = BackpropClassifier(max_iter=20, **params).fit(*iris)
     twice = BackpropClassifier(max_iter=10, warm_start=True, **params)
     twice.fit(*iris).fit(*iris)

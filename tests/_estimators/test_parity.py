@@ -203,6 +203,25 @@ def test_random_state_instance_advances_as_in_scikit_learn():
     assert after[0] == after[1]
 
 
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+def test_warm_starts_shuffle_as_in_scikit_learn(loss):
+    # The first epoch of each fit shuffles the rows in their original order.
+    X, y = load_iris(return_X_y=True)
+    params = {"solver": "sgd", "momentum": 0.0, "batch_size": 16, "max_iter": 4}
+    params |= {"learning_rate_init": 0.01}
+    if loss == "log_loss":
+        net, mlp = BackpropClassifier(loss=loss), MLPClassifier()
+    else:
+        net, mlp, y = BackpropRegressor(), MLPRegressor(), X[:, 0] - X[:, 1]
+    net.set_params(standardize=False)
+    for estimator in (net, mlp):
+        rng = np.random.RandomState(3)
+        estimator.set_params(**params, warm_start=True, random_state=rng)
+        for _ in range(3):
+            fit(estimator, X, y, None)
+    assert_same_fit(net, mlp)
+
+
 def test_float32_results_equal_scikit_learn_in_single_precision():
     X, y = load_iris(return_X_y=True)
     X = X.astype(np.float32)

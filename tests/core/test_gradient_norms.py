@@ -5,10 +5,12 @@ import copy
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from small_fits import ignore_convergence_warning
 from small_networks import CODES, ESTIMATORS, NUMBERS, WEIGHT, X, classifier, small
 
 from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop._estimators.fitting import prepare_training
 from skbackprop.core.optimizers import OPTIMIZERS
 
 # Each epoch has 7 batches; the last batch has 6 rows.
@@ -57,8 +59,12 @@ def loss_and_targets(make):
     return "squared_error", NUMBERS
 
 
-def last_rows(fitted):
-    return fitted._state.order[-N_LAST:]
+def last_rows(estimator, X, y):
+    """Return the rows of the last batch of the first epoch."""
+    order = np.arange(len(y))
+    if estimator.shuffle:
+        prepare_training(clone(estimator), X, y).state.rng.shuffle(order)
+    return order[-N_LAST:]
 
 
 # --------------------------------------------------------------------------- values
@@ -87,7 +93,7 @@ BY_ESTIMATOR = pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegr
 def test_norms_are_from_last_batch_without_penalty(make, data, params):
     loss, y = loss_and_targets(make)
     estimator = make_frozen(make, loss=loss).set_params(**params).fit(data, y)
-    rows = last_rows(estimator)
+    rows = last_rows(estimator, data, y)
     expected = numerical_norms(estimator._state, loss, data[rows], y[rows], N_LAST)
     np.testing.assert_allclose(estimator.gradient_norms_, [expected], rtol=1e-6)
 
@@ -99,7 +105,7 @@ def test_norms_are_from_last_batch_without_penalty(make, data, params):
 def test_norms_use_sample_weights(make, data, momentum):
     loss, y = loss_and_targets(make)
     estimator = make_frozen(make, loss=loss, momentum=momentum).fit(data, y, WEIGHT)
-    rows = last_rows(estimator)
+    rows = last_rows(estimator, data, y)
     expected = numerical_norms(
         estimator._state, loss, data[rows], y[rows], N_LAST, WEIGHT[rows]
     )

@@ -30,6 +30,7 @@ from small_dask_fits import (
     CLUSTER_TESTS,
     ESTIMATORS,
     ROWS,
+    SYNCS,
     assert_same_predictions,
     classifier,
     regressor,
@@ -233,3 +234,20 @@ def test_no_fitted_attributes_before_fit():
         net.to_local()
     with pytest.raises(NotFittedError):
         net.score(to_dask(X), to_dask(THREE))
+
+
+@SYNCS
+@ESTIMATORS
+def test_size_of_estimator_does_not_depend_on_number_of_rows(
+    client, plain, make, y, params
+):
+    sizes = []
+    for n_repeats in (1, 40):
+        rows, targets = np.tile(X, (n_repeats, 1)), np.tile(y, n_repeats)
+        parts = np.array_split(np.arange(len(rows)), 4)
+        chunks = [len(part) for part in parts]
+        net = small(make, max_iter=2, **params)
+        net.fit(to_dask(rows, chunks), to_dask(targets, chunks))
+        sizes.append([len(pickle.dumps(one)) for one in (net, net.to_local())])
+    few, many = np.array(sizes)
+    assert (many < few + 100).all()  # larger counts take a few more bytes
