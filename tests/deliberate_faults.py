@@ -521,6 +521,32 @@ FAULTS = [
         "* model.target_scale",
         first="onnx/",
     ),
+    # Values that are refused or ignored
+    Fault(
+        "single class: probability is not constant",
+        "return np.ones_like(outputs)",
+        "return 0.5 * np.ones_like(outputs)",
+        first="_estimators/test_single_class",
+    ),
+    Fault(
+        "new categories: missing values are categories",
+        "values[~pd.isna(values)].tolist()",
+        "values.tolist()",
+        first="_data/test_unsupported",
+    ),
+    Fault(
+        "solvers: ignored parameters raise no warning",
+        "_find_effective(estimator, solver.ignored)",
+        "_find_effective(estimator, ())",
+        first="_estimators/test_solvers",
+    ),
+    Fault(
+        "targets: missing labels are accepted",
+        'if "missing" in kinds:',
+        'if "none" in kinds:',
+        within="def to_target_array(",
+        first="_data/test_unsupported",
+    ),
 ]
 
 

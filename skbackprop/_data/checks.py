@@ -28,6 +28,25 @@ def check_range(values, dtype, name):
         )
 
 
+def check_dense(values, name, reason):
+    """Raise TypeError if values are a sparse matrix.
+
+    Parameters
+    ----------
+    values : object
+        Argument of a method of an estimator.
+    name : str
+        Name of the argument.
+    reason : str
+        Why the values must be dense, or where; for example "in regression".
+    """
+    if issparse(values):
+        raise TypeError(
+            f"Sparse data was passed for {name}, but dense data is required {reason}. "
+            "Use '.toarray()' to convert to a dense numpy array."
+        )
+
+
 def sum_duplicates(X):
     """Return a sparse matrix; duplicate entries are summed in a copy."""
     if not X.has_canonical_format:

@@ -22,6 +22,7 @@ from .dataframes import (
     is_float32,
     to_encoder_categories,
 )
+from .inputs import check_inputs
 
 #: Arguments of `check_X_y` and `validate_data` for training data.
 TRAINING_CHECKS = {
@@ -84,6 +85,7 @@ class NumericColumns:
         -------
         {ndarray, sparse matrix} of shape (n_samples, n_features)
         """
+        X = check_inputs(X)
         X = validate_data(
             estimator, X, accept_sparse="csr", dtype="numeric", reset=False
         )
@@ -113,7 +115,7 @@ class NumericColumns:
         """
         X, y = validate_data(
             estimator,
-            X,
+            check_inputs(X),
             y,
             reset=reset,
             y_numeric=y_numeric,
@@ -161,11 +163,13 @@ class MixedColumns:
 
     def read(self, X, estimator):
         """Validate and encode input data; see `NumericColumns.read`."""
-        return self.encode(check_columns(X, estimator, reset=False))
+        X = check_columns(X, estimator, reset=False)
+        return self.encode(check_inputs(X, self.is_categorical))
 
     def read_training_data(self, X, y, estimator, *, y_numeric, reset):
         """Validate and encode data; see `NumericColumns.read_training_data`."""
         X = check_columns(X, estimator, reset=reset)
+        X = check_inputs(X, self.is_categorical)
         return check_X_y(
             self.fit_encode(X) if reset else self.encode(X),
             y,
@@ -199,6 +203,11 @@ class MixedColumns:
 
     def encode(self, X):
         """Encode data with the fitted encoders; see `fit_encode`."""
+        import pandas as pd
+
+        if not is_dataframe(X) and self.names is not None:
+            # Otherwise each encoder would warn about the missing names.
+            X = pd.DataFrame(X, columns=self.names)
         return encode_or_raise(self._transform, X)
 
     def set_statistics(
@@ -275,14 +284,27 @@ class MixedColumns:
         for encoder in (self.imputer, self.one_hot):
             encoder.set_output(transform="default")
 
+    @property
+    def categories(self):
+        """Categories of each categorical feature."""
+        return [] if self.is_categorical is None else self.one_hot.categories_
+
     # A ColumnTransformer would start joblib in each call, even for a single row.
     def _fit_transform(self, X):
-        return _hstack(
-            [encoder.fit_transform(part) for encoder, part in self._split(X)]
+        return self._hstack(
+            X, [encoder.fit_transform(part) for encoder, part in self._split(X)]
         )
 
     def _transform(self, X):
-        return _hstack([encoder.transform(part) for encoder, part in self._split(X)])
+        return self._hstack(
+            X, [encoder.transform(part) for encoder, part in self._split(X)]
+        )
+
+    def _hstack(self, X, parts):
+        encoded = _hstack(parts)
+        # scikit-learn converts the nullable and the polars Float32 to float64.
+        dtype = np.float32 if is_float32(X, self.is_numeric) else encoded.dtype
+        return encoded.astype(dtype, copy=False)
 
     def _split(self, X):
         """Pair each encoder with its columns, except encoders without columns."""

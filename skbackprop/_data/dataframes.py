@@ -3,13 +3,11 @@
 import numpy as np
 from scipy.sparse import issparse
 
+from .checks import check_dense
+
 #: Dtype names of categorical columns: "category" in pandas, "Categorical" and "Enum"
 #: in polars.
 CATEGORICAL_DTYPES = ("category", "Categorical", "Enum")
-
-
-#: Beginnings of the names of numeric and categorical dtypes, in lower case.
-SUPPORTED_DTYPES = ("int", "uint", "float", "bool", "sparse", "categor", "enum")
 
 
 def is_dataframe(X):
@@ -34,9 +32,10 @@ def find_categorical(X, categorical_features):
 
     Raises
     ------
+    TypeError
+        If `X` is sparse and `categorical_features` lists features.
     ValueError
-        If `categorical_features` does not match the features of `X`, or if `X` is
-        sparse.
+        If `categorical_features` does not match the features of `X`.
     """
     if categorical_features is None:
         return None
@@ -55,12 +54,7 @@ def _mask_of(X, chosen):
     """Convert a mask, indices or names of features to a mask."""
     if chosen.size == 0:
         return np.zeros(0, bool)
-    if issparse(X):
-        raise ValueError(
-            f"categorical_features={chosen.tolist()} requires a dense array or a "
-            "DataFrame, got a sparse X. Encode the categories first, or set "
-            "categorical_features=None."
-        )
+    check_dense(X, "X", f"with categorical_features={chosen.tolist()}")
     n_features = X.shape[1] if hasattr(X, "shape") else len(X[0])
     is_categorical = np.zeros(n_features, bool)
     if chosen.dtype.kind == "b" and chosen.shape == (n_features,):
@@ -109,49 +103,28 @@ def is_float32(X, mask):
 
 
 def encode_or_raise(encode, X):
-    """Encode data, and name the unsupported columns if encoding fails.
+    """Encode data, or raise ValueError if categories have unexpected types.
 
     Parameters
     ----------
     encode : callable
         ``encode(X)`` returns an array.
     X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        Input data.
+        Input data that `check_inputs` returned.
 
     Returns
     -------
     {ndarray, sparse matrix}
         Sparse results are converted to CSR format.
-
-    Raises
-    ------
-    ValueError
-        If columns are neither numeric nor categorical.
     """
     try:
         encoded = encode(X)
     except (TypeError, ValueError) as error:
-        conversion_errors = ("non-numeric", "convert", "cast")
-        if isinstance(error, ValueError) and not any(
-            word in str(error) for word in conversion_errors
-        ):
+        if "infinity" in str(error):
             raise
         raise ValueError(
-            f"X has columns that are neither numeric nor categorical"
-            f"{_unsupported_columns(X)}. Convert string columns to dtype 'category', "
-            "or list them in categorical_features; convert dates to numbers. All "
-            f"categories of a column must be strings, or all numbers. ({error})"
+            "X has categorical columns with values of another type than in the first "
+            "fit. All categories of a column must be strings, or all numbers. Convert "
+            "the columns to the types of the training data."
         ) from error
     return encoded.tocsr() if issparse(encoded) else encoded
-
-
-def _unsupported_columns(X):
-    """Return the names and dtypes of unsupported DataFrame columns, for a message."""
-    if not is_dataframe(X):
-        return ""
-    unsupported = [
-        f"{name!r} ({dtype})"
-        for name, dtype in zip(X.columns, X.dtypes)
-        if not str(dtype).lower().startswith(SUPPORTED_DTYPES)
-    ]
-    return f": {', '.join(unsupported)}" if unsupported else ""

@@ -14,8 +14,11 @@ from sklearn.utils.validation import (
 
 from .checks import check_range
 from .columns import TRAINING_CHECKS, NumericColumns
+from .inputs import check_inputs
+from .labels import to_target_array
 from .samples import TrainingSamples
 from .scaling import FittedScalers
+from .targets import DECLARE_CLASSES
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ class Reader:
         check_range(X, self.dtype, "X")
         return X
 
-    def read(self, X, y, sample_weight, estimator, *, complete=False):
+    def read(
+        self, X, y, sample_weight, estimator, *, complete=False, remedy=DECLARE_CLASSES
+    ):
         """Convert data to samples.
 
         Parameters
@@ -77,17 +82,20 @@ class Reader:
             As in `read_inputs`.
         complete : bool, default=False
             Whether all classes must occur in `y`.
+        remedy : str
+            Last sentence of the error for unknown classes.
 
         Returns
         -------
         TrainingSamples
         """
+        y = to_target_array(y, are_numeric=self.targets.are_numeric)
         X, y = self.columns.read_training_data(
             X, y, estimator, y_numeric=self.targets.are_numeric, reset=False
         )
         check_range(X, self.dtype, "X")
         y = self.targets.check(y)
-        self.targets.check_known(y, complete=complete)
+        self.targets.check_known(y, complete=complete, remedy=remedy)
         return self.to_samples(X, y, sample_weight)
 
     def read_partition(self, X, y, sample_weight, estimator_name):
@@ -105,8 +113,8 @@ class Reader:
         TrainingSamples
         """
         X, y = check_X_y(
-            self.columns.encode(X),
-            y,
+            self.columns.encode(check_inputs(X, self.columns.is_categorical)),
+            to_target_array(y, are_numeric=self.targets.are_numeric),
             estimator=estimator_name,
             y_numeric=self.targets.are_numeric,
             **TRAINING_CHECKS,

@@ -12,7 +12,10 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import column_or_1d
 
-from .checks import check_range
+from .checks import check_dense, check_range
+
+#: Remedy for unknown classes in later calls of `partial_fit`.
+DECLARE_CLASSES = "Pass all classes to the first call of partial_fit."
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class ClassTargets:
     classes : ndarray of shape (n_classes,)
         Class labels; column numbers of a label indicator.
     kind : {"binary", "multiclass", "multilabel"}
-        "binary" has one output for two classes, "multiclass" one output per class,
-        "multilabel" one output per label.
+        "binary" has one output for two classes, "multiclass" one output per class for
+        any other number of classes, "multilabel" one output per label.
     is_sparse : bool
         Whether the label indicator is a sparse matrix.
     """
@@ -86,20 +89,20 @@ class ClassTargets:
         is_indicator = y.ndim == 2
         if classes is None:
             classes = unique_labels(y)
-        if not is_indicator and len(classes) < 2:
-            raise ValueError(
-                f"y must have at least two classes, got one class: {classes}. "
-                "Pass samples of every class, or all classes to partial_fit."
-            )
-        several = "multiclass" if len(classes) > 2 else "binary"
-        return cls(classes, "multilabel" if is_indicator else several, issparse(y))
+        kind = "binary" if len(classes) == 2 else "multiclass"
+        return cls(classes, "multilabel" if is_indicator else kind, issparse(y))
 
     @property
     def n_outputs(self):
         """Number of network outputs."""
         return 1 if self.kind == "binary" else len(self.classes)
 
-    def check_known(self, y, *, complete=False):
+    @property
+    def is_constant(self):
+        """Whether all samples have the same class."""
+        return self.kind == "multiclass" and len(self.classes) == 1
+
+    def check_known(self, y, *, complete=False, remedy=DECLARE_CLASSES):
         """Compare labels with the classes of the first fit.
 
         Parameters
@@ -108,6 +111,8 @@ class ClassTargets:
             Labels that `check` returned.
         complete : bool, default=False
             Whether all classes must occur in `y`.
+        remedy : str
+            Last sentence of the error for unknown classes.
 
         Raises
         ------
@@ -137,8 +142,7 @@ class ClassTargets:
         if np.setdiff1d(found, self.classes).size:
             raise ValueError(
                 "`y` has classes not in `self.classes_`. `self.classes_` has "
-                f"{self.classes}. 'y' has {found}. Pass all classes to the first "
-                "call of partial_fit."
+                f"{self.classes}. 'y' has {found}. {remedy}"
             )
 
     def encode(self, y, dtype):
@@ -189,6 +193,8 @@ class ClassTargets:
             return csr_matrix(labels) if self.is_sparse else labels
         if self.kind == "binary":
             return self.classes[(scores > 0.0).astype(int)]
+        if self.is_constant:
+            return np.repeat(self.classes, len(scores))
         return self.classes[scores.argmax(axis=1)]
 
     def predict_proba(self, outputs, *, sum_to_one):
@@ -204,7 +210,16 @@ class ClassTargets:
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
+            Probabilities strictly between 0 and 1, or 1 if there is a single class.
         """
+        if self.is_constant:
+            return np.ones_like(outputs)
+        probabilities = self._to_probabilities(outputs, sum_to_one)
+        # Clipping keeps the logarithms of the probabilities finite.
+        limits = np.finfo(probabilities.dtype)
+        return probabilities.clip(limits.tiny, 1.0 - limits.epsneg)
+
+    def _to_probabilities(self, outputs, sum_to_one):
         if self.kind == "multilabel" or (self.kind == "multiclass" and sum_to_one):
             return outputs
         if self.kind == "binary":
@@ -250,10 +265,7 @@ class NumericTargets:
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
-        if issparse(y):
-            raise TypeError(
-                "y must be a dense array, got a sparse matrix. Use y.toarray()."
-            )
+        check_dense(y, "y", "in regression")
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     @classmethod
@@ -287,7 +299,7 @@ class NumericTargets:
         """Number of network outputs."""
         return self.n_quantiles or self.n_targets
 
-    def check_known(self, y, *, complete=False):
+    def check_known(self, y, *, complete=False, remedy=DECLARE_CLASSES):
         """Accept all targets; `encode` checks the number of targets."""
 
     def encode(self, y, dtype):

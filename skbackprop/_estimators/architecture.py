@@ -179,7 +179,7 @@ def make_architecture(estimator, targets):
     if not loss.accepts(output):
         raise ValueError(_explain_output(estimator, loss))
     is_softmax = isinstance(output, Softmax)
-    if is_softmax and (n_outputs == 1 or targets.kind == "multilabel"):
+    if is_softmax and not _supports_softmax(targets):
         raise ValueError(_explain_softmax(n_outputs))
     is_regression = targets.are_numeric
     # A subclass of Sigmoid may reach 0.5 elsewhere.
@@ -347,6 +347,13 @@ def _explain_output(estimator, loss):
         f"output_activation={estimator.output_activation!r} is not supported with "
         f"loss={estimator.loss!r}. Use 'auto' or one of {allowed}{several}."
     )
+
+
+def _supports_softmax(targets):
+    """Return whether outputs can be probabilities that sum to one."""
+    if targets.are_numeric:
+        return targets.n_outputs > 1
+    return targets.kind == "multiclass"
 
 
 def _explain_softmax(n_outputs):

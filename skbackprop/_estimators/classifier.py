@@ -2,10 +2,12 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 
+from .._data.labels import to_target_array
 from .._data.targets import ClassTargets
 from ..core.activations import Softmax
 from ..core.inspection import weighted_inputs
@@ -200,7 +202,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         With ``"cosine"`` and ``"one_cycle"``, training runs for `max_iter` epochs
         unless early stopping ends it. Epochs and steps are counted from the start of
         `fit`, also with ``warm_start=True``, and later calls of `partial_fit` continue
-        the count. ``solver="lbfgs"`` supports only ``"constant"``.
+        the count. With ``solver="lbfgs"``, `fit` warns that the schedule is ignored.
         Use a decreasing schedule if the loss oscillates in late epochs.
     learning_rate_init : float, default=0.002
         Initial learning rate, or the maximum for ``learning_rate="one_cycle"``. Must be
@@ -536,15 +538,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         y_prob : ndarray of shape (n_samples, n_classes)
             Probability of each class, strictly between 0 and 1. Columns are in the
             order of `classes_`. Rows sum to one, except for multilabel targets: each
-            column is then the probability of one label.
+            column is then the probability of one label. If `classes_` has a single
+            class, its probability is 1.
         """
         outputs = self._outputs(X)
-        probabilities = self._reader.targets.predict_proba(
+        return self._reader.targets.predict_proba(
             outputs, sum_to_one=self._architecture.has_softmax_outputs
         )
-        # Clipping keeps the logarithms of the probabilities finite.
-        limits = np.finfo(probabilities.dtype)
-        return probabilities.clip(limits.tiny, 1.0 - limits.epsneg)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -583,7 +583,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             Decision function of each sample. For binary targets, positive values
             predict ``classes_[1]``. For multiclass targets, the class with the largest
             value is predicted. For multilabel targets, labels with positive values are
-            predicted.
+            predicted. If `classes_` has a single class, the array has one dimension,
+            and the class is predicted for all values.
         """
         X = self._read_inputs(X)
         network, kind = self._state.network, self._reader.targets.kind
@@ -594,7 +595,27 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 scores = network.predict(X)
                 if kind != "multiclass":
                     scores -= 0.5
-        return scores.ravel() if kind == "binary" else scores
+        return scores.ravel() if scores.shape[1] == 1 else scores
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy, or the subset accuracy for multilabel targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or a label indicator matrix for multilabel targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        score : float
+            :func:`sklearn.metrics.accuracy_score` of the predictions.
+        """
+        y = to_target_array(y, are_numeric=False)
+        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
     # ---------------------------------------------------------------- targets and loss
 
@@ -604,13 +625,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             return ClassTargets.learn(y), y
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        targets = ClassTargets.learn(y, unique_labels(classes))
+        targets = ClassTargets.learn(y, _unique_classes(classes))
         targets.check_known(y)
         return targets, y
 
     def _check_declared_classes(self, targets, classes):
         if classes is not None and not np.array_equal(
-            targets.classes, unique_labels(classes)
+            targets.classes, _unique_classes(classes)
         ):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to "
@@ -635,3 +656,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _unique_classes(classes):
+    """Return the sorted argument `classes` of `partial_fit`."""
+    return unique_labels(to_target_array(classes, are_numeric=False, name="classes"))

@@ -32,6 +32,12 @@ from .threads import blas_threads
 from .training_config import make_config
 from .training_data import read_training_data
 
+#: Remedy for validation samples of classes that do not occur in the training data.
+REMOVE_UNKNOWN = (
+    "Remove the samples of the other classes from X_val and y_val, or add samples of "
+    "all classes to X and y."
+)
+
 
 def fit_network(
     estimator, kind, X, y, sample_weight, validation=(None,) * 3, initial=(None, None)
@@ -188,9 +194,10 @@ def _read_validation_data(estimator, reader, X, y, sample_weight):
         if value is None:
             raise ValueError(f"{name} is missing. Pass X_val and y_val together.")
     try:
-        return reader.read(X, y, sample_weight, estimator)
-    except ValueError as error:
-        raise ValueError(f"In X_val, y_val or sample_weight_val: {error}") from error
+        return reader.read(X, y, sample_weight, estimator, remedy=REMOVE_UNKNOWN)
+    except (TypeError, ValueError) as error:
+        message = f"In X_val, y_val or sample_weight_val: {error}"
+        raise type(error)(message) from error
 
 
 def _settle_architecture(estimator, kind, reader, samples, held_out):

@@ -8,6 +8,7 @@ from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from .._data.labels import to_target_array
 from .._data.targets import NumericTargets
 from ..core.losses import Loss, Quantile
 from .base import BaseBackprop
@@ -208,7 +209,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         With ``"cosine"`` and ``"one_cycle"``, training runs for `max_iter` epochs
         unless early stopping ends it. Epochs and steps are counted from the start of
         `fit`, also with ``warm_start=True``, and later calls of `partial_fit` continue
-        the count. ``solver="lbfgs"`` supports only ``"constant"``.
+        the count. With ``solver="lbfgs"``, `fit` warns that the schedule is ignored.
         Use a decreasing schedule if the loss oscillates in late epochs.
     learning_rate_init : float, default=0.001
         Initial learning rate, or the maximum for ``learning_rate="one_cycle"``. Must be
@@ -620,6 +621,7 @@ def score_predictions(regressor, y, predictions, sample_weight):
     -------
     float
     """
+    y = to_target_array(y, are_numeric=True)
     reader, architecture, _ = fitted_parts(regressor)
     if reader.targets.n_quantiles is None:
         return r2_score(y, predictions, sample_weight=sample_weight)

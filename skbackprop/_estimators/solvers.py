@@ -1,5 +1,6 @@
 """Solvers, with their optimizers and their unsupported parameters."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,13 +27,17 @@ class Solver:
         Whether a checkpoint can store the complete state of the solver.
     unsupported : tuple of (str, object), default=()
         Names of parameters that the solver does not support, each with the value that
-        has no effect.
+        has no effect. `fit` raises an error for other values.
+    ignored : tuple of (str, object), default=()
+        Names of parameters that the solver ignores like scikit-learn, each with the
+        value that has no effect. `fit` warns about other values.
     """
 
     minimize: Callable
     optimizer: type | None = None
     can_resume: bool = True
     unsupported: tuple[tuple[str, Any], ...] = ()
+    ignored: tuple[tuple[str, Any], ...] = ()
 
     @property
     def is_stochastic(self):
@@ -48,33 +53,57 @@ SOLVERS = {
         lbfgs,
         can_resume=False,
         unsupported=(
-            ("learning_rate", "constant"),
             ("warmup_steps", 0),
             ("clip_norm", None),
             ("max_norm", None),
             ("dropout", 0.0),
             ("l1_alpha", 0.0),
         ),
+        # Search spaces for MLPClassifier combine the schedules with all solvers.
+        ignored=(("learning_rate", "constant"),),
     ),
     **{name: Solver(mini_batches, optimizer) for name, optimizer in OPTIMIZERS.items()},
 }
 
 
 def check_solver_parameters(estimator):
-    """Raise ValueError if the solver does not support a parameter that is set.
+    """Check that the solver supports all parameters that are set.
 
     Parameters
     ----------
     estimator : BaseBackprop
         Estimator with valid parameters.
+
+    Raises
+    ------
+    ValueError
+        If the solver does not support a parameter.
+
+    Warns
+    -----
+    UserWarning
+        If the solver ignores a parameter that is set.
     """
-    for name, neutral in SOLVERS[estimator.solver].unsupported:
+    solver = SOLVERS[estimator.solver]
+    for name, neutral, value in _find_effective(estimator, solver.unsupported):
+        raise ValueError(
+            f"{name}={value!r} is not supported with solver={estimator.solver!r}. "
+            f"Set {name}={neutral!r} or use another solver."
+        )
+    for name, neutral, value in _find_effective(estimator, solver.ignored):
+        warnings.warn(
+            f"{name}={value!r} is ignored with solver={estimator.solver!r}. Set "
+            f"{name}={neutral!r} or use another solver.",
+            stacklevel=3,
+        )
+
+
+def _find_effective(estimator, parameters):
+    """Yield the parameters whose values differ from the values without effect."""
+    for name, neutral in parameters:
         value = getattr(estimator, name)
         if np.size(value) and np.any(np.asarray(value) != neutral):
-            raise ValueError(
-                f"{name}={value!r} is not supported with solver={estimator.solver!r}. "
-                f"Set {name}={neutral!r} or use another solver."
-            )
+            yield name, neutral, value
 
 
 def has_partial_fit(estimator):

@@ -5,7 +5,10 @@ from sklearn.utils.validation import validate_data
 
 from .._data.checks import check_range
 from .._data.columns import make_columns
+from .._data.labels import to_target_array
+from .._data.new_categories import find_new_categories, warn_about_new_categories
 from .._data.reader import Reader
+from .._data.value_kinds import check_not_lazy
 from .architecture import check_same_settings, fixed_parameters
 from .fit_kind import FitKind
 
@@ -26,13 +29,16 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
         Reader fitted to the data, or by an earlier fit if training continues.
     samples : TrainingSamples
     """
+    check_not_lazy(X, "X")
     if kind.continues:
         reader = get_reader(estimator)
         if kind is FitKind.NEXT_CHUNK:
             estimator._check_declared_classes(reader.targets, classes)
         complete = not kind.is_chunk
         samples = reader.read(X, y, sample_weight, estimator, complete=complete)
+        warn_about_new_categories(find_new_categories(X, reader.columns))
         return reader, samples
+    y = to_target_array(y, are_numeric=estimator._has_numeric_targets)
     columns = make_columns(X, estimator.categorical_features)
     X, y = columns.read_training_data(
         X, y, estimator, y_numeric=estimator._has_numeric_targets, reset=True

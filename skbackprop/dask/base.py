@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from inspect import Parameter, signature
+from itertools import chain
 
 import dask
 import dask.array as da
@@ -15,6 +16,7 @@ from sklearn.utils._param_validation import StrOptions, validate_parameter_const
 from sklearn.utils.validation import check_is_fitted
 
 from .._data.dataframes import is_dataframe
+from .._data.new_categories import merge_new_categories, warn_about_new_categories
 from .._estimators.fit_kind import FitKind
 from .._estimators.fitting import build_training, check_parameters, run_training
 from .._estimators.parameters import store_parameters
@@ -255,6 +257,9 @@ default=None
         has_labels = isinstance(plain, ClassifierMixin)
         summary = shards.reduce("summarize", plain.categorical_features, has_labels)
         reader, targets = read_summary(plain, kind, summary)
+        if kind.continues:
+            new = chain(*shards.map("find_new_categories", reader.columns))
+            warn_about_new_categories(merge_new_categories(new))
         shards.broadcast("read", reader, type(plain).__name__)
         return reader, DistributedSamples(shards, targets)
 

@@ -3,6 +3,7 @@
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score
 
+from .._data.labels import to_target_array
 from .._estimators.classifier import BackpropClassifier
 from .._estimators.regressor import BackpropRegressor, score_predictions
 from .base import DaskBackprop, make_constructor
@@ -147,6 +148,7 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
         return self._predict_lazily("decision_function", X)
 
     def _score_of(self, y, predicted, sample_weight):
+        y = to_target_array(y, are_numeric=False)
         return accuracy_score(y, predicted, sample_weight=sample_weight)
 
 

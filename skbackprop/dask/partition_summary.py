@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_array
 
+from .._data.checks import check_dense
 from .._data.columns import MixedColumns, NumericColumns
 from .._data.dataframes import (
-    encode_or_raise,
     find_categorical,
     get_categories,
     get_column,
@@ -19,6 +18,8 @@ from .._data.dataframes import (
     is_float32,
     to_encoder_categories,
 )
+from .._data.inputs import check_inputs
+from .._data.labels import to_target_array
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,16 @@ class PartitionSummary:
 
         Raises
         ------
+        TypeError
+            If `X` or `y` is sparse.
         ValueError
-            If `X` or `y` is sparse, or if `y` is not a valid target.
+            If `X` or `y` contains unsupported values.
         """
-        if issparse(X) or issparse(y):
-            raise ValueError(
-                "Sparse partitions of X or y are not supported by the Dask estimators. "
-                "Convert them to dense arrays, or use BackpropClassifier or "
-                "BackpropRegressor."
-            )
+        for name, values in (("X", X), ("y", y)):
+            check_dense(values, name, "in the partitions of Dask estimators")
         is_categorical = find_categorical(X, categorical_features)
+        X = check_inputs(X, is_categorical)
+        y = to_target_array(y, are_numeric=not has_labels)
         numeric, categories = None, []
         dtype = np.result_type(X.dtype) if not is_dataframe(X) else None
         if is_dataframe(X) or is_categorical is not None:
@@ -196,7 +197,7 @@ class NumericSummary:
             rows = [column.to_numpy(float, na_value=np.nan) for column in series]
             return np.reshape(rows, (len(columns), len(X))).T
 
-        values = encode_or_raise(to_float_array, X)
+        values = to_float_array(X)
         is_present = ~np.isnan(values)
         sums = np.where(is_present, values, 0.0).sum(axis=0)
         return cls(is_present.sum(axis=0), sums, ~is_present.all(axis=0))

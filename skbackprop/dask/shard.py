@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._data.new_categories import find_new_categories
 from .._data.samples import TrainingSamples
 from .partition_summary import PartitionSummary
 
@@ -88,6 +89,10 @@ class Shard:
             for part in self.partitions
         )
         return reduce(operator.add, summaries)
+
+    def find_new_categories(self, columns):
+        """Return the new categories of each partition; see `find_new_categories`."""
+        return [find_new_categories(X, columns) for X, *_ in self.partitions]
 
     def read(self, reader, estimator_name):
         """Convert the partitions to samples and delete the partitions.

@@ -72,8 +72,10 @@ def convert_classifier(scope, operator, container):
     # Probabilities stay strictly between 0 and 1 in the narrower of both dtypes.
     dtypes = a.dtype, variable_dtype(probabilities)
     limits = np.finfo(min(dtypes, key=lambda dtype: dtype.itemsize))
-    clipped = clip(_probabilities(model, a), limits.tiny, 1.0 - limits.epsneg)
-    graph.write_output(clipped, probabilities)
+    low, high = limits.tiny, 1.0 - limits.epsneg
+    if len(model.classes) == 1:
+        low = high = 1.0
+    graph.write_output(clip(_probabilities(model, a), low, high), probabilities)
 
 
 def convert_regressor(scope, operator, container):

@@ -42,22 +42,6 @@ def test_multiclass_multioutput_targets_raise():
     error_of(lambda: classifier().partial_fit(X, y, classes=[0, 1, 2]), "Multioutput")
 
 
-@pytest.mark.parametrize(
-    "label", [7, "only", True, 0.5 + 0.5], ids=lambda v: type(v).__name__
-)
-def test_single_class_raises(label):
-    y = np.full(40, label)
-    error_of(
-        lambda: classifier().fit(X, y), "y ", "at least two classes", str(np.unique(y))
-    )
-    error_of(
-        lambda: classifier().partial_fit(X, y, classes=[label]),
-        "at least two classes",
-        "one class",
-        str(np.unique(y)),
-    )
-
-
 @ignore_convergence_warning
 def test_partial_fit_accepts_chunk_with_single_class():
     fitted = classifier().partial_fit(X, np.zeros(40, int), classes=[0, 1, 2])
@@ -186,7 +170,7 @@ def test_fit_requires_y(make, y):
 
 
 def test_regressor_rejects_string_targets():
-    error_of(lambda: regressor().fit(X, ["a", "b"] * 20), "could not convert string")
+    error_of(lambda: regressor().fit(X, ["a", "b"] * 20), "y contains strings", "'b'")
 
 
 def test_labels_of_mixed_types_raise():

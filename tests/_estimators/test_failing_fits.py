@@ -347,7 +347,11 @@ def test_error_in_partial_fit_leaves_previous_epochs_unchanged(make, y, kind):
 
 @pytest.mark.parametrize(
     "y",
-    [np.zeros(40, int), NUMBERS, np.column_stack([THREE_CLASSES, THREE_CLASSES])],
+    [
+        np.array([1, "a"] * 20, object),
+        NUMBERS,
+        np.column_stack([THREE_CLASSES, THREE_CLASSES]),
+    ],
     ids=len,
 )
 @ignore_convergence_warning

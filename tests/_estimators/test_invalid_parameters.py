@@ -186,9 +186,7 @@ def test_quantile_must_be_between_0_and_1(quantile):
     error_of(lambda: estimator.fit(X, NUMBERS), "'quantile' parameter", repr(quantile))
 
 
-@pytest.mark.parametrize(
-    "params", [{"learning_rate": "adaptive"}, {"clip_norm": 1.0}], ids=str
-)
+@pytest.mark.parametrize("params", [{"dropout": 0.5}, {"clip_norm": 1.0}], ids=str)
 @ESTIMATORS
 def test_lbfgs_rejects_unsupported_parameters(make, y, params):
     ((name, value),) = params.items()

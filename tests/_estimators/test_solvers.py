@@ -1,10 +1,12 @@
 """The table of solvers, and the parameters that each solver does not support."""
 
 import ast
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV
 from small_fits import (
     ESTIMATORS,
     NUMBERS,
@@ -15,7 +17,7 @@ from small_fits import (
 )
 
 import skbackprop
-from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop import BackpropClassifier, BackpropRegressor, check_gradients
 from skbackprop._estimators.solvers import (
     SOLVERS,
     check_solver_parameters,
@@ -39,13 +41,13 @@ def get_id(value):
 
 #: Valid values of the parameters that some solvers do not support.
 VALUES = {
-    "learning_rate": ["adaptive", "cosine", constant_rate],
     "warmup_steps": [1, np.int64(3)],
     "clip_norm": [1.0, 1],
     "max_norm": [0.5, np.float64(2.0)],
     "dropout": [0.5, [0.5], np.array([0.25])],
     "l1_alpha": [0.1, np.float64(1e-9)],
 }
+IGNORED = [("lbfgs", "learning_rate", v) for v in ("adaptive", "cosine", constant_rate)]
 UNSUPPORTED = [
     (solver, name, value)
     for solver, settings in SOLVERS.items()
@@ -69,6 +71,7 @@ def test_optimizers_use_mini_batches(name):
     assert solver.is_stochastic
     assert solver.can_resume
     assert not solver.unsupported
+    assert not solver.ignored
 
 
 def test_lbfgs_uses_all_samples():
@@ -137,8 +140,42 @@ def test_defaults_are_supported_by_all_solvers(solver):
     check_solver_parameters(BackpropClassifier(solver=solver))
     check_solver_parameters(BackpropRegressor(solver=solver))
     net = BackpropRegressor(solver=solver)
-    for name, neutral in SOLVERS[solver].unsupported:
+    for name, neutral in SOLVERS[solver].unsupported + SOLVERS[solver].ignored:
         assert net.get_params()[name] == neutral
+
+
+def test_values_cover_all_ignored_parameters():
+    found = {(key, name) for key, s in SOLVERS.items() for name, _ in s.ignored}
+    assert found == {(solver, name) for solver, name, _ in IGNORED}
+
+
+@pytest.mark.parametrize(("solver", "name", "value"), IGNORED, ids=get_id)
+@ESTIMATORS
+@ignore_convergence_warning
+def test_ignored_parameter_warns_once_and_has_no_effect(make, y, solver, name, value):
+    params = dict(solver=solver, max_iter=3, random_state=0)
+    net = make((5,), **params, **{name: value})
+    message = re.escape(f"{name}={value!r} is ignored with solver={solver!r}")
+    with pytest.warns(UserWarning, match=message) as caught:
+        net.fit(X, y)
+    assert sum("is ignored" in str(warning.message) for warning in caught) == 1
+    plain = make((5,), **params).fit(X, y)
+    for actual, expected in zip(net.coefs_, plain.coefs_, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    with pytest.warns(UserWarning, match=message) as caught:
+        check_gradients(net, X, y)
+    assert len(caught) == 1
+
+
+@ESTIMATORS
+@ignore_convergence_warning
+def test_search_over_solvers_and_schedules_has_no_failed_fits(make, y):
+    space = {"solver": ["adam", "lbfgs"], "learning_rate": ["constant", "adaptive"]}
+    net = make((5,), max_iter=3, random_state=0)
+    search = GridSearchCV(net, space, cv=2, error_score="raise")
+    with pytest.warns(UserWarning, match="learning_rate='adaptive' is ignored"):
+        search.fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 @pytest.mark.parametrize(

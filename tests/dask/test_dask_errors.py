@@ -58,7 +58,12 @@ def with_value(array, value, dtype=None):
         (BackpropRegressor, X, with_value(NUMBERS, np.nan), None),
         (BackpropRegressor, X, with_value(NUMBERS, np.inf), None),
         (BackpropClassifier, with_value(X, "word", object), THREE, None),
-        (BackpropClassifier, X, np.zeros(N_ROWS), None),
+        (BackpropClassifier, X, with_value(THREE, None, object), None),
+        (BackpropClassifier, X, with_value(np.ones(N_ROWS), "word", object), None),
+        (BackpropRegressor, X, np.full(N_ROWS, "1.5"), None),
+        (BackpropRegressor, X, np.full(N_ROWS, np.datetime64("2020-01-01")), None),
+        (BackpropRegressor, np.full(X.shape, np.datetime64("2020-01-01")), THREE, None),
+        (BackpropClassifier, with_value(X, None, object), THREE, None),
         (BackpropClassifier, X, THREE, with_value(WEIGHT, -1.0)),
         (BackpropClassifier, X, THREE, with_value(WEIGHT, np.nan)),
         (BackpropClassifier, X, NUMBERS, None),
@@ -139,9 +144,7 @@ def test_weights_in_memory_raise(client):
 
 def test_sparse_partitions_raise(client):
     sparse = to_dask(X).map_blocks(csr_array, dtype=float)
-    with pytest.raises(
-        ValueError, match="Sparse partitions of X or y are not supported"
-    ):
+    with pytest.raises(TypeError, match=r"Sparse data was passed for .* partitions"):
         classifier().fit(sparse, to_dask(THREE))
 
 

@@ -34,6 +34,7 @@ from small_dask_fits import (
     CLUSTER_TESTS,
     ESTIMATORS,
     ROWS,
+    SYNCS,
     assert_same_predictions,
     classifier,
     regressor,
@@ -404,3 +405,57 @@ def test_failed_creation_releases_other_shards(client, monkeypatch):
     assert len(calls) == 2 + N_WORKERS
     assert found == [[1, 1]] * 3
     assert_same(fit_plain(BackpropClassifier, X, THREE), net)
+
+
+# --------------------------------------------- single classes, categories and solvers
+
+
+@SYNCS
+@pytest.mark.parametrize("label", [2, "only"])
+def test_single_class(client, params, label):
+    y = np.repeat(label, N_ROWS)
+    net = classifier(**params).fit(to_dask(X), to_dask(y))
+    assert net.classes_.tolist() == [label]
+    assert_same_predictions(net.predict(to_dask(X)).compute(), y)
+    probabilities = net.predict_proba(to_dask(X)).compute()
+    np.testing.assert_array_equal(probabilities, np.ones((N_ROWS, 1)))
+    assert net.score(to_dask(X), to_dask(y)) == 1.0
+
+
+def test_warm_start_warns_once_about_new_categories(client):
+    later = FRAME.assign(kind=pd.Categorical(np.where(TWO, "low", "huge")))
+    later["kind"] = later["kind"].cat.add_categories("unused")
+    net = classifier(warm_start=True)
+    net.fit(to_dask_dataframe(FRAME), to_dask(THREE))
+    with pytest.warns(UserWarning, match="column 'kind': 'huge'\\. They") as caught:
+        net.fit(to_dask_dataframe(later), to_dask(THREE))
+    assert sum("does not know" in str(w.message) for w in caught) == 1
+
+
+def test_float32_columns_give_float32_network(client):
+    frame = pd.DataFrame(X, columns=list("abcde")).astype("Float32")
+    net = classifier().fit(to_dask_dataframe(frame), to_dask(THREE))
+    assert (
+        net.coefs_[0].dtype
+        == small(BackpropClassifier).fit(frame, THREE).coefs_[0].dtype
+    )
+    assert net.coefs_[0].dtype == np.float32
+
+
+def test_lbfgs_warns_once_about_ignored_schedule(client):
+    net = classifier(solver="lbfgs", learning_rate="adaptive", batch_size="auto")
+    with pytest.warns(
+        UserWarning, match="learning_rate='adaptive' is ignored"
+    ) as caught:
+        net.fit(to_dask(X), to_dask(THREE))
+    assert sum("is ignored" in str(w.message) for w in caught) == 1
+
+
+def test_dates_raise(client):
+    frame = FRAME.assign(day=pd.Timestamp("2020-01-01"))
+    with pytest.raises(ValueError, match=r"X contains dates .*'day'.*`X.'day'. = "):
+        classifier().fit(to_dask_dataframe(frame), to_dask(THREE))
+    net = classifier().fit(to_dask_dataframe(FRAME[["a"]]), to_dask(THREE))
+    days = to_dask_dataframe(pd.DataFrame({"a": frame["day"]}))
+    with pytest.raises(ValueError, match="X contains dates"):
+        net.predict(days)

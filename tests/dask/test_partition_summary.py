@@ -227,9 +227,7 @@ def test_numbers_of_features_must_match():
 
 @pytest.mark.parametrize("sparse", [(csr_array(X), THREE), (X, csr_array(LABELS))])
 def test_sparse_partitions_raise(sparse):
-    with pytest.raises(
-        ValueError, match="Sparse partitions of X or y are not supported"
-    ):
+    with pytest.raises(TypeError, match=r"Sparse data was passed for .* partitions"):
         PartitionSummary.from_partition(*sparse, None, "from_dtype", True)
 
 

@@ -1180,3 +1180,16 @@ def test_random_networks(drawn):
     if len(rows):
         # Random weights amplify rounding errors more than fitted weights.
         assert_same_results(net, exported, rows, {"float32": 1e-4, "float64": 1e-9})
+
+
+@pytest.mark.parametrize("label", [3, "only"])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@DTYPES
+@ignore_convergence_warning
+def test_single_class(label, loss, dtype):
+    y = np.repeat(label, len(X))
+    given = X.astype(dtype)
+    net = BackpropClassifier((4,), loss=loss, max_iter=2, random_state=0).fit(given, y)
+    labels, probabilities = run_graph(to_onnx(net, given), given)
+    np.testing.assert_array_equal(labels, y)
+    np.testing.assert_array_equal(probabilities, np.ones((len(X), 1)))
