@@ -61,11 +61,14 @@ def to_target_array(y, *, are_numeric, name="y"):
 
 def _find_kinds(values):
     """Return the kinds of values in an array; see `find_kinds`."""
-    if values.dtype.kind not in "fmM":
-        is_plain = values.dtype.kind in "biuc"
-        return {} if is_plain else find_kinds(values.astype(object))
-    kind = "number" if values.dtype.kind == "f" else "date"
+    if values.dtype.kind in "biuc":
+        return {}
+    if values.dtype.kind not in "fmMU":
+        return find_kinds(values.astype(object))
+    kind = {"f": "number", "U": "string"}.get(values.dtype.kind, "date")
     kinds = {kind: values.ravel()[0]} if values.size else {}
+    if kind == "string":
+        return kinds
     is_missing = np.isnan(values)
     return kinds | ({"missing": values[is_missing][0]} if is_missing.any() else {})
 

@@ -29,9 +29,12 @@ def find_kinds(values):
     dict of {"missing", "boolean", "number", "string", "date", "other"} to object
         One example of each kind. None, NaN, NaT and pandas.NA are missing values.
     """
+    values = np.ravel(values)
+    if set(map(type, values)) == {str}:
+        return {"string": values[0]}
+    # Importing pandas takes longer than a small fit.
     import pandas as pd
 
-    values = np.ravel(values)
     is_missing = pd.isna(values)
     examples = {}
     if is_missing.any():

@@ -246,7 +246,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Whether `fit` continues from the previous fit instead of initializing the
         network again. Weights, optimizer moments, the random state of shuffling, and
         the running means and standard deviations of `standardize` are kept. The
-        patience counter and the learning-rate schedule restart.
+        patience counter and the learning-rate schedule restart. Shuffling starts from
+        the order of the rows in `X`.
         Set `warm_start` to True to continue training, for example for more epochs.
     momentum : float, default=0.9
         Momentum for ``solver="sgd"``, in [0, 1].
