@@ -25,6 +25,7 @@ from .core.inputs import IdentityTransform, Standardized
 from .core.losses import LOSSES
 from .core.network import Network
 from .core.optimizers import OPTIMIZERS
+from .core.samples import WeightTotals
 from .core.state import ConvergenceMonitor, TrainingState
 from .core.user_functions import (
     ActivationFromFunction,
@@ -73,6 +74,7 @@ TYPES = {
     Reader,
     Standardized,
     TrainingState,
+    WeightTotals,
 }
 
 #: Full names of the skbackprop types that a skops file of an estimator may contain.

@@ -192,8 +192,21 @@ FAULTS = [
     ),
     Fault(
         "sample weights: mean weight ignored",
-        "scale = 1.0 / (n_rows * self.mean_weight)",
-        "scale = 1.0 / n_rows",
+        "np.divide(self.weight, mean_weight, out=relative",
+        "np.divide(self.weight, 1.0, out=relative",
+        first="_estimators/test_parity",
+    ),
+    Fault(
+        "sample weights: penalty divided by the sum of the weights",
+        "max(self.mean, self.n_weighted / self.n_rows)",
+        "self.mean",
+        first="_data/test_sample_weight",
+    ),
+    Fault(
+        "sample weights: mean of chunks not weighted by rows",
+        "* (other.n_rows / n_rows)",
+        "* 0.5",
+        first="_data/test_sample_weight",
     ),
     Fault(
         "L2 penalty: not in the gradient",
@@ -273,6 +286,30 @@ FAULTS = [
         "self.state.network.params[...] = self.state.best_params",
         "pass",
         first="_callbacks/test_callbacks",
+    ),
+    Fault(
+        "divergence: outputs after the last step not checked",
+        "if not (largest <= self.output_limits).all():",
+        "if False:",
+        first="_estimators/test_divergence",
+    ),
+    Fault(
+        "divergence: limits of outputs not in units of the targets",
+        "return (largest - mean) / np.maximum(scale, 1.0)",
+        "return largest",
+        first="_estimators/test_divergence",
+    ),
+    Fault(
+        "divergence: moments of the diverged epoch kept",
+        "self.slots, self.n_updates = np.zeros_like(self.slots), 0",
+        "pass",
+        first="_estimators/test_divergence",
+    ),
+    Fault(
+        "early stopping: initial weights of a warm start not a candidate",
+        "if self.start is Start.CANDIDATE:",
+        "if False:",
+        first="_estimators/test_divergence",
     ),
     Fault(
         "n_iter_no_change: epochs counted twice",
@@ -358,7 +395,7 @@ FAULTS = [
     ),
     Fault(
         "standardize: sample weights ignored",
-        "inputs.partial_fit(X, sample_weight=weight)",
+        "inputs.partial_fit(X, sample_weight=relative)",
         "inputs.partial_fit(X)",
         first="_data/test_scaling",
     ),
@@ -388,8 +425,8 @@ FAULTS = [
     ),
     Fault(
         "standardize: variances of chunks merged without counts",
-        "squares = n_one * one.var_ + n_other * other.var_",
-        "squares = n_one * (one.var_ + other.var_)",
+        "(1.0 - fraction) * one.var_ + fraction * other.var_",
+        "one.var_ + other.var_",
         first="dask/test_distributed",
     ),
     Fault(
@@ -412,8 +449,8 @@ FAULTS = [
     ),
     Fault(
         "validation loss: sample weights ignored",
-        "total / (samples.n_samples * samples.mean_weight)",
-        "total / samples.n_samples",
+        "weighted = weighted.with_relative_weights(mean_weight, reader.dtype)",
+        "pass",
         first="_data/test_validation",
     ),
     # Estimators

@@ -55,30 +55,51 @@ def sum_duplicates(X):
     return X
 
 
-def check_positive_weight(samples, subset):
-    """Return the mean sample weight, or raise ValueError if all weights are zero.
+def check_mean_weight(mean_weight, subset, class_weight=None):
+    """Raise ValueError if the mean sample weight is not positive and finite.
 
     Parameters
     ----------
-    samples : Samples
-        Samples with weights.
+    mean_weight : float
+        Mean of the sample weights, including class weights.
     subset : str
         Description of the samples in the message, such as "training".
-
-    Returns
-    -------
-    float
-        Mean of the sample weights; 1.0 without sample weights.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Parameter `class_weight` of the estimator.
 
     Raises
     ------
     ValueError
-        If all weights are zero.
+        If training cannot use the weights.
     """
-    mean_weight = samples.mean_weight
-    if mean_weight == 0.0:
-        raise ValueError(
-            f"sample_weight must be positive for at least one {subset} sample, got "
-            "only zeros."
-        )
-    return mean_weight
+    if 0.0 < mean_weight < np.inf:
+        return
+    name, whose = "sample_weight", "samples"
+    if class_weight is not None:
+        name = f"class_weight={class_weight!r}, multiplied by sample_weight,"
+        whose = "classes"
+    raise ValueError(
+        f"{name} must have a positive, finite sum over the {subset} samples, got a "
+        f"mean weight of {mean_weight:g}. Change the weights of the {whose}."
+    )
+
+
+def to_unit_scale(sample_weight):
+    """Divide sample weights by a power of two so that the largest is about 1.
+
+    Weighted means do not depend on a common factor. Extremely large weights could
+    overflow in sums of weighted squares.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_samples,), float64 or float32, or None
+        Sample weights.
+
+    Returns
+    -------
+    ndarray of the same shape and dtype, or None
+    """
+    if sample_weight is None:
+        return None
+    _, exponent = np.frexp(np.abs(sample_weight).max(initial=0.0))
+    return np.ldexp(sample_weight, -exponent)

@@ -46,7 +46,8 @@ def compute_class_weights(class_weight, reader):
 
 def _balanced_weights(counts):
     n_present = (counts > 0).sum(axis=1, keepdims=True)
-    means = counts.sum(axis=1, keepdims=True) / n_present
+    # All counts are zero if no sample weight is positive.
+    means = counts.sum(axis=1, keepdims=True) / np.maximum(n_present, 1)
     return np.divide(means, counts, out=np.zeros_like(counts), where=counts > 0)
 
 

@@ -104,7 +104,8 @@ class Reader:
         Parameters
         ----------
         X, y, sample_weight
-            As in `read`. All sample weights of a partition may be zero.
+            As in `read`. The sum of the sample weights of a partition need not be
+            positive.
         estimator_name : str
             Name of the estimator in error messages.
 
@@ -127,9 +128,8 @@ class Reader:
             return samples
         sample_weight = check_array(
             sample_weight,
-            dtype=self.dtype,
+            dtype=[np.float64, np.float32],
             ensure_2d=False,
-            ensure_non_negative=True,
             input_name="sample_weight",
         )
         return samples.with_weight(column_or_1d(sample_weight))
@@ -152,9 +152,7 @@ class Reader:
         """
         targets, codes = self.targets.encode(y, self.dtype)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=self.dtype, ensure_non_negative=True
-            )
+            sample_weight = _check_sample_weight(sample_weight, X)
         return TrainingSamples(X, targets, codes, sample_weight)
 
     def digest(self, X, y, sample_weight, estimator):

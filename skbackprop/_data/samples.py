@@ -15,7 +15,7 @@ class TrainingSamples(Samples):
     """
 
     def class_counts(self, n_classes):
-        """Compute the total sample weight of each class, for each output.
+        """Compute the total positive sample weight of each class, for each output.
 
         Parameters
         ----------
@@ -28,7 +28,8 @@ class TrainingSamples(Samples):
             For a label indicator, the weights of samples without and with each label.
         """
         rows = slice(None) if self.rows is None else self.rows
-        weight = None if self.weight is None else self.weight[rows]
+        # Samples with negative weights do not count: frequencies are not negative.
+        weight = None if self.weight is None else np.maximum(self.weight[rows], 0.0)
         if self.codes is not None:
             counts = np.bincount(self.codes[rows], weight, n_classes)
             return counts[np.newaxis].astype(float)
@@ -61,8 +62,9 @@ class TrainingSamples(Samples):
             absent, present = class_weights.T
             factors = np.where(self.targets > 0, present, absent).prod(axis=1)
         if self.weight is not None:
-            factors = factors * self.weight
-        return self.with_weight(factors.astype(self.targets.dtype))
+            with np.errstate(over="ignore"):  # the caller checks the mean weight
+                factors = factors * self.weight
+        return self.with_weight(factors)
 
     def with_scaled_targets(self, scalers, dtype):
         """Scale the targets, and convert them to the dtype of the network."""

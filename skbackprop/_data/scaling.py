@@ -87,15 +87,23 @@ class FittedScalers:
         Scaler of the targets; None if the targets are not scaled.
     ranges : ColumnRanges, default=None
         Ranges of the inputs; None before the first fit.
+    weight_sum : float, default=0.0
+        Sum of the positive sample weights. The scalers themselves are fitted to
+        relative weights, because StandardScaler regards features as constant if the sum
+        of the weights is extremely large.
     """
 
     inputs: StandardScaler | None = None
     targets: StandardScaler | None = None
     ranges: ColumnRanges | None = None
+    weight_sum: float = 0.0
 
     @classmethod
     def fit(cls, samples, target_scaling):
         """Fit the scalers to samples.
+
+        Samples with zero or negative weight are ignored, even if their values are
+        extreme.
 
         Parameters
         ----------
@@ -117,31 +125,39 @@ class FittedScalers:
         targets = StandardScaler(with_mean=target_scaling != "divide")
         ranges = None
         n_rows = _block_rows(samples.X, stays_sparse=not inputs.with_mean)
+        weight_sum, n_counted = _positive_weights(samples)
+        mean_weight = weight_sum / max(n_counted, 1)
         with np.errstate(all="ignore"):
             for X, weight in samples.raw_blocks(n_rows):
-                X, weight = _weighted_rows(X, weight)
+                X, weight = _positive_rows(X, weight)
                 if not X.shape[0]:
                     continue
                 X = _downcast_indices(X) if issparse(X) else X
                 X = X.astype(np.float64, copy=False)
-                inputs.partial_fit(X, sample_weight=weight)
+                relative = _divide(weight, mean_weight)
+                inputs.partial_fit(X, sample_weight=relative)
                 ranges = _merge_ranges(ranges, ColumnRanges.fit(X, weight))
             if target_scaling is not None:
                 weight = samples.take(samples.weight)
-                values, weight = _weighted_rows(samples.take(samples.targets), weight)
+                values, weight = _positive_rows(samples.take(samples.targets), weight)
                 if target_scaling == "standardize_jointly":
                     values, weight = _join_columns(values, weight)
                 if len(values):
-                    targets.partial_fit(values, sample_weight=weight)
-        return cls(*_checked(inputs, targets), ranges)
+                    relative = _divide(weight, mean_weight)
+                    targets.partial_fit(values, sample_weight=relative)
+        # The sum of the relative weights has rounding errors.
+        inputs.n_samples_seen_ = targets.n_samples_seen_ = n_counted
+        return cls(*_checked(inputs, targets), ranges, weight_sum)
 
     def __add__(self, other):
         """Return scalers fitted to the samples of both."""
+        weight_sum = self.weight_sum + other.weight_sum
+        fraction = other.weight_sum / weight_sum if weight_sum else 0.0
         with np.errstate(all="ignore"):
-            inputs = _merge(self.inputs, other.inputs)
-            targets = _merge(self.targets, other.targets)
+            inputs = _merge(self.inputs, other.inputs, fraction)
+            targets = _merge(self.targets, other.targets, fraction)
         ranges = _merge_ranges(self.ranges, other.ranges)
-        return FittedScalers(*_checked(inputs, targets), ranges)
+        return FittedScalers(*_checked(inputs, targets), ranges, weight_sum)
 
     # Pickled objects of scikit-learn may not load in another version of scikit-learn.
     def __getstate__(self):
@@ -149,6 +165,7 @@ class FittedScalers:
             "inputs": _scaler_state(self.inputs),
             "targets": _scaler_state(self.targets),
             "ranges": None if self.ranges is None else vars(self.ranges),
+            "weight_sum": self.weight_sum,
         }
 
     def __setstate__(self, state):
@@ -157,6 +174,7 @@ class FittedScalers:
             inputs=_scaler_from_state(state["inputs"]),
             targets=_scaler_from_state(state["targets"]),
             ranges=None if ranges is None else ColumnRanges(**ranges),
+            weight_sum=state["weight_sum"],
         )
 
     def input_transform(self, is_scaled):
@@ -190,13 +208,12 @@ class FittedScalers:
         Without centering, the standard deviation is a poor scale: features with a large
         mean and features that are rarely nonzero would get large inputs.
         """
-        squares = (
-            np.square(_root_mean_square(self.inputs)) * self.inputs.n_samples_seen_
-        )
-        nonzero = self.ranges.nonzero_weight
-        is_positive = (squares > 0.0) & (nonzero > 0.0)
-        return np.sqrt(
-            np.divide(squares, nonzero, np.ones_like(squares), where=is_positive)
+        fraction = self.ranges.nonzero_weight / self.weight_sum
+        scale = np.ones_like(fraction)
+        root_mean_square = _root_mean_square(self.inputs)
+        has_scale = (root_mean_square > 0.0) & (fraction > 0.0)
+        return np.divide(
+            root_mean_square, np.sqrt(fraction), out=scale, where=has_scale
         )
 
     def scale_targets(self, targets, dtype):
@@ -222,6 +239,23 @@ class FittedScalers:
         """Mean of the targets; 0.0 if the targets are not centered."""
         is_centered = self.targets is not None and self.targets.with_mean
         return self.targets.mean_ if is_centered else 0.0
+
+    def output_limits(self, dtype):
+        """Return the largest absolute outputs that are finite in units of the targets.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Dtype of the outputs.
+
+        Returns
+        -------
+        float or ndarray of shape (n_outputs,)
+        """
+        # The margin covers rounding errors.
+        largest = 0.999 * float(np.finfo(dtype).max)
+        mean = np.abs(self.output_shift)
+        return (largest - mean) / np.maximum(self.output_scale, 1.0)
 
     def output_rescaling(self, before):
         """Return the factor and the shift that convert outputs from earlier scales."""
@@ -271,13 +305,27 @@ def _downcast_indices(X):
     return csr_array((X.data, indices, indptr), X.shape)
 
 
-def _weighted_rows(values, weight):
-    """Return the rows with nonzero weights, and the weights."""
-    if weight is None or weight.all():
-        return values, weight
-    # Zero-weight samples are ignored, even if their values are extreme.
-    counted = np.flatnonzero(weight)
-    return values[counted], weight[counted]
+def _positive_weights(samples):
+    """Return the sum and the number of the positive sample weights."""
+    if samples.weight is None:
+        return float(samples.n_samples), samples.n_samples
+    weight = samples.take(samples.weight)
+    positive = weight[weight > 0.0]
+    return float(positive.sum(dtype=np.float64)), positive.size
+
+
+def _positive_rows(values, weight):
+    """Return the rows with positive weights, and the weights."""
+    if weight is None:
+        return values, None
+    counted = weight > 0.0
+    if not counted.all():
+        values, weight = values[np.flatnonzero(counted)], weight[counted]
+    return values, weight.astype(np.float64, copy=False)
+
+
+def _divide(weight, mean_weight):
+    return None if weight is None else weight / mean_weight
 
 
 def _join_columns(values, weight):
@@ -308,24 +356,23 @@ def _merge_ranges(one, other):
     return one or other if one is None or other is None else one + other
 
 
-def _merge(one, other):
+def _merge(one, other, fraction):
     """Merge two scalers into the scaler of all their samples.
 
     Chan, Golub and LeVeque, "Algorithms for computing the sample variance" (1983),
-    equation 2.1.
+    equation 2.1. `fraction` is the fraction of the total weight in the second scaler.
     """
     if one is None or other is None:
         return one or other
     merged = copy.copy(one)
-    n_one, n_other = one.n_samples_seen_, other.n_samples_seen_
-    n = merged.n_samples_seen_ = n_one + n_other
+    n = merged.n_samples_seen_ = one.n_samples_seen_ + other.n_samples_seen_
     difference = other.mean_ - one.mean_
-    merged.mean_ = one.mean_ + difference * (n_other / n)
-    squares = n_one * one.var_ + n_other * other.var_
-    merged.var_ = (squares + np.square(difference) * (n_one / n) * n_other) / n
+    merged.mean_ = one.mean_ + difference * fraction
+    merged.var_ = (1.0 - fraction) * one.var_ + fraction * other.var_
+    merged.var_ += np.square(difference) * (1.0 - fraction) * fraction
     # As in StandardScaler, features whose variance is rounding error are constant.
     eps = np.finfo(np.float64).eps
-    rounding = n * eps * merged.var_ + np.square(max(n, 10.0) * merged.mean_ * eps)
+    rounding = n * eps * merged.var_ + np.square(n * merged.mean_ * eps)
     constant = merged.var_ <= rounding
     merged.scale_ = np.where(constant, 1.0, np.sqrt(merged.var_))
     return merged

@@ -5,7 +5,7 @@ from math import ceil
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from .checks import check_positive_weight
+from .checks import check_mean_weight
 
 
 def split(samples, fraction, rng):
@@ -49,7 +49,7 @@ def split(samples, fraction, rng):
         stratify=_strata(samples.codes, n_samples, n_validation),
     )
     validation = samples.subset(validation_rows)
-    check_positive_weight(validation, "validation")
+    check_mean_weight(validation.weight_totals().mean, "validation")
     return samples.subset(training_rows), validation
 
 

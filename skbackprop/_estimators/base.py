@@ -46,7 +46,7 @@ class BaseBackprop(
             Target values: class labels or a label indicator matrix in classification,
             real numbers in regression.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative sample weights. If None, all samples have weight 1.
+            Sample weights, with a positive sum. If None, all samples have weight 1.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation data. The validation loss and score are recorded after each
             epoch. With ``early_stopping=True``, the validation data replace the samples
@@ -55,11 +55,13 @@ class BaseBackprop(
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Target values of the validation data. Required if `X_val` is passed.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Non-negative sample weights of the validation data.
+            Sample weights of the validation data, with a positive sum.
         coefs_init : sequence of array-like of shape (fan_in, fan_out), default=None
             Initial weights of each layer. If the estimator standardizes or encodes the
             inputs, the weights apply to the transformed inputs. If None, the weights
-            come from `init`, or from the previous fit if ``warm_start=True``.
+            come from `init`, or from the previous fit if ``warm_start=True``. With
+            ``early_stopping=True``, the initial weights are restored if no epoch
+            improves the validation score.
         intercepts_init : sequence of array-like of shape (fan_out,), default=None
             Initial biases of each layer. If None, the biases come from `init`, or from
             the previous fit if ``warm_start=True``.
@@ -72,8 +74,10 @@ class BaseBackprop(
         Raises
         ------
         ValueError
-            If parameters and data do not match, or if training diverges. The result of
-            a previous fit is then not changed.
+            If parameters and data do not match, or if training diverges: the loss, a
+            weight or a prediction for the training data is not finite. The result of a
+            previous fit is then not changed. With ``early_stopping=True``, `fit`
+            restores the best weights and warns instead, if there are any.
         """
         is_warm = self.warm_start and self.__sklearn_is_fitted__()
         return fit_network(

@@ -148,15 +148,15 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     alpha : float, default=0.0001
         Strength of the L2 regularization term ``alpha / 2 * ||W||^2``, which is divided
         by the number of samples in the batch. Must be non-negative. Biases are not
-        regularized. With ``solver="adamw"``, `alpha` is the weight decay instead: each
-        step multiplies ``W`` by ``1 - rate * alpha``, with the current learning rate
-        ``rate``.
+        regularized. Sample weights can increase the divisor; see the notes. With
+        ``solver="adamw"``, `alpha` is the weight decay instead: each step multiplies
+        ``W`` by ``1 - rate * alpha``, with the current learning rate ``rate``.
         Increase `alpha` if the network overfits; decrease it if the network underfits.
     l1_alpha : float, default=0.0
         Strength of the L1 regularization term ``l1_alpha * ||W||_1``, which is divided
-        by the number of samples in the batch. Must be non-negative. Irrelevant weights
-        shrink close to zero but do not become exactly zero. Not supported with
-        ``solver="lbfgs"``.
+        by the number of samples in the batch, like the L2 term. Must be non-negative.
+        Irrelevant weights shrink close to zero but do not become exactly zero. Not
+        supported with ``solver="lbfgs"``.
         Increase `l1_alpha` to reduce the influence of irrelevant inputs.
     max_norm : float or None, default=None
         Maximum norm of the incoming weights of each unit [11]_, including the output
@@ -247,7 +247,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         network again. Weights, optimizer moments, the random state of shuffling, and
         the running means and standard deviations of `standardize` are kept. The
         patience counter and the learning-rate schedule restart. Shuffling starts from
-        the order of the rows in `X`.
+        the order of the rows in `X`. With ``early_stopping=True``, the weights of the
+        previous fit are restored if no epoch improves the validation score.
         Set `warm_start` to True to continue training, for example for more epochs.
     momentum : float, default=0.9
         Momentum for ``solver="sgd"``, in [0, 1].
@@ -259,8 +260,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Whether to stop training when the validation score stops improving, and to
         restore the weights with the best validation score of this fit.
         `validation_fraction` of the samples is held out as the validation set.
-        Validation data passed to `fit` replace the held-out samples. Supported by all
-        solvers, but not by `partial_fit`.
+        Validation data passed to `fit` replace the held-out samples. If training
+        diverges after an epoch with a finite validation score, `fit` restores the best
+        weights, resets the state of the optimizer, and warns. The diverged epoch is not
+        recorded. Supported by all solvers, but not by `partial_fit`.
         Set `early_stopping` to True if the network overfits in late epochs.
     scoring : "loss", str or callable, default="loss"
         Validation score, which early stopping monitors.
@@ -332,8 +335,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Validation score of each epoch; the negative validation loss if
         ``scoring="loss"``. None without a validation set.
     best_validation_score_ : float or None
-        Best validation score of the last fit, whose weights are restored. None if
-        ``early_stopping=False``.
+        Best validation score of the last fit, whose weights are restored. If the fit
+        started with ``warm_start=True`` or with `coefs_init`, this can be the score of
+        the initial weights. None if ``early_stopping=False``.
     history_ : pandas.DataFrame
         One row per epoch, with the columns `loss`, `validation_loss`,
         `validation_score`, `learning_rate` (of the last step) and `seconds` (duration
@@ -370,8 +374,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     Notes
     -----
     Sample weights count as repetitions of samples. The loss of a mini-batch is divided
-    by its number of rows times the mean weight of all samples. `partial_fit` uses the
-    mean weight of all samples seen so far.
+    by its number of rows times the mean weight of all samples. The regularization terms
+    are divided by the number of rows times the mean weight, or times the fraction of
+    samples with a nonzero weight if this fraction is larger. Therefore, if no weight is
+    larger than 1, a common factor below 1 has no effect. `partial_fit` uses the mean
+    and the fraction of all samples seen so far. The sum of the weights must be
+    positive. Samples with negative weights have no influence on means, standard
+    deviations and class frequencies.
 
     The fitted network stores the parameters that it was fitted with. Calling
     `set_params` after `fit` does not change the predictions.
@@ -488,7 +497,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or a label indicator matrix for multilabel targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative sample weights. If None, all samples have weight 1.
+            Sample weights, with a positive sum. If None, all samples have weight 1.
         classes : array-like of shape (n_classes,), default=None
             All classes that occur in any call; ``np.arange(n_labels)`` for multilabel
             targets. Required in the first call. `y` need not contain all classes.

@@ -13,18 +13,19 @@ from math import isnan, nan
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .._data.checks import check_mean_weight
 from .._data.class_weight import compute_class_weights
-from .._data.validation_split import check_positive_weight, split
+from .._data.validation_split import split
 from ..core.layout import BLOCK_ROWS
 from ..core.objective import Objective
 from ..core.output_scaling import can_rescale_outputs
 from ..core.state import ConvergenceMonitor, TrainingState
-from ..core.training import Training
+from ..core.training import DivergenceError, Start, Training
 from .architecture import check_same_settings, make_architecture
 from .callback_support import FitCallbackContext, with_callbacks
 from .fit_kind import FitKind
 from .initial_parameters import init_output_biases, set_initial_parameters
-from .messages import EpochPrinter, warn_on_stop
+from .messages import EpochPrinter, explain_divergence, warn_on_stop
 from .output_range import check_output_range
 from .scoring import EstimatorScorer, ValidationScorer
 from .solvers import SOLVERS, check_solver_parameters
@@ -166,7 +167,8 @@ def build_training(
             check_output_range, estimator, architecture, reader.scalers.output_scale
         )
         _check_targets(check, samples, held_out)
-    if any(parameters is not None for parameters in initial):
+    has_initial = any(parameters is not None for parameters in initial)
+    if has_initial:
         set_initial_parameters(state.network, *initial)
         state.optimizer = None  # moments of other parameters are useless
     estimator._adopt(reader, architecture, state)
@@ -175,7 +177,10 @@ def build_training(
         training.validate = _make_validation_scorer(
             estimator, training.objective, held_out, class_weights
         )
+    if estimator.early_stopping and (has_initial or kind is FitKind.WARM):
+        training.start = Start.CANDIDATE
     if kind is FitKind.RESUMED:
+        training.start = Start.RESUMED
         _check_same_validation_loss(training)
     return training
 
@@ -194,7 +199,9 @@ def _read_validation_data(estimator, reader, X, y, sample_weight):
         if value is None:
             raise ValueError(f"{name} is missing. Pass X_val and y_val together.")
     try:
-        return reader.read(X, y, sample_weight, estimator, remedy=REMOVE_UNKNOWN)
+        samples = reader.read(X, y, sample_weight, estimator, remedy=REMOVE_UNKNOWN)
+        check_mean_weight(samples.weight_totals().mean, "validation")
+        return samples
     except (TypeError, ValueError) as error:
         message = f"In X_val, y_val or sample_weight_val: {error}"
         raise type(error)(message) from error
@@ -243,8 +250,9 @@ def _start_fit(estimator, kind, reader, architecture, state, samples):
         state.reset_early_stopping()
         if not kind.is_chunk:
             state.reset_fit_counters()
-    mean_weight = check_positive_weight(samples, "training")
-    state.update_weight_totals(samples.n_samples, mean_weight)
+    totals = samples.weight_totals()
+    check_mean_weight(totals.mean, "training", _get_class_weight(estimator))
+    state.weight_totals += totals
     network = state.network
     if estimator.standardize:
         scalers = samples.fit_scalers(architecture.target_scaling)
@@ -277,20 +285,24 @@ def _make_training(estimator, kind, reader, architecture, state, samples):
     config = make_config(estimator, samples.n_samples, n_hidden, n_epochs)
     state.init_optimizer_state(config.optimizer)
     state.monitor.accumulates = estimator.early_stopping and _scores_loss(estimator)
-    # Mean weight of all samples of this fit and of later partial fits.
-    mean_weight = state.weight_sum / state.n_rows
+    totals = state.weight_totals
+    alpha = 0.0 if config.weight_decay else float(estimator.alpha)
     objective = Objective(
         state.network,
         architecture.loss,
-        0.0 if config.weight_decay else float(estimator.alpha),
-        mean_weight,
+        alpha / totals.penalty_divisor,
         architecture.n_averaged_outputs,
-        float(estimator.l1_alpha),
+        float(estimator.l1_alpha) / totals.penalty_divisor,
     )
+    samples = samples.with_relative_weights(totals.mean, reader.dtype)
     if reader.targets.are_numeric:  # class targets need no scaling, not even in Dask
         samples = samples.with_scaled_targets(reader.scalers, reader.dtype)
-    resumes = kind is FitKind.RESUMED
-    return Training(state, objective, samples, config, resumes=resumes)
+    limits = reader.scalers.output_limits(reader.dtype)
+    return Training(state, objective, samples, config, output_limits=limits)
+
+
+def _get_class_weight(estimator):
+    return getattr(estimator, "class_weight", None)  # regressors have none
 
 
 def _scores_loss(estimator):
@@ -305,8 +317,10 @@ def _make_validation_scorer(estimator, objective, held_out, class_weights):
     weighted = held_out
     if class_weights is not None:
         weighted = held_out.with_class_weights(class_weights)
-    check_positive_weight(weighted, "validation")
+    mean_weight = weighted.weight_totals().mean
+    check_mean_weight(mean_weight, "validation", _get_class_weight(estimator))
     reader = estimator._reader
+    weighted = weighted.with_relative_weights(mean_weight, reader.dtype)
     scaled = weighted.with_scaled_targets(reader.scalers, reader.dtype)
     scorer = None if _scores_loss(estimator) else EstimatorScorer(estimator, held_out)
     return ValidationScorer(objective, scaled, scorer)
@@ -353,7 +367,11 @@ def run_training(estimator, kind, training, observers=(), minimize=None):
     training.observers = (*printers, *observers)
     network, batch_size = training.state.network, training.config.batch_size
     with blas_threads(network, min(batch_size, BLOCK_ROWS)):
-        stop = training.run(minimize or SOLVERS[estimator.solver].minimize)
+        try:
+            stop = training.run(minimize or SOLVERS[estimator.solver].minimize)
+        except DivergenceError as error:
+            message = explain_divergence(estimator, training.config, error.epoch)
+            raise ValueError(message) from None
     estimator._set_fitted_attributes()
     if not kind.is_chunk:
         # Only `partial_fit` continues to shuffle the last order: K calls equal one fit.
@@ -362,5 +380,5 @@ def run_training(estimator, kind, training, observers=(), minimize=None):
         # Further epochs without early stopping monitor the loss, not a score.
         training.state.monitor = ConvergenceMonitor()
     if stop.kind == "interrupted" or not kind.is_chunk:
-        warn_on_stop(estimator, stop)
+        warn_on_stop(estimator, training.config, stop)
     return stop

@@ -6,6 +6,7 @@ import warnings
 from sklearn.exceptions import ConvergenceWarning
 
 from ..core.training import Observer
+from .fitted import fitted_parts
 
 
 class EpochPrinter(Observer):
@@ -56,13 +57,80 @@ def _format_duration(seconds):
     return f"{hours} h {minutes:02d} min"
 
 
-def warn_on_stop(estimator, stop):
+def explain_divergence(estimator, config, epoch):
+    """Return the message of the error that is raised if training diverged.
+
+    Parameters
+    ----------
+    estimator : BaseBackprop
+        Estimator in training.
+    config : TrainingConfig
+        Configuration of the training.
+    epoch : int
+        Epoch in which training diverged.
+
+    Returns
+    -------
+    str
+    """
+    return (
+        "Solver produced non-finite parameter weights or outputs. Training diverged in "
+        f"epoch {epoch}: {_suggest_remedies(estimator, config)}."
+    )
+
+
+def _suggest_remedies(estimator, config):
+    """Return remedies against divergence that are not already in place."""
+    reader = fitted_parts(estimator).reader
+    scales_targets = not reader.targets.are_numeric or reader.scalers.targets
+    remedies = []
+    if not estimator.standardize:
+        targets = " and the targets" if reader.targets.are_numeric else ""
+        remedies.append(f"scale the inputs{targets}, or set standardize=True")
+    elif not scales_targets:
+        remedies.append("scale the targets")
+    if config.optimizer is None:
+        remedies.append(f"increase alpha={estimator.alpha}, or use another solver")
+        return "; ".join(remedies)
+    rate = config.schedule.learning_rate_init
+    # Each step multiplies the weights by 1 - rate * shrinkage.
+    shrinkage = estimator.alpha
+    if not config.weight_decay:
+        shrinkage /= config.batch_size
+    if estimator.alpha > 1.0 and rate * shrinkage >= 1.0:
+        remedies.append(f"decrease alpha={estimator.alpha}")
+    if callable(estimator.learning_rate):
+        remedies.append("decrease the rates that learning_rate returns")
+    else:
+        remedies.append(f"decrease learning_rate_init={rate}")
+    if config.clip_norm is None:
+        remedies.append("set clip_norm")
+    return "; ".join(remedies)
+
+
+def _warn_of_divergence(estimator, config):
+    """Warn that training diverged after the best epoch of early stopping."""
+    n_epochs, best = estimator.n_iter_, estimator.best_validation_score_
+    scores = estimator.validation_scores_[-n_epochs:] if n_epochs else []
+    epoch = f"epoch {scores.index(best) + 1}" if best in scores else "before training"
+    warnings.warn(
+        f"Training diverged in epoch {n_epochs + 1}. The weights with the best "
+        f"validation score, from {epoch}, were restored. To train longer: "
+        f"{_suggest_remedies(estimator, config)}.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
+
+
+def warn_on_stop(estimator, config, stop):
     """Warn about, or print, the reason why training stopped.
 
     Parameters
     ----------
     estimator : BaseBackprop
         Estimator after training.
+    config : TrainingConfig
+        Configuration of the training.
     stop : StopReason
         Reason why training stopped.
     """
@@ -75,6 +143,8 @@ def warn_on_stop(estimator, stop):
             f"{estimator.n_iter_} complete epochs, and the estimator can be used.",
             stacklevel=3,
         )
+    elif stop.kind == "diverged":
+        _warn_of_divergence(estimator, config)
     elif stop.kind == "stopped" and estimator.verbose:
         print(f"A callback stopped training after {estimator.n_iter_} epochs.")
     elif stop.kind == "converged" and estimator.verbose:

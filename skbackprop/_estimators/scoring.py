@@ -1,9 +1,10 @@
 """Validation loss and score after each epoch."""
 
-from math import isfinite
+from math import isfinite, nan
 
 from sklearn.metrics import get_scorer
 
+from .._data.checks import to_unit_scale
 from ..core.layout import BLOCK_ROWS
 from .callback_support import without_callbacks
 from .fitted import fitted_parts
@@ -28,9 +29,12 @@ class ValidationScorer:
         self.work = objective.workspace(samples, n_rows)
 
     def __call__(self):
-        """Return the loss and the score."""
+        """Return the loss and the score; the score is NaN if the outputs overflow."""
         loss = self.loss()
-        return loss, -loss if self.scorer is None else self.scorer()
+        if self.scorer is None:
+            return loss, -loss
+        # Scorers of scikit-learn raise an error if predictions are not finite.
+        return loss, self.scorer() if isfinite(loss) else nan
 
     def loss(self):
         """Return the loss."""
@@ -52,9 +56,11 @@ class EstimatorScorer:
         samples = samples.materialize()
         self.estimator = make_scored_estimator(estimator)
         self.X, self.y = samples.X, estimator._reader.targets.decode(samples)
-        weighted = samples.weight is not None
-        self.score_params = {"sample_weight": samples.weight} if weighted else {}
         self.scoring = estimator.scoring
+        weight = samples.weight
+        if isinstance(self.scoring, str):  # a weighted mean, unlike some user functions
+            weight = to_unit_scale(weight)
+        self.score_params = {} if weight is None else {"sample_weight": weight}
         self.scorer = get_scorer(self.scoring)
 
     def __call__(self):

@@ -29,7 +29,7 @@ Train a sigmoid network on the XOR problem with gradient descent:
 >>> samples = Samples(X, y)
 >>> network = Network([2, 3, 1], [Sigmoid(), Sigmoid()], "float64")
 >>> network.initialize(np.random.RandomState(0), [Uniform(6.0), Uniform(6.0)])
->>> objective = Objective(network, SquaredError(), alpha=0.0, mean_weight=1.0)
+>>> objective = Objective(network, SquaredError(), alpha=0.0)
 >>> work = objective.workspace(samples, n_rows=4)
 >>> samples.slice(slice(0, 4), work)
 >>> for epoch in range(3000):

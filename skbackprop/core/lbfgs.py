@@ -71,7 +71,9 @@ def lbfgs(training, loss_term=None):
         network.params[...] = accepted_params
         raise
     network.params[...] = result.x
-    training.state.loss = full_gradient.display_loss(result.fun)
+    loss = full_gradient.display_loss(result.fun)
+    training.check_finite(loss)
+    training.state.loss = loss
     if result.status == 0 or training.stops_early:
         return StopReason("converged")
     if training.stopped:

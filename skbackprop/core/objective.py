@@ -1,13 +1,18 @@
 """Cost function of a network and its gradient.
 
-With the weight w_i of sample i and the mean weight w of all samples, the cost is::
+With the relative weight r_i of sample i, the cost is::
 
-    C = 1/(n w) sum_i w_i loss(y_i, a_i)
-        + alpha/(2 n w) sum_l ||W[l]||^2 + l1_alpha/(n w) sum_l ||W[l]||_1
+    C = 1/n sum_i r_i loss(y_i, a_i)
+        + alpha/(2 n) sum_l ||W[l]||^2 + l1_alpha/n sum_l ||W[l]||_1
 
-Here n is the number of samples in the training set or in one mini-batch. The sum over a
-batch is divided by the number of rows, not by the sum of their weights. Therefore a
+Here n is the number of samples in the training set or in one mini-batch. Relative
+weights are sample weights divided by the mean weight of the training set. The sum over
+a batch is divided by the number of rows, not by the sum of their weights. Therefore a
 batch with large sample weights has more influence than a batch with small weights.
+
+Sample weights count as repetitions of samples. Therefore the estimators divide `alpha`
+and `l1_alpha` by the mean sample weight, or by the fraction of the samples with a
+nonzero weight if this fraction is larger; see `WeightTotals.penalty_divisor`.
 """
 
 import numpy as np
@@ -28,19 +33,16 @@ class Objective:
         Loss of each sample and output.
     alpha : float
         Strength of the L2 penalty.
-    mean_weight : float
-        Mean sample weight of the training set.
     n_averaged : int, default=1
         Divisor of the reported loss term. It has no effect on the gradient.
     l1_alpha : float, default=0.0
         Strength of the L1 penalty.
     """
 
-    def __init__(self, network, loss, alpha, mean_weight, n_averaged=1, l1_alpha=0.0):
+    def __init__(self, network, loss, alpha, n_averaged=1, l1_alpha=0.0):
         self.network = network
         self.loss = loss
         self.alpha, self.l1_alpha = alpha, l1_alpha
-        self.mean_weight = mean_weight
         self.n_averaged = n_averaged
         # For a canonical pair, the derivatives of loss and activation cancel.
         is_canonical = loss.canonical is type(network.activations[-1])
@@ -63,7 +65,7 @@ class Objective:
         )
 
     def _loss_sum(self, work, a):
-        """Return the weighted sum of the losses of all rows and outputs."""
+        """Return the sum of the losses of all rows and outputs, with their weights."""
         scratch = work.delta[-1]  # unused until the error is written
         return self.loss.total(work.y, a, work.z[-1], scratch, work.weight)
 
@@ -91,7 +93,7 @@ class Objective:
 
         See `loss_and_gradient` for the parameters and the return value.
         """
-        scale = 1.0 / (n_rows * self.mean_weight)
+        scale = 1.0 / n_rows
         a = self.network.forward(work.x, work)
         cost = scale * self._loss_sum(work, a)
         delta = work.delta[-1]
@@ -127,7 +129,7 @@ class Objective:
             axpy(self.strength(n_rows), weights, grad)
         if self.l1_alpha:
             np.sign(weights, out=scratch)
-            axpy(self.l1_alpha / (n_rows * self.mean_weight), scratch, grad)
+            axpy(self.l1_alpha / n_rows, scratch, grad)
         return self._compute_penalty(weights, n_rows)
 
     @property
@@ -137,7 +139,7 @@ class Objective:
 
     def strength(self, n_rows):
         """Return the factor of the weights in the gradient of the L2 penalty."""
-        return self.alpha / (n_rows * self.mean_weight)
+        return self.alpha / n_rows
 
     def penalty(self, n_rows):
         """Return the penalty term of C for `n_rows` rows."""
@@ -150,7 +152,7 @@ class Objective:
             penalty += 0.5 * self.alpha * dot(W, W)
         if self.l1_alpha:
             penalty += self.l1_alpha * asum(W)
-        return penalty / (n_rows * self.mean_weight)
+        return penalty / n_rows
 
     def display_loss(self, loss_term, penalty_term):
         """Return the loss that is reported and monitored for convergence."""
@@ -162,7 +164,7 @@ class Objective:
         Parameters
         ----------
         samples : Samples
-            Samples to evaluate. The loss is divided by the sum of their own weights.
+            Samples to evaluate, with weights relative to their own mean weight.
         work : Workspace
             Workspace for these samples.
 
@@ -176,4 +178,4 @@ class Objective:
             block = work.head(rows.stop - rows.start)
             samples.slice(rows, block)
             total += self._loss_sum(block, self.network.forward(block.x, block))
-        return self.display_loss(total / (samples.n_samples * samples.mean_weight), 0.0)
+        return self.display_loss(total / samples.n_samples, 0.0)

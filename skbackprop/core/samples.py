@@ -1,12 +1,56 @@
 """Training samples, and the selection of the rows of a mini-batch."""
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import issparse
 
 from .inputs import transform_batch
 from .layout import row_blocks
+
+#: Maximum number of rows whose outputs are checked after training. The pass takes less
+#: time than a few mini-batches.
+MAX_CHECKED_ROWS = 256
+
+
+@dataclass(frozen=True)
+class WeightTotals:
+    """Statistics of the sample weights.
+
+    The sum of two instances describes the samples of both.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of samples.
+    n_weighted : int
+        Number of samples with a nonzero weight.
+    mean : float
+        Mean of the sample weights. The sum could overflow.
+    """
+
+    n_rows: int = 0
+    n_weighted: int = 0
+    mean: float = 0.0
+
+    def __add__(self, other):
+        """Return the statistics of the samples of both."""
+        n_rows = self.n_rows + other.n_rows
+        # Equal means stay equal, without rounding.
+        mean = self.mean + (other.mean - self.mean) * (other.n_rows / n_rows)
+        return WeightTotals(n_rows, self.n_weighted + other.n_weighted, mean)
+
+    @property
+    def penalty_divisor(self):
+        """Divisor of the penalty per sample.
+
+        The sum of the weights, or the number of samples with a nonzero weight if this
+        number is larger, divided by the number of samples. An integer weight thus has
+        the effect of repeated samples, and weights that sum to one do not strengthen
+        the penalty.
+        """
+        return max(self.mean, self.n_weighted / self.n_rows)
 
 
 class Samples:
@@ -22,7 +66,8 @@ class Samples:
         The targets of sample i are ``targets[codes[i]]``. A classifier stores one
         integer per sample instead of a one-hot row.
     weight : ndarray of shape (n_samples,), default=None
-        Sample weights.
+        Sample weights. For training, they are relative to the mean weight and have the
+        dtype of the network; see `with_relative_weights`.
     rows : ndarray of int of shape (n_rows,), default=None
         Restricts the samples to these rows of `X`, in this order. None uses all rows.
 
@@ -49,12 +94,20 @@ class Samples:
         self.n_samples = X.shape[0] if rows is None else len(rows)
         self.n_inputs = X.shape[1]
 
-    @property
-    def mean_weight(self):
-        """Mean of the sample weights; 1.0 without sample weights."""
+    def weight_totals(self):
+        """Compute the statistics of the sample weights.
+
+        Returns
+        -------
+        WeightTotals
+            Without sample weights, all samples have weight 1.
+        """
         if self.weight is None:
-            return 1.0
-        return float(self.take(self.weight).mean(dtype=np.float64))
+            return WeightTotals(self.n_samples, self.n_samples, 1.0)
+        weight = self.take(self.weight)
+        with np.errstate(over="ignore"):  # the caller checks the mean
+            mean = float(weight.mean(dtype=np.float64))
+        return WeightTotals(self.n_samples, int(np.count_nonzero(weight)), mean)
 
     def subset(self, rows):
         """Return the samples with these row numbers, without a copy."""
@@ -67,6 +120,30 @@ class Samples:
         replaced = copy.copy(self)
         replaced.weight = np.require(weight, requirements="A")
         return replaced
+
+    def with_relative_weights(self, mean_weight, dtype):
+        """Return the same samples with weights relative to a mean weight.
+
+        Parameters
+        ----------
+        mean_weight : float
+            Mean of the weights of all training samples.
+        dtype : dtype
+            Dtype of the relative weights: the dtype of the network.
+
+        Returns
+        -------
+        Samples
+            The samples themselves if they have no weights.
+        """
+        if self.weight is None:
+            return self
+        relative = np.empty(self.weight.shape, dtype)
+        # Weights that are negligible compared with the mean weight become zero.
+        with np.errstate(all="ignore"):
+            mean_weight = np.float64(mean_weight)  # computes in float64
+            np.divide(self.weight, mean_weight, out=relative, casting="same_kind")
+        return self.with_weight(relative)
 
     def raw_blocks(self, n_rows):
         """Iterate over untransformed inputs and sample weights in blocks of rows.
@@ -103,6 +180,31 @@ class Samples:
             self.take(self.codes),
             self.take(self.weight),
         )
+
+    def largest_outputs(self, network):
+        """Compute the largest absolute outputs of a network on some of the samples.
+
+        Parameters
+        ----------
+        network : Network
+            Network to evaluate on at most `MAX_CHECKED_ROWS` samples, at equal
+            distances.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs,)
+            Largest absolute value of each output; NaN if an output, or its weighted
+            input z, is not finite.
+        """
+        some = slice(None, None, -(-self.n_samples // MAX_CHECKED_ROWS))
+        X = self.X[some if self.rows is None else self.rows[some]]
+        largest = np.zeros(network.sizes[-1])
+        for _, batch in network.forward_blocks(X):
+            z, a = batch.z[-1], batch.a[-1]
+            is_finite = np.isfinite(z).all(axis=0) & np.isfinite(a).all(axis=0)
+            block = np.where(is_finite, np.abs(a).max(axis=0), np.nan)
+            np.maximum(largest, block, out=largest)
+        return largest
 
     def to_row_indices(self, order):
         """Map positions among these samples to row numbers of `X`."""

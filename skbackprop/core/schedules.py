@@ -230,6 +230,11 @@ class WarmUp:
     warmup_steps: int
 
     @property
+    def learning_rate_init(self):
+        """Initial learning rate of the wrapped schedule."""
+        return self.schedule.learning_rate_init
+
+    @property
     def has_fixed_length(self):
         """Whether the wrapped schedule is planned for `max_iter` epochs."""
         return self.schedule.has_fixed_length

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .network import Network
+from .samples import WeightTotals
 
 
 class EpochRecord(NamedTuple):
@@ -112,10 +113,11 @@ class TrainingState:
         Number of steps of this optimizer.
     n_steps : int
         Number of steps of this fit and of later partial fits.
-    n_rows : int
-        Number of training samples of this fit and of later partial fits.
-    weight_sum : float
-        Sum of the weights of these samples.
+    weight_totals : WeightTotals
+        Statistics of the sample weights of this fit and of later partial fits. Chunks
+        are weighted by their sample weights, like the mini-batches of one fit. Without
+        these totals, a chunk with large weights would have no more influence than a
+        chunk with small weights.
     n_seen : int
         Number of samples processed; each epoch counts all its samples.
     order : ndarray of int of shape (n_samples,), default=None
@@ -143,8 +145,7 @@ class TrainingState:
     optimizer: Any = None
     n_updates: int = 0
     n_steps: int = 0
-    n_rows: int = 0
-    weight_sum: float = 0.0
+    weight_totals: WeightTotals = field(default_factory=WeightTotals)
     n_seen: int = 0
     order: np.ndarray | None = None
     history: list = field(default_factory=list)
@@ -184,8 +185,8 @@ class TrainingState:
 
     def reset_fit_counters(self):
         """Reset the counters of the fit, but keep everything that was learned."""
-        self.n_epochs = self.n_plateaus = self.n_steps = self.n_rows = 0
-        self.weight_sum = 0.0
+        self.n_epochs = self.n_plateaus = self.n_steps = 0
+        self.weight_totals = WeightTotals()
         self.monitor = ConvergenceMonitor()
 
     def reset_early_stopping(self):
@@ -193,22 +194,9 @@ class TrainingState:
         if self.best_params is not None:
             self.best_params, self.monitor = None, ConvergenceMonitor()
 
-    def update_weight_totals(self, n_rows, mean_weight):
-        """Add the number and the weights of samples to the totals of the fit.
-
-        Chunks are weighted by their sample weights, like the mini-batches of one fit.
-        Without the totals, a chunk with large weights would have no more influence than
-        a chunk with small weights.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of samples.
-        mean_weight : float
-            Mean of their sample weights.
-        """
-        self.n_rows += n_rows
-        self.weight_sum += mean_weight * n_rows
+    def reset_optimizer_state(self):
+        """Set the state of the optimizer to zero, as before its first step."""
+        self.slots, self.n_updates = np.zeros_like(self.slots), 0
 
     def init_optimizer_state(self, optimizer):
         """Allocate the state of an optimizer, unless the state already exists.

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -38,14 +39,41 @@ class Observer:
         return False
 
 
+class DivergenceError(ValueError):
+    """Error that is raised if a loss, a parameter or an output is not finite.
+
+    Parameters
+    ----------
+    epoch : int
+        Epoch of this fit in which training diverged, starting at 1.
+    """
+
+    def __init__(self, epoch):
+        super().__init__(
+            f"Training diverged in epoch {epoch}: the loss, a parameter or an output "
+            "is not finite. Decrease the learning rate, or scale the samples."
+        )
+        self.epoch = epoch
+
+
+class Start(Enum):
+    """Origin of the parameters that training starts from."""
+
+    NEW = "random parameters"
+    CANDIDATE = "parameters that early stopping may restore"
+    RESUMED = "parameters of an interrupted fit, which may have converged"
+
+
 class StopReason(NamedTuple):
     """Reason why training stopped.
 
     Parameters
     ----------
-    kind : {"converged", "completed", "max_iter", "stopped", "failed", "interrupted"}
+    kind : {"converged", "completed", "max_iter", "stopped", "failed", "interrupted", \
+"diverged"}
         "completed": all epochs of a schedule of fixed length; "stopped": by an
-        observer; "failed": by SciPy; "interrupted": by Ctrl-C.
+        observer; "failed": by SciPy; "interrupted": by Ctrl-C; "diverged": in the epoch
+        after the recorded epochs, with the best parameters restored.
     message : str, default=""
         Explanation from SciPy.
     """
@@ -70,8 +98,10 @@ class Training:
         Hyperparameters.
     validate : callable, default=None
         Function that returns the loss and the score of the validation samples.
-    resumes : bool, default=False
-        Whether the state comes from an interrupted fit, which may have converged.
+    start : Start, default=Start.NEW
+        Origin of the parameters.
+    output_limits : float or ndarray of shape (n_outputs,), default=inf
+        Largest absolute outputs that are valid after training.
     observers : tuple of Observer, default=()
         Observers to call after each epoch.
     stopped : bool, default=False
@@ -83,7 +113,8 @@ class Training:
     samples: Any
     config: TrainingConfig
     validate: Callable | None = None
-    resumes: bool = False
+    start: Start = Start.NEW
+    output_limits: Any = math.inf
     observers: tuple = ()
     stopped: bool = False
 
@@ -101,25 +132,60 @@ class Training:
 
         Raises
         ------
-        ValueError
-            If the loss or a parameter is not finite at the end of an epoch.
+        DivergenceError
+            If the loss or a parameter is not finite at the end of an epoch, or if an
+            output is not finite after training. With early stopping, the best
+            parameters are restored instead, if there are any.
         """
         self._epoch_start = perf_counter()
         # Overflow is checked once per epoch and raised as an error.
         with np.errstate(all="ignore"):
-            try:
-                stop = minimize(self)
-            except KeyboardInterrupt:
-                stop = StopReason("interrupted")
-        if self.state.best_params is not None:
-            self.state.network.params[...] = self.state.best_params
-            self.state.best_params = None
-        # An interrupted fit may not have a loss yet.
-        self._check_finite(0.0 if stop.kind == "interrupted" else self.state.loss)
+            stop = self._minimize(minimize)
+            self._restore_best_params(stop)
+            self.check_finite()
+            self._check_outputs()
         return stop
+
+    def _minimize(self, minimize):
+        """Return the reason why training stopped, with the last parameters."""
+        try:
+            if self.start is Start.CANDIDATE:
+                self._score_start()
+            return minimize(self)
+        except KeyboardInterrupt:
+            return StopReason("interrupted")
+        except DivergenceError:
+            if self.state.best_params is None:
+                raise
+            return StopReason("diverged")
+
+    def _score_start(self):
+        """Make the initial parameters the best parameters so far."""
+        state = self.state
+        _, score = self.validate()
+        if math.isfinite(score):
+            state.monitor.update(score, self.config.tol)
+            state.best_params = state.network.params.copy()
+
+    def _restore_best_params(self, stop):
+        """Restore the best parameters of early stopping."""
+        state = self.state
+        if state.best_params is None:
+            # L-BFGS may stop before its first iteration.
+            has_scores = state.n_epochs > 0 and stop.kind != "interrupted"
+            if self.config.early_stopping and has_scores:  # none of them is finite
+                raise DivergenceError(state.n_epochs)
+            return
+        self.state.network.params[...] = self.state.best_params
+        state.best_params = None
+        if stop.kind == "diverged":
+            state.n_steps = self._n_steps  # without the steps of the last epoch
+        if stop.kind == "diverged" or not _all_finite(state.slots):
+            state.reset_optimizer_state()
 
     def begin_epoch(self):
         """Notify all observers that an epoch begins."""
+        self._n_steps = self.state.n_steps
         for observer in self.observers:
             observer.begin_epoch()
 
@@ -136,9 +202,11 @@ class Training:
             Gradient norm of the weights of each layer.
         """
         state = self.state
-        self._check_finite(loss)
+        self.check_finite(loss)
         validation_loss, score = self.validate() if self.validate else (math.nan,) * 2
         state.n_epochs += 1
+        if self.config.optimizer is not None:
+            state.n_seen += self.samples.n_samples
         state.loss = loss
         now = perf_counter()
         seconds, self._epoch_start = now - self._epoch_start, now
@@ -176,23 +244,24 @@ class Training:
             max_iter=self.config.planned_epochs,
         )
 
-    def _check_finite(self, loss):
+    def check_finite(self, loss=0.0):
+        """Raise DivergenceError if a loss or the state of training is not finite.
+
+        Parameters
+        ----------
+        loss : float, default=0.0
+            Training loss.
+        """
         state = self.state
-        if (
-            math.isfinite(loss)
-            and _all_finite(state.network.params)
-            and _all_finite(state.slots)
-        ):
-            return
-        # L-BFGS has neither a learning rate nor gradients that can be clipped.
-        is_stochastic = self.config.optimizer is not None
-        more = ", lower learning_rate_init, or set clip_norm" if is_stochastic else ""
-        raise ValueError(
-            "Solver produced non-finite parameter weights. The input data may"
-            " contain large values and need to be preprocessed. Training diverged"
-            f" in epoch {state.n_epochs + 1}: scale the inputs (and the targets of"
-            f" a regressor){more}."
-        )
+        arrays = state.network.params, state.slots
+        if not math.isfinite(loss) or not all(map(_all_finite, arrays)):
+            raise DivergenceError(state.n_epochs + 1)
+
+    def _check_outputs(self):
+        """Raise DivergenceError if an output is not valid after the last step."""
+        largest = self.samples.largest_outputs(self.state.network)
+        if not (largest <= self.output_limits).all():
+            raise DivergenceError(max(self.state.n_epochs, 1))
 
 
 def _all_finite(array):
@@ -214,10 +283,10 @@ def mini_batches(training, epoch=None):
     -------
     StopReason
     """
-    state, schedule = training.state, training.config.schedule
+    schedule = training.config.schedule
     if epoch is None:
         epoch = make_epoch(training)
-    if training.resumes and _has_converged(training):
+    if training.start is Start.RESUMED and _has_converged(training):
         return StopReason("converged")
     for _ in range(training.config.max_iter):
         training.begin_epoch()
@@ -226,7 +295,6 @@ def mini_batches(training, epoch=None):
         is_array = isinstance(rates, np.ndarray)
         rates = rates.tolist() if is_array else [rates] * epoch.n_steps
         loss = epoch.run(rates)
-        state.n_seen += training.samples.n_samples
         training.end_epoch(loss, rates[-1], epoch.gradient_norms)
         if _has_converged(training):
             return StopReason("converged")

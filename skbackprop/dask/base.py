@@ -88,7 +88,7 @@ class DaskBackprop(BaseEstimator):
 (n_samples, n_outputs)
             Target values, with the same partitions as `X`.
         sample_weight : dask Array or Series of shape (n_samples,), default=None
-            Non-negative sample weights, with the same partitions as `X`.
+            Sample weights, with the same partitions as `X` and a positive sum.
         X_val : array-like, DataFrame or dask collection, default=None
             Input data of the validation set. `fit` loads the validation set into the
             memory of the client process. Required if ``early_stopping=True``.

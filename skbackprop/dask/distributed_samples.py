@@ -1,5 +1,7 @@
 """Samples on the workers of a cluster, with the interface of `TrainingSamples`."""
 
+import numpy as np
+
 
 class DistributedSamples:
     """Samples stored on the workers, whose statistics are merged on the client.
@@ -18,22 +20,30 @@ class DistributedSamples:
         self.n_samples = sum(shards.partition_sizes.values())
         self.n_inputs = shards.map("n_inputs")[0]
 
-    @property
-    def mean_weight(self):
-        """Mean of the sample weights; 1.0 without sample weights."""
-        return self.shards.reduce("weight_sum") / self.n_samples
+    def weight_totals(self):
+        """Compute the statistics of the sample weights."""
+        return self.shards.reduce("weight_totals")
 
     def class_counts(self, n_classes):
-        """Compute the total sample weight of each class."""
+        """Compute the total positive sample weight of each class."""
         return self.shards.reduce("class_counts", n_classes)
 
     def fit_scalers(self, target_scaling):
         """Fit scalers to the samples; see `FittedScalers.fit`."""
         return self.shards.reduce("fit_scalers", target_scaling)
 
+    def largest_outputs(self, network):
+        """Compute the largest outputs of a network on some samples of each worker."""
+        return np.max(self.shards.map("largest_outputs", network), axis=0)
+
     def with_class_weights(self, class_weights):
         """Multiply the sample weights on the workers by class weights."""
         self.shards.broadcast("apply_class_weights", class_weights)
+        return self
+
+    def with_relative_weights(self, mean_weight, dtype):
+        """Make the sample weights on the workers relative to a mean weight."""
+        self.shards.broadcast("make_weights_relative", mean_weight, dtype)
         return self
 
     def with_scaled_targets(self, scalers, dtype):

@@ -115,9 +115,9 @@ class Shard:
         """Return the number of network inputs."""
         return self.samples.n_inputs
 
-    def weight_sum(self):
-        """Return the sum of the sample weights."""
-        return self.samples.mean_weight * self.samples.n_samples
+    def weight_totals(self):
+        """Return the weight statistics; see `TrainingSamples.weight_totals`."""
+        return self.samples.weight_totals()
 
     def class_counts(self, n_classes):
         """Return the class counts; see `TrainingSamples.class_counts`."""
@@ -127,9 +127,17 @@ class Shard:
         """Return the scalers; see `TrainingSamples.fit_scalers`."""
         return self.samples.fit_scalers(target_scaling)
 
+    def largest_outputs(self, network):
+        """Return the largest outputs; see `Samples.largest_outputs`."""
+        return self.samples.largest_outputs(network)
+
     def apply_class_weights(self, class_weights):
         """Multiply the sample weights by class weights."""
         self.samples = self.samples.with_class_weights(class_weights)
+
+    def make_weights_relative(self, mean_weight, dtype):
+        """Make the sample weights relative; see `Samples.with_relative_weights`."""
+        self.samples = self.samples.with_relative_weights(mean_weight, dtype)
 
     def scale_targets(self, scalers, dtype):
         """Scale the targets."""

@@ -102,7 +102,8 @@ class EpochWorker:
         self.epoch = make_epoch(Training(self.state, objective, samples, config))
         self.batch_size = batch_size
         # Zero-weight rows do not affect the parameters.
-        self.n_rows = samples.n_samples if samples.mean_weight else 0
+        has_weight = samples.weight is None or samples.weight.any()
+        self.n_rows = samples.n_samples if has_weight else 0
 
     def __call__(self, params, slots, n_updates, epoch, rates):
         """Train one epoch on the rows of this shard.

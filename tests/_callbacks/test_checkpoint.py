@@ -243,10 +243,45 @@ def test_warm_start_can_be_resumed(make, y, early_stopping, tmp_path):
     assert len(resumed.loss_curve_) > resumed.n_iter_ > 4
 
 
-def test_initial_weights_are_not_set_again(tmp_path):
+def explode_in_epoch_20(epoch, step):
+    return 1e300 if epoch == 19 else 0.05
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@ESTIMATORS
+def test_fit_that_diverges_can_be_resumed(make, y, warm, tmp_path):
+    path = tmp_path / "checkpoint"
+    params = dict(early_stopping=True, tol=0.0, n_iter_no_change=99)
+    estimator = small(make, batch_size=20, output_activation="identity", **params)
+    if warm:
+        with pytest.warns(ConvergenceWarning):
+            estimator.set_params(warm_start=True, max_iter=3).fit(X, y)
+    estimator.set_params(learning_rate=explode_in_epoch_20, max_iter=30)
+    diverged = pytest.warns(ConvergenceWarning, match="Training diverged in epoch 20")
+    with diverged:
+        uninterrupted = copy.deepcopy(estimator).fit(X, y)
+    fit_and_interrupt(estimator, path, 13, X, y)
+    with diverged:
+        resumed = Checkpoint.resume(path, X, y)
+    assert_same_network(resumed, uninterrupted)
+    assert resumed.loss_curve_ == uninterrupted.loss_curve_
+    assert resumed.validation_scores_ == uninterrupted.validation_scores_
+    assert resumed.best_validation_score_ == uninterrupted.best_validation_score_
+    assert (resumed.n_iter_, resumed.t_) == (uninterrupted.n_iter_, uninterrupted.t_)
+    # The state in the file of the finished fit is usable.
+    loaded = Checkpoint.resume(path, X, y).set_callbacks()
+    loaded.set_params(learning_rate="constant", early_stopping=False)
+    uninterrupted.set_params(learning_rate="constant", early_stopping=False)
+    for net in (loaded, uninterrupted):
+        net.partial_fit(X, y)
+    assert_same_network(loaded, uninterrupted)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_initial_weights_are_not_set_again(early_stopping, tmp_path):
     path = tmp_path / "checkpoint"
     initial = {"coefs_init": [np.eye(4, 8), np.eye(8, 3)]}
-    net = classifier()
+    net = classifier(early_stopping=early_stopping)
     uninterrupted = copy.deepcopy(net).fit(X, CODES, **initial)
     fit_and_interrupt(net, path, 4, X, CODES, **initial)
     assert_same_training(Checkpoint.resume(path, X, CODES), uninterrupted, (X, CODES))

@@ -211,7 +211,7 @@ def test_chunks_are_normalized_by_mean_weight_of_all_chunks(rows, loss):
         net.partial_fit(X[chunk], RARE[chunk], classes=[0, 1])
         # The mean weight covers all samples up to this chunk.
         seen, total = seen + len(chunk), total + weight[chunk].sum()
-        assert net._state.weight_sum / net._state.n_rows == pytest.approx(total / seen)
+        assert net._state.weight_totals.mean == pytest.approx(total / seen)
         plain.partial_fit(X[chunk], RARE[chunk], weight[chunk], classes=[0, 1])
     assert_close(net, plain)
     unweighted = make_classifier(**params)
@@ -251,8 +251,9 @@ def test_validation_data_without_weight_raise():
     some = RARE == 0
     error_of(
         lambda: net.fit(X, RARE, X_val=X[some], y_val=RARE[some]),
-        "must be positive for at least one validation sample",
-        "only zeros",
+        "class_weight={0: 0.0, 1: 1.0}",
+        "positive, finite sum over the validation samples",
+        "mean weight of 0",
     )
 
 

@@ -200,14 +200,24 @@ def test_inconsistent_numbers_of_samples_raise(make, y):
     ("weight", "words"),
     [
         (np.zeros(40), ("at least one",)),
-        (np.full(40, -1.0), ("Negative values", "sample_weight")),
-        (np.r_[np.ones(39), -1e-9], ("Negative values", "sample_weight")),
+        (np.full(40, -1.0), ("sample_weight", "positive", "mean weight of -1")),
+        (np.r_[np.ones(39), -39.0], ("sample_weight", "positive", "mean weight of 0")),
+        (np.full(40, 1e308), ("sample_weight", "finite", "mean weight of inf")),
         (np.ones(39), ("sample_weight.shape == (39,)", "expected (40,)")),
         (np.ones((40, 2)), ("Sample weights must be 1D",)),
         (np.full(40, np.nan), ("sample_weight contains NaN",)),
         (np.full(40, np.inf), ("sample_weight contains infinity",)),
     ],
-    ids=["zero", "negative", "one negative", "length", "two columns", "nan", "inf"],
+    ids=[
+        "zero",
+        "negative",
+        "cancelling",
+        "overflow",
+        "length",
+        "two columns",
+        "nan",
+        "inf",
+    ],
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @ESTIMATORS
@@ -236,8 +246,8 @@ def test_zero_weights_of_training_or_validation_set_raise(make, y, zero_weights)
     error_of(
         lambda: make(**params).fit(X, y, sample_weight=has_weight.astype(float)),
         "sample_weight",
-        f"at least one {zero_weights} sample",
-        "only zeros",
+        f"over the {zero_weights} samples",
+        "mean weight of 0",
     )
 
 

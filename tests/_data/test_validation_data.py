@@ -417,7 +417,7 @@ def test_validation_data_can_lack_classes():
         ),
         (
             dict(X_val=X, y_val=CODES, sample_weight_val=-WEIGHT),
-            ("sample_weight_val", "Negative"),
+            ("sample_weight_val", "positive", "mean weight of -"),
         ),
         (
             dict(X_val=X, y_val=CODES, sample_weight_val=WEIGHT[:9]),

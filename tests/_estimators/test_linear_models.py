@@ -1,6 +1,6 @@
 """Networks without hidden layers compared with the linear models of scikit-learn.
 
-With n samples of mean weight w, the cost is ``1/(n w) sum_i w_i loss_i +
+With n samples of mean weight w of at least 1, the cost is ``1/(n w) sum_i w_i loss_i +
 alpha/(2 n w) ||W||^2``; the biases have no penalty. The penalties of the linear models
 have other divisors, so their `alpha` or `C` differs.
 """

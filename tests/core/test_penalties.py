@@ -40,8 +40,7 @@ def make_objective(samples, loss, alpha, l1_alpha, seed=0):
     network.params[...] = 0.5 * np.random.default_rng(seed).normal(
         size=network.params.size
     )
-    mean_weight = samples.mean_weight
-    return Objective(network, LOSSES[loss](), alpha, mean_weight, 1, l1_alpha)
+    return Objective(network, LOSSES[loss](), alpha, 1, l1_alpha)
 
 
 # --------------------------------------------------------- penalty and its gradient
@@ -69,7 +68,7 @@ def test_penalty_matches_formula_and_excludes_biases(alpha, weighting):
     )
     weights = np.concatenate([W.ravel() for W in penalized.network.weights])
     n = weights.size
-    total = samples.n_samples if samples.weight is None else samples.weight.sum()
+    total = samples.n_samples
     formula = alpha / 2 * (weights**2).sum() + 1.3 * np.abs(weights).sum()
     np.testing.assert_allclose(penalized_cost - cost, formula / total, rtol=1e-12)
     derivative = (alpha * weights + 1.3 * np.sign(weights)) / total

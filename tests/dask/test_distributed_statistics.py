@@ -49,7 +49,6 @@ def assert_same_scaler(scaler, expected, rtol=1e-10):
     for name in ("mean_", "var_", "scale_"):
         mine, theirs = getattr(scaler, name), getattr(expected, name)
         np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=1e-14)
-    assert np.all(scaler.n_samples_seen_ == expected.n_samples_seen_)
 
 
 columns = st.sampled_from(["normal", "constant", "integers", "offset", "tiny", "zeros"])
@@ -97,6 +96,9 @@ def test_sum_of_scalers_equals_scaler_of_all_rows(kinds, sizes, weighted, seed):
     assert_same_scaler(total.inputs, expected, 1e-6)
     expected = StandardScaler().fit(data[there, :1], sample_weight=picked)
     assert_same_scaler(total.targets, expected, 1e-6)
+    n_rows = len(data[there])
+    assert total.weight_sum == (n_rows if weight is None else picked.sum())
+    assert total.inputs.n_samples_seen_ == total.targets.n_samples_seen_ == n_rows
 
 
 def test_constant_columns_are_not_scaled():
@@ -259,9 +261,13 @@ def test_shards_read_same_numeric_targets(y, weight, groups):
 @WEIGHTS
 def test_sum_of_weights_equals_single_process(weight, groups):
     distributed, expected = read_on_shards(BackpropRegressor, NUMBERS, weight, groups)
-    total = N_ROWS if weight is None else weight.sum()
-    assert distributed.shards.reduce("weight_sum") == pytest.approx(total, rel=1e-12)
-    assert distributed.mean_weight == pytest.approx(expected.mean_weight, rel=1e-12)
+    merged, single = distributed.weight_totals(), expected.weight_totals()
+    mean = 1.0 if weight is None else weight.mean()
+    assert merged.mean == pytest.approx(mean, rel=1e-12)
+    assert single.mean == pytest.approx(mean, rel=1e-12)
+    n_weighted = N_ROWS if weight is None else np.count_nonzero(weight)
+    for totals in (merged, single):
+        assert (totals.n_rows, totals.n_weighted) == (N_ROWS, n_weighted)
 
 
 @GROUPS
@@ -288,7 +294,10 @@ def test_class_weights_equal_single_process(y, class_weights, weight, groups):
     distributed = distributed.with_class_weights(class_weights)
     expected = expected.with_class_weights(class_weights)
     assert_same_samples(distributed, expected)
-    assert distributed.mean_weight == pytest.approx(expected.mean_weight, rel=1e-12)
+    mean = expected.weight_totals().mean
+    assert distributed.weight_totals().mean == pytest.approx(mean, rel=1e-12)
+    distributed = distributed.with_relative_weights(mean, np.float32)
+    assert_same_samples(distributed, expected.with_relative_weights(mean, np.float32))
 
 
 @GROUPS
@@ -329,4 +338,4 @@ def test_shard_with_zero_weights_does_not_change_statistics(groups):
     np.testing.assert_array_equal(distributed.class_counts(3), expected.class_counts(3))
     scalers = distributed.fit_scalers(None)
     assert_same_scaler(scalers.inputs, expected.fit_scalers(None).inputs)
-    assert distributed.mean_weight == pytest.approx(weight.mean(), rel=1e-12)
+    assert distributed.weight_totals().mean == pytest.approx(weight.mean(), rel=1e-12)

@@ -177,7 +177,7 @@ def test_worker_lost_before_reading(killable_client, fit_without_loss, method):
         ("read", 2),
         ("n_inputs", 2),
         ("class_counts", 2),
-        ("weight_sum", 2),
+        ("weight_totals", 2),
         ("fit_scalers", 2),
     ],
 )

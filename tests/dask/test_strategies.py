@@ -30,6 +30,7 @@ from partitioned_data import (
 )
 from shards_in_process import DASK, InProcessShards, fit_in_process, replace_shards
 from single_process import assert_same, epoch_records, fit_by_steps, fit_plain
+from sklearn.exceptions import ConvergenceWarning
 from small_fits import ignore_convergence_warning
 
 from skbackprop import BackpropClassifier, BackpropRegressor
@@ -95,6 +96,9 @@ SETTINGS = [
     dict(batch_size=33),
     dict(tol=100.0, n_iter_no_change=1, max_iter=9),
     dict(weight=WEIGHT * 7.0, alpha=0.1),
+    dict(weight=WEIGHT * 1e-300, alpha=0.5, class_weight="balanced"),
+    dict(weight=WEIGHT * 1e300, alpha=0.5),
+    dict(weight=np.where(np.arange(N_ROWS) % 9, WEIGHT, -0.5), alpha=0.5),
 ]
 
 
@@ -289,6 +293,36 @@ def test_divergence_raises_same_error_as_single_process():
         )
 
 
+@pytest.mark.parametrize("sync", ["step", "epoch"])
+def test_overflow_of_outputs_after_last_step_raises(sync):
+    params = dict(solver="adamw", learning_rate_init=1e30, alpha=1e75, max_iter=1)
+    params |= dict(hidden_layer_sizes=(4, 4), activation="identity", sync=sync)
+    with pytest.raises(
+        ValueError, match="Training diverged in epoch 1: decrease alpha"
+    ):
+        fit_in_process(BackpropRegressor, partitions(X, NUMBERS), **params)
+
+
+def explode_in_epoch_4(epoch, step):
+    return 1e300 if epoch == 3 else 0.01
+
+
+def test_divergence_under_early_stopping_equals_single_process():
+    val = (X[:15], NUMBERS[:15])
+    params = dict(early_stopping=True, max_iter=9, tol=0.0, batch_size=20)
+    params["learning_rate"] = explode_in_epoch_4
+    with pytest.warns(ConvergenceWarning, match="Training diverged in epoch 4"):
+        net = fit_in_process(
+            BackpropRegressor, partitions(X, NUMBERS), validation=val, **params
+        )
+    with pytest.warns(ConvergenceWarning, match="Training diverged in epoch 4"):
+        expected = fit_plain(
+            BackpropRegressor, X, NUMBERS, validation=(*val, None), **params
+        )
+    assert net.n_iter_ == 3
+    assert_same(expected, net)
+
+
 # ------------------------------------------------------- lost workers and dropout
 
 SYNCS = pytest.mark.parametrize(
@@ -395,7 +429,6 @@ def fit_by_averaging(make, X, y, weight, groups, sizes=SIZES, **params):
                     own.network,
                     objective.loss,
                     objective.alpha,
-                    objective.mean_weight,
                     objective.n_averaged,
                     objective.l1_alpha,
                 )
