@@ -295,7 +295,7 @@ FAULTS = [
     ),
     Fault(
         "divergence: limits of outputs not in units of the targets",
-        "return (largest - mean) / np.maximum(scale, 1.0)",
+        "return (largest - mean) / np.maximum(self.output_scale, 1.0)",
         "return largest",
         first="_estimators/test_divergence",
     ),
