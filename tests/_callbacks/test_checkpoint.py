@@ -262,14 +262,14 @@ def test_fit_that_diverges_can_be_resumed(make, y, warm, tmp_path):
         uninterrupted = copy.deepcopy(estimator).fit(X, y)
     fit_and_interrupt(estimator, path, 13, X, y)
     with diverged:
-        resumed = Checkpoint.resume(path, X, y)
+        resumed = Checkpoint.resume(path, X, y, estimator=estimator)
     assert_same_network(resumed, uninterrupted)
     assert resumed.loss_curve_ == uninterrupted.loss_curve_
     assert resumed.validation_scores_ == uninterrupted.validation_scores_
     assert resumed.best_validation_score_ == uninterrupted.best_validation_score_
     assert (resumed.n_iter_, resumed.t_) == (uninterrupted.n_iter_, uninterrupted.t_)
     # The state in the file of the finished fit is usable.
-    loaded = Checkpoint.resume(path, X, y).set_callbacks()
+    loaded = Checkpoint.resume(path, X, y, estimator=estimator).set_callbacks()
     loaded.set_params(learning_rate="constant", early_stopping=False)
     uninterrupted.set_params(learning_rate="constant", early_stopping=False)
     for net in (loaded, uninterrupted):
