@@ -294,6 +294,24 @@ FAULTS = [
         first="_estimators/test_divergence",
     ),
     Fault(
+        "convergence: tolerance of gradients not relative",
+        "gradient_tol=config.gradient_tol * gradient_scale,",
+        "gradient_tol=config.gradient_tol,",
+        first="_estimators/test_learning",
+    ),
+    Fault(
+        "convergence: fits that learned nothing do not warn",
+        "if loss < limit:",
+        "if True:",
+        first="_estimators/test_learning",
+    ),
+    Fault(
+        "targets: one-hot rows keep the classes of earlier batches",
+        "        y.fill(0.0)\n        y[buffers.positions, codes] = 1.0",
+        "        y[buffers.positions, codes] = 1.0",
+        first="_data/test_reader",
+    ),
+    Fault(
         "divergence: limits of outputs not in units of the targets",
         "return (largest - mean) / np.maximum(self.output_scale, 1.0)",
         "return largest",

@@ -534,3 +534,16 @@ def test_fit_and_predict_restore_number_of_threads(make, y):
             make, output_activation="identity", solver="sgd", standardize=False
         ).set_params(learning_rate_init=1e300).fit(X * 1e200, y)
     assert set(blas_thread_counts()) == {2}
+
+
+@ignore_convergence_warning
+def test_memory_does_not_grow_with_the_square_of_the_number_of_classes(traced_memory):
+    n_classes = 3000
+    X = np.random.default_rng(0).normal(size=(2 * n_classes, 2))
+    y = np.arange(2 * n_classes) % n_classes
+    net = BackpropClassifier((2,), batch_size=10, max_iter=1)
+    tracemalloc.reset_peak()
+    net.fit(X, y)
+    _, peak = tracemalloc.get_traced_memory()
+    # The identity matrix of one-hot targets would take 8 * n_classes**2 bytes.
+    assert peak < 8 * n_classes**2 / 2

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from small_fits import ignore_convergence_warning
 from small_networks import ESTIMATORS, X, small, to_dataframe
 
 import skbackprop
@@ -51,6 +52,7 @@ def test_history_has_one_row_per_epoch(make, y, solver, early_stopping):
 
 
 @ESTIMATORS
+@ignore_convergence_warning
 def test_history_without_epochs_has_same_columns(make, y):
     # With this `tol`, L-BFGS stops before the first iteration.
     empty = small(make, solver="lbfgs", tol=1e9).fit(X, y).history_

@@ -4,6 +4,8 @@ import copy
 
 import numpy as np
 
+from ..core.constant_prediction import best_constant, sum_of_constant
+from ..core.layout import BLOCK_ROWS
 from ..core.samples import Samples
 from .scaling import FittedScalers
 
@@ -37,6 +39,28 @@ class TrainingSamples(Samples):
             weight = np.ones(self.n_samples)
         present = weight.astype(float) @ self.targets[rows]
         return np.column_stack([weight.sum(dtype=float) - present, present])
+
+    def best_constant(self, loss):
+        """Return the best constant outputs; see `core.constant_prediction`.
+
+        For classes, the best constant outputs are the class frequencies.
+        """
+        if self.codes is None:
+            return best_constant(loss, self.take(self.targets), self.take(self.weight))
+        n_outputs = self.targets.shape[1]
+        counts = self.class_counts(max(n_outputs, 2))[0]
+        # The total is zero if a Dask worker stores only samples without weight.
+        frequencies = counts / (counts.sum() or 1.0)
+        return frequencies if self.has_one_hot_targets else frequencies[1:]
+
+    def sum_of_constant(self, objective, constant):
+        """Return sums of losses and errors; see `core.constant_prediction`."""
+        return sum_of_constant(objective, self, constant)
+
+    def loss_sum(self, objective, n_rows):
+        """Return the sum of the losses in blocks of `n_rows`."""
+        work = objective.workspace(self, min(n_rows, self.n_samples, BLOCK_ROWS))
+        return self.n_samples * objective.mean_loss(self, work)
 
     def fit_scalers(self, target_scaling):
         """Fit scalers to the samples; see `FittedScalers.fit`."""

@@ -157,17 +157,15 @@ class ClassTargets:
 
         Returns
         -------
-        targets : ndarray of shape (n_samples, n_outputs) or (n_codes, n_outputs)
-            Targets of each sample, or of each code.
+        targets : ndarray of shape (n_samples, n_outputs) or (2, n_outputs)
+            Targets of each sample. With `codes`, a row of zeros and a row of ones.
         codes : ndarray of int of shape (n_samples,) or None
             Class index of each sample; None for a label indicator.
         """
         if self.kind == "multilabel":
             return (y.toarray() if issparse(y) else y).astype(dtype), None
         codes = np.searchsorted(self.classes, y)
-        if self.kind == "binary":
-            return np.array([[0.0], [1.0]], dtype), codes
-        return np.eye(len(self.classes), dtype=dtype), codes
+        return np.repeat(np.array([[0.0], [1.0]], dtype), self.n_outputs, axis=1), codes
 
     def decode(self, samples):
         """Return the labels of samples."""

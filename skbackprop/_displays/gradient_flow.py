@@ -44,7 +44,8 @@ class GradientFlowDisplay:
     >>> from sklearn.datasets import load_iris
     >>> from skbackprop import BackpropClassifier, GradientFlowDisplay
     >>> X, y = load_iris(return_X_y=True)
-    >>> deep = BackpropClassifier((8,) * 4, "sigmoid", tol=1e-3, random_state=0)
+    >>> params = dict(learning_rate_init=0.02, n_iter_no_change=100, random_state=0)
+    >>> deep = BackpropClassifier((8,) * 3, "sigmoid", max_iter=500, **params)
     >>> display = GradientFlowDisplay.from_estimator(deep.fit(X, y))
     >>> first, *_, last = [line.get_ydata()[0] for line in display.lines_]
     >>> bool(first < last / 100)

@@ -204,10 +204,16 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         `fit`, also with ``warm_start=True``, and later calls of `partial_fit` continue
         the count. With ``solver="lbfgs"``, `fit` warns that the schedule is ignored.
         Use a decreasing schedule if the loss oscillates in late epochs.
-    learning_rate_init : float, default=0.002
+    learning_rate_init : float or "auto", default="auto"
         Initial learning rate, or the maximum for ``learning_rate="one_cycle"``. Must be
-        positive. Ignored with ``solver="lbfgs"``. The `MLPClassifier` default is 0.001,
-        with which many datasets do not converge within `max_iter` epochs.
+        positive. Ignored with ``solver="lbfgs"``. ``"auto"`` selects a rate for the
+        solver:
+
+        - ``"adam"`` and ``"adamw"``: 0.002 in classification, 0.001 in regression.
+        - ``"rmsprop"``: 0.001.
+        - ``"sgd"``: 0.1 in classification, 0.005 in regression.
+
+        The default of `MLPClassifier` and `MLPRegressor` is 0.001 for all solvers.
         Decrease `learning_rate_init` if the loss oscillates or diverges; increase it if
         the loss decreases slowly.
     power_t : float, default=0.5
@@ -238,6 +244,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         validation loss accumulate. With ``solver="lbfgs"``, training stops when no
         component of the gradient exceeds `tol`. Training also stops, for any `tol`,
         when an iteration reduces the loss by less than 2.2e-9 times its value.
+        `tol` is absolute if the loss and the output activation are a canonical pair:
+        ``"log_loss"`` with ``"softmax"`` or ``"sigmoid"``, ``"squared_error"`` with
+        ``"identity"``, ``"poisson"`` with ``"exp"``. For other pairs, `tol` is smaller
+        if losses or gradients are small, for example because a class is rare. `tol` is
+        then multiplied by the loss of the best constant prediction or, for
+        ``solver="lbfgs"`` and ``solver="sgd"``, by the smallest mean absolute error
+        dC/dz of its outputs, each divided by the value for two balanced classes
+        (0.125). Scores other than ``"loss"`` are compared with `tol` itself.
         Increase `tol` to stop earlier; decrease it to train longer.
     verbose : bool or int, default=False
         Whether to print one line per epoch: losses, score, learning rate, and an upper
@@ -457,7 +471,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         dropout=0.0,
         batch_size="auto",
         learning_rate="constant",
-        learning_rate_init=0.002,
+        learning_rate_init="auto",
         power_t=0.5,
         decay_rate=0.98,
         warmup_steps=0,

@@ -23,6 +23,7 @@ from ..core.state import ConvergenceMonitor, TrainingState
 from ..core.training import DivergenceError, Start, Training
 from .architecture import check_same_settings, make_architecture
 from .callback_support import FitCallbackContext, with_callbacks
+from .convergence import compare_with_constant, set_reference
 from .fit_kind import FitKind
 from .initial_parameters import init_output_biases, set_initial_parameters
 from .messages import EpochPrinter, explain_divergence, warn_on_stop
@@ -297,8 +298,18 @@ def _make_training(estimator, kind, reader, architecture, state, samples):
     samples = samples.with_relative_weights(totals.mean, reader.dtype)
     if reader.targets.are_numeric:  # class targets need no scaling, not even in Dask
         samples = samples.with_scaled_targets(reader.scalers, reader.dtype)
-    limits = reader.scalers.output_limits(reader.dtype)
-    return Training(state, objective, samples, config, output_limits=limits)
+    training = Training(
+        state,
+        objective,
+        samples,
+        config,
+        output_limits=reader.scalers.output_limits(reader.dtype),
+    )
+    # One epoch of `partial_fit` cannot converge, but can end a plateau.
+    if not kind.is_chunk or estimator.learning_rate == "adaptive":
+        scores_loss = not estimator.early_stopping or _scores_loss(estimator)
+        set_reference(training, scores_loss=scores_loss)
+    return training
 
 
 def _get_class_weight(estimator):
@@ -372,6 +383,11 @@ def run_training(estimator, kind, training, observers=(), minimize=None):
         except DivergenceError as error:
             message = explain_divergence(estimator, training.config, error.epoch)
             raise ValueError(message) from None
+        # The user is responsible for fits that callbacks or Ctrl-C end.
+        is_complete = stop.kind not in ("interrupted", "stopped")
+        unlearned = None
+        if is_complete and not kind.is_chunk:
+            unlearned = compare_with_constant(training)
     estimator._set_fitted_attributes()
     if not kind.is_chunk:
         # Only `partial_fit` continues to shuffle the last order: K calls equal one fit.
@@ -380,5 +396,5 @@ def run_training(estimator, kind, training, observers=(), minimize=None):
         # Further epochs without early stopping monitor the loss, not a score.
         training.state.monitor = ConvergenceMonitor()
     if stop.kind == "interrupted" or not kind.is_chunk:
-        warn_on_stop(estimator, training.config, stop)
+        warn_on_stop(estimator, training.config, stop, unlearned)
     return stop

@@ -4,9 +4,12 @@ import numpy as np
 from scipy.special import logit
 from sklearn.utils import check_array
 
-#: Range of the initial outputs. Closer to 0 or 1, the derivative of a sigmoid is too
-#: small for training.
-MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT = 0.01, 0.99
+#: Minimum distance of the initial outputs from 0 and 1. Closer to 0 or 1, the
+#: derivative of a sigmoid is too small for training.
+MIN_INITIAL_OUTPUT = 0.0001
+
+#: Initial output of a class without samples, which may occur in a later chunk.
+ABSENT_CLASS_OUTPUT = 0.01
 
 
 def init_output_biases(network, targets, samples):
@@ -25,8 +28,10 @@ def init_output_biases(network, targets, samples):
     frequencies = counts / counts.sum(axis=1, keepdims=True)
     is_multiclass = targets.kind == "multiclass"
     initial = frequencies[0] if is_multiclass else frequencies[:, 1]
-    initial = initial.clip(MIN_INITIAL_OUTPUT, MAX_INITIAL_OUTPUT)
-    network.biases[-1][...] = logit(initial)
+    smallest = np.where(
+        np.isin(initial, (0.0, 1.0)), ABSENT_CLASS_OUTPUT, MIN_INITIAL_OUTPUT
+    )
+    network.biases[-1][...] = logit(initial.clip(smallest, 1.0 - smallest))
 
 
 def set_initial_parameters(network, coefs, intercepts):

@@ -3,10 +3,15 @@
 import math
 import warnings
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..core.training import Observer
 from .fitted import fitted_parts
+from .solvers import SOLVERS
+
+#: Defaults of the parameters `alpha` and `tol`. Smaller values do not prevent learning.
+DEFAULT_ALPHA = DEFAULT_TOL = 1e-4
 
 
 class EpochPrinter(Observer):
@@ -122,7 +127,7 @@ def _warn_of_divergence(estimator, config):
     )
 
 
-def warn_on_stop(estimator, config, stop):
+def warn_on_stop(estimator, config, stop, unlearned):
     """Warn about, or print, the reason why training stopped.
 
     Parameters
@@ -133,7 +138,10 @@ def warn_on_stop(estimator, config, stop):
         Configuration of the training.
     stop : StopReason
         Reason why training stopped.
+    unlearned : UnlearnedFit or None
+        Losses of a fit that is not better than a constant prediction.
     """
+    explanation = _explain_unlearned(estimator, stop, unlearned) if unlearned else ""
     scaling = (
         "" if estimator.standardize else ", or set standardize=True to scale the data"
     )
@@ -145,19 +153,12 @@ def warn_on_stop(estimator, config, stop):
         )
     elif stop.kind == "diverged":
         _warn_of_divergence(estimator, config)
-    elif stop.kind == "stopped" and estimator.verbose:
-        print(f"A callback stopped training after {estimator.n_iter_} epochs.")
-    elif stop.kind == "converged" and estimator.verbose:
-        value = "Validation score" if estimator.early_stopping else "Training loss"
-        print(
-            f"{value} did not improve more than tol={estimator.tol:f} for "
-            f"{estimator.n_iter_no_change} consecutive epochs. Stopping."
-        )
     elif stop.message:
         warnings.warn(
             f"{estimator.solver} failed to converge after {estimator.n_iter_} "
             f"iteration(s) {stop.message}\nIncrease the number of iterations to "
-            f"improve the convergence (max_iter={estimator.max_iter}){scaling}.",
+            f"improve the convergence (max_iter={estimator.max_iter}){scaling}."
+            f"{explanation and ' ' + explanation}",
             ConvergenceWarning,
             stacklevel=3,
         )
@@ -165,7 +166,56 @@ def warn_on_stop(estimator, config, stop):
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached "
             "and the optimization hasn't converged yet. Increase max_iter, tol or "
-            f"learning_rate_init{scaling}.",
+            f"learning_rate_init{scaling}.{explanation and ' ' + explanation}",
             ConvergenceWarning,
             stacklevel=3,
         )
+    elif explanation:
+        warnings.warn(explanation, ConvergenceWarning, stacklevel=3)
+    if estimator.verbose:
+        _print_stop(estimator, stop)
+
+
+def _print_stop(estimator, stop):
+    if stop.kind == "stopped":
+        print(f"A callback stopped training after {estimator.n_iter_} epochs.")
+    elif stop.kind == "converged":
+        value = "Validation score" if estimator.early_stopping else "Training loss"
+        print(
+            f"{value} did not improve more than tol={estimator.tol:f} for "
+            f"{estimator.n_iter_no_change} consecutive epochs. Stopping."
+        )
+
+
+def _explain_unlearned(estimator, stop, unlearned):
+    """Say that the fit has learned nothing, and what the user can do."""
+    remedies = _get_remedies(estimator, stop, unlearned)
+    *others, last = *remedies, "check that the features are related to y"
+    remedy = f"{', '.join(others)}, or {last}" if others else last
+    return (
+        "The network has not improved on a constant prediction: the training loss is "
+        f"{unlearned.loss:.6g}, and the best constant has {unlearned.constant_loss:.6g}"
+        f". {remedy[0].upper()}{remedy[1:]}."
+    )
+
+
+def _get_remedies(estimator, stop, unlearned):
+    """Return the remedies that are not in place yet, most promising first."""
+    is_stochastic = SOLVERS[estimator.solver].is_stochastic
+    has_converged = stop.kind == "converged"
+    is_squared_error = isinstance(estimator.loss, str) and (
+        estimator.loss == "squared_error"
+    )
+    change = "decrease" if unlearned.has_risen else "increase"
+    dropout = np.max(estimator.dropout, initial=0.0)
+    remedies = {
+        f"{change} learning_rate_init": is_stochastic,
+        f"decrease alpha={estimator.alpha}": estimator.alpha > DEFAULT_ALPHA,
+        f"decrease l1_alpha={estimator.l1_alpha}": estimator.l1_alpha > 0.0,
+        f"decrease dropout={estimator.dropout}": dropout > 0.0,
+        f"decrease tol={estimator.tol}": has_converged and estimator.tol >= DEFAULT_TOL,
+        "increase n_iter_no_change": is_stochastic and has_converged,
+        "set standardize=True": not estimator.standardize,
+        "set loss='log_loss'": is_squared_error and not estimator._has_numeric_targets,
+    }
+    return [remedy for remedy, applies in remedies.items() if applies]

@@ -38,7 +38,10 @@ SHARED_CONSTRAINTS = {
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions(set(SCHEDULES)), callable],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "learning_rate_init": [
+        StrOptions({"auto"}),
+        Interval(Real, 0, None, closed="neither"),
+    ],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "decay_rate": [Interval(Real, 0, 1, closed="right")],
     "warmup_steps": [Interval(Integral, 0, None, closed="left")],

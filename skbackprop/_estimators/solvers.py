@@ -23,6 +23,9 @@ class Solver:
     optimizer : type, default=None
         Class of the optimizer of mini-batches; None for solvers that use all samples
         at once.
+    auto_rates : tuple of float, default=()
+        Learning rates of a classifier and of a regressor for
+        ``learning_rate_init="auto"``; empty for solvers without a learning rate.
     can_resume : bool, default=True
         Whether a checkpoint can store the complete state of the solver.
     unsupported : tuple of (str, object), default=()
@@ -35,6 +38,7 @@ class Solver:
 
     minimize: Callable
     optimizer: type | None = None
+    auto_rates: tuple[float, ...] = ()
     can_resume: bool = True
     unsupported: tuple[tuple[str, Any], ...] = ()
     ignored: tuple[tuple[str, Any], ...] = ()
@@ -44,6 +48,15 @@ class Solver:
         """Whether the solver updates the parameters after each mini-batch."""
         return self.optimizer is not None
 
+
+#: Learning rates of classifiers and regressors for ``learning_rate_init="auto"``. The
+#: squared-error loss of a sigmoid has small gradients, which need larger steps.
+AUTO_RATES = {
+    "sgd": (0.1, 0.005),
+    "adam": (0.002, 0.001),
+    "adamw": (0.002, 0.001),
+    "rmsprop": (0.001, 0.001),
+}
 
 #: Solvers by the names that estimators accept.
 SOLVERS = {
@@ -62,8 +75,19 @@ SOLVERS = {
         # Search spaces for MLPClassifier combine the schedules with all solvers.
         ignored=(("learning_rate", "constant"),),
     ),
-    **{name: Solver(mini_batches, optimizer) for name, optimizer in OPTIMIZERS.items()},
+    **{
+        name: Solver(mini_batches, OPTIMIZERS[name], rates)
+        for name, rates in AUTO_RATES.items()
+    },
 }
+
+
+def get_learning_rate(estimator):
+    """Return `learning_rate_init`, or the rate of the solver if the value is "auto"."""
+    if isinstance(estimator.learning_rate_init, str):
+        rates = SOLVERS[estimator.solver].auto_rates
+        return rates[estimator._has_numeric_targets]
+    return float(estimator.learning_rate_init)
 
 
 def check_solver_parameters(estimator):

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.config import TrainingConfig
 from ..core.schedules import SCHEDULES, WarmUp
 from ..core.user_functions import ScheduleFromFunction
-from .solvers import SOLVERS
+from .solvers import SOLVERS, get_learning_rate
 
 
 def make_config(estimator, n_samples, n_hidden, n_epochs):
@@ -49,6 +49,7 @@ def make_config(estimator, n_samples, n_hidden, n_epochs):
         planned_epochs=estimator.max_iter,
         max_fun=estimator.max_fun,
         tol=estimator.tol,
+        gradient_tol=estimator.tol,
         n_iter_no_change=estimator.n_iter_no_change,
         clip_norm=None if clip_norm is None else float(clip_norm),
         max_norm=None if max_norm is None else float(max_norm),
@@ -57,10 +58,10 @@ def make_config(estimator, n_samples, n_hidden, n_epochs):
     )
 
 
-def _build(component, estimator):
+def _build(component, estimator, **values):
     """Create an optimizer or schedule; its fields are parameters of the estimator."""
-    values = {f.name: getattr(estimator, f.name) for f in fields(component)}
-    for name, value in values.items():
+    for name in {f.name for f in fields(component)} - values.keys():
+        value = values[name] = getattr(estimator, name)
         if isinstance(value, np.generic):
             # NumPy scalars, as in parameter grids, would promote float32 arrays.
             values[name] = value.item()
@@ -68,10 +69,12 @@ def _build(component, estimator):
 
 
 def _make_schedule(estimator):
+    initial = get_learning_rate(estimator)
     if isinstance(estimator.learning_rate, str):
-        schedule = _build(SCHEDULES[estimator.learning_rate], estimator)
+        schedule = _build(
+            SCHEDULES[estimator.learning_rate], estimator, learning_rate_init=initial
+        )
     else:
-        initial = float(estimator.learning_rate_init)
         schedule = ScheduleFromFunction(initial, estimator.learning_rate)
     n_steps = int(estimator.warmup_steps)
     return WarmUp(schedule, n_steps) if n_steps else schedule

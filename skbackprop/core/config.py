@@ -28,8 +28,9 @@ class TrainingConfig:
     max_fun : int
         Maximum number of evaluations of the objective. Only used by L-BFGS.
     tol : float
-        Minimum improvement of the monitored loss or score. L-BFGS also stops if no
-        component of the gradient is larger than `tol`.
+        Minimum improvement of the monitored loss or score.
+    gradient_tol : float
+        L-BFGS stops if no component of the gradient is larger than `gradient_tol`.
     n_iter_no_change : int or inf
         Number of epochs without improvement to tolerate.
     clip_norm : float or None
@@ -53,6 +54,7 @@ class TrainingConfig:
     planned_epochs: int
     max_fun: int
     tol: float
+    gradient_tol: float
     n_iter_no_change: float
     clip_norm: float | None
     max_norm: float | None = None

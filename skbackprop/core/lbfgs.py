@@ -64,7 +64,7 @@ def lbfgs(training, loss_term=None):
             options={
                 "maxiter": config.max_iter,
                 "maxfun": config.max_fun,
-                "gtol": config.tol,
+                "gtol": config.gradient_tol,
             },
         )
     except KeyboardInterrupt:

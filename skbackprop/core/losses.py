@@ -41,6 +41,8 @@ class Loss:
         Output activation for which dC/dz equals ``a - y``, because the derivatives of
         loss and activation cancel. With this activation, `gradient` is not called. A
         subclass with a different gradient must set `canonical` to None.
+    quantile : float, tuple of float or None, default=None
+        Quantile of the targets that is the best constant prediction; None for the mean.
     output_activation : str or None, default=None
         Name of the activation that ``output_activation="auto"`` selects. If None,
         regressors use "identity" and classifiers use "logistic".
@@ -71,6 +73,7 @@ class Loss:
     """
 
     canonical = None
+    quantile = None
     output_activation = None
     tasks = ()
 
@@ -260,6 +263,7 @@ class AbsoluteError(Loss):
     as 0.
     """
 
+    quantile = 0.5
     tasks = ("regression",)
 
     def value(self, y, a, z, out):

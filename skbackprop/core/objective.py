@@ -45,8 +45,8 @@ class Objective:
         self.alpha, self.l1_alpha = alpha, l1_alpha
         self.n_averaged = n_averaged
         # For a canonical pair, the derivatives of loss and activation cancel.
-        is_canonical = loss.canonical is type(network.activations[-1])
-        self._output_error = self._canonical_error if is_canonical else self._error
+        self.is_canonical = loss.canonical is type(network.activations[-1])
+        self._output_error = self._canonical_error if self.is_canonical else self._error
 
     def _error(self, work, a, z, delta):
         """Write delta = dC/da * f'(z), equation (BP1)."""

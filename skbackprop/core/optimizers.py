@@ -32,6 +32,8 @@ class SGD:
 
     momentum: float = 0.9
     nesterovs_momentum: bool = True
+    #: Whether the length of a step does not depend on the scale of the gradients.
+    normalizes_gradients: ClassVar[bool] = False
     #: Whether the caller applies weight decay instead of an L2 penalty.
     decays_weights: ClassVar[bool] = False
 
@@ -89,6 +91,7 @@ class Adam:
     beta_2: float = 0.999
     epsilon: float = 1e-8
     slots: ClassVar[int] = 2
+    normalizes_gradients: ClassVar[bool] = True
     decays_weights: ClassVar[bool] = False
 
     def step(self, params, grad, slots, scratch, rate, t):
@@ -142,6 +145,7 @@ class RMSProp:
     beta_2: float = 0.999
     epsilon: float = 1e-8
     slots: ClassVar[int] = 1
+    normalizes_gradients: ClassVar[bool] = True
     decays_weights: ClassVar[bool] = False
 
     def step(self, params, grad, slots, scratch, rate, t):

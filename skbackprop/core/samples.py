@@ -60,11 +60,11 @@ class Samples:
     ----------
     X : {ndarray, sparse array} of shape (n_samples, n_inputs)
         Inputs: a C-contiguous array, or a sparse array in CSR format.
-    targets : ndarray of shape (n_samples, n_outputs) or (n_codes, n_outputs)
-        Target values of each sample, or of each code.
+    targets : ndarray of shape (n_samples, n_outputs) or (2, n_outputs)
+        Target values of each sample. With `codes`, a row of zeros and a row of ones.
     codes : ndarray of int of shape (n_samples,), default=None
-        The targets of sample i are ``targets[codes[i]]``. A classifier stores one
-        integer per sample instead of a one-hot row.
+        Class index of each sample. The target is the index itself if there is one
+        output, otherwise a one-hot row. One-hot rows are written batch by batch.
     weight : ndarray of shape (n_samples,), default=None
         Sample weights. For training, they are relative to the mean weight and have the
         dtype of the network; see `with_relative_weights`.
@@ -79,6 +79,8 @@ class Samples:
         Number of samples.
     n_inputs : int
         Number of inputs of the network.
+    has_one_hot_targets : bool
+        Whether the target of a sample is the one-hot row of its code.
     """
 
     def __init__(self, X, targets, codes=None, weight=None, rows=None):
@@ -89,6 +91,7 @@ class Samples:
         # In column order, gathering rows is faster because there are few columns.
         self.targets = np.asfortranarray(np.require(targets, requirements="A"))
         self.codes = None if codes is None else np.require(codes, requirements="A")
+        self.has_one_hot_targets = codes is not None and targets.shape[1] > 1
         self.weight = None if weight is None else np.require(weight, requirements="A")
         self.rows = rows
         self.n_samples = X.shape[0] if rows is None else len(rows)
@@ -166,6 +169,34 @@ class Samples:
         X, weight = self.X, self.weight
         return ((X[rows], None if weight is None else weight[rows]) for rows in blocks)
 
+    def target_blocks(self, n_rows):
+        """Iterate over float64 targets and sample weights in blocks of rows.
+
+        Parameters
+        ----------
+        n_rows : int
+            Maximum number of rows per block.
+
+        Yields
+        ------
+        y : ndarray of shape (n_block, n_outputs)
+            Targets, one-hot rows for several classes.
+        weight : ndarray of shape (n_block,) or None
+            Sample weights of these rows.
+        """
+        for rows in row_blocks(self.n_samples, n_rows):
+            rows = rows if self.rows is None else self.rows[rows]
+            if not self.has_one_hot_targets:
+                y = self.targets[rows if self.codes is None else self.codes[rows]]
+            else:
+                codes = self.codes[rows]
+                y = np.zeros((len(codes), self.targets.shape[1]), order="F")
+                y[np.arange(len(codes)), codes] = 1.0
+            yield (
+                y.astype(float, copy=False),
+                (None if self.weight is None else self.weight[rows]),
+            )
+
     def take(self, array):
         """Return the rows of an array, or of None, that belong to these samples."""
         return array if array is None or self.rows is None else array[self.rows]
@@ -220,7 +251,7 @@ class Samples:
         work : Workspace
             Its `x`, `y` and `weight` are set.
         """
-        raw, x, y, weight, codes = work.buffers
+        raw, x, y, weight, codes, _ = work.buffers
         if self.is_sparse:
             work.x = transform_batch(self.X[rows], x, work.inputs)
         else:
@@ -230,8 +261,11 @@ class Samples:
         if self.weight is not None:
             work.weight = self.weight.take(rows, out=weight, mode="clip")
         if self.codes is not None:
-            rows = self.codes.take(rows, out=codes, mode="clip")
-        self.targets.T.take(rows, axis=1, out=y.T, mode="clip")
+            self._write_coded_targets(
+                self.codes.take(rows, out=codes, mode="clip"), work.buffers
+            )
+        else:
+            self.targets.T.take(rows, axis=1, out=y.T, mode="clip")
         work.y = y
 
     def slice(self, rows, work):
@@ -247,12 +281,20 @@ class Samples:
         if self.rows is not None:
             self.gather(self.rows[rows], work)
             return
-        _, x, y, _, _ = work.buffers
-        work.x = transform_batch(self.X[rows], x, work.inputs)
+        work.x = transform_batch(self.X[rows], work.buffers.x, work.inputs)
         if self.codes is not None:
-            self.targets.T.take(self.codes[rows], axis=1, out=y.T, mode="clip")
-            work.y = y
+            self._write_coded_targets(self.codes[rows], work.buffers)
+            work.y = work.buffers.y
         else:
             work.y = self.targets[rows]
         if self.weight is not None:
             work.weight = self.weight[rows]
+
+    def _write_coded_targets(self, codes, buffers):
+        """Write the targets of the given codes into the buffer `y`."""
+        y = buffers.y
+        if not self.has_one_hot_targets:
+            self.targets.T.take(codes, axis=1, out=y.T, mode="clip")
+            return
+        y.fill(0.0)
+        y[buffers.positions, codes] = 1.0

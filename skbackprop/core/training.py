@@ -106,6 +106,8 @@ class Training:
         Observers to call after each epoch.
     stopped : bool, default=False
         Whether an observer has stopped training.
+    constant : ConstantPrediction, default=None
+        Evaluation of the best constant prediction on the samples.
     """
 
     state: TrainingState
@@ -117,6 +119,7 @@ class Training:
     output_limits: Any = math.inf
     observers: tuple = ()
     stopped: bool = False
+    constant: Any = None
 
     def run(self, minimize):
         """Train the network, then restore the best parameters of early stopping.

@@ -101,6 +101,8 @@ class BatchBuffers(NamedTuple):
         Sample weights.
     codes : ndarray of int of shape (n_rows,)
         Codes of the targets.
+    positions : ndarray of int of shape (n_rows,)
+        Row numbers 0, 1, ..., n_rows - 1; constant.
     """
 
     raw: np.ndarray
@@ -108,10 +110,11 @@ class BatchBuffers(NamedTuple):
     y: np.ndarray
     weight: np.ndarray
     codes: np.ndarray
+    positions: np.ndarray
 
     def head(self, n_rows):
         """Return the same buffers for `n_rows` rows, as views."""
-        raw, x, y, weight, codes = self
+        raw, x, y, weight, codes, positions = self
         first = raw[:n_rows]
         return BatchBuffers(
             first,
@@ -119,6 +122,7 @@ class BatchBuffers(NamedTuple):
             head_rows(y, n_rows),
             weight[:n_rows],
             codes[:n_rows],
+            positions[:n_rows],
         )
 
 
@@ -170,6 +174,7 @@ class Workspace(ForwardBuffers):
             y=np.empty((n_rows, network.sizes[-1]), dtype, order="F"),
             weight=np.empty(n_rows, dtype),
             codes=np.empty(n_rows, np.intp),
+            positions=np.arange(n_rows),
         )
         self.delta = [np.empty_like(a) for a in self.a]
         shared = np.empty(n_rows * max(network.sizes[1:]), dtype)

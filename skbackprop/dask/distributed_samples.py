@@ -28,6 +28,25 @@ class DistributedSamples:
         """Compute the total positive sample weight of each class."""
         return self.shards.reduce("class_counts", n_classes)
 
+    def best_constant(self, loss):
+        """Return the mean of the best constant outputs of all workers.
+
+        A mean of quantiles is not exactly a quantile, but close if the rows of the
+        workers have similar targets.
+        """
+        constants = np.array(self.shards.map("best_constant", loss))
+        totals = self.shards.map("weight_totals")
+        weights = [max(t.n_rows * t.mean, 0.0) for t in totals]
+        return constants[0] + np.average(constants - constants[0], 0, weights)
+
+    def sum_of_constant(self, objective, constant):
+        """Return sums of losses and errors; see `TrainingSamples`."""
+        return self.shards.reduce("sum_of_constant", objective, constant)
+
+    def loss_sum(self, objective, n_rows):
+        """Return the sum of the losses; see `TrainingSamples.loss_sum`."""
+        return self.shards.reduce("loss_sum", objective, n_rows)
+
     def fit_scalers(self, target_scaling):
         """Fit scalers to the samples; see `FittedScalers.fit`."""
         return self.shards.reduce("fit_scalers", target_scaling)

@@ -123,6 +123,18 @@ class Shard:
         """Return the class counts; see `TrainingSamples.class_counts`."""
         return self.samples.class_counts(n_classes)
 
+    def best_constant(self, loss):
+        """Return the best constant outputs; see `TrainingSamples.best_constant`."""
+        return self.samples.best_constant(loss)
+
+    def sum_of_constant(self, objective, constant):
+        """Return sums of losses; see `TrainingSamples.sum_of_constant`."""
+        return self.samples.sum_of_constant(objective, constant)
+
+    def loss_sum(self, objective, n_rows):
+        """Return the sum of the losses; see `TrainingSamples.loss_sum`."""
+        return self.samples.loss_sum(objective, n_rows)
+
     def fit_scalers(self, target_scaling):
         """Return the scalers; see `TrainingSamples.fit_scalers`."""
         return self.samples.fit_scalers(target_scaling)

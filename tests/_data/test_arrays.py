@@ -54,6 +54,7 @@ def settings(solver):
 @SOLVERS
 @ESTIMATORS
 @pytest.mark.filterwarnings("ignore:Got `batch_size`")
+@ignore_convergence_warning
 def test_read_only_arrays_are_supported(make, y, solver, dtype):
     X_read_only, y, weight = read_only(X.astype(dtype)), read_only(y), read_only(WEIGHT)
     if make is BackpropRegressor:
@@ -71,6 +72,7 @@ def test_read_only_arrays_are_supported(make, y, solver, dtype):
 
 @SOLVERS
 @ESTIMATORS
+@ignore_convergence_warning
 def test_memory_maps_give_same_network_as_arrays(make, y, solver, tmp_path):
     paths = [tmp_path / name for name in ("X.npy", "y.npy", "weight.npy")]
     for path, array in zip(paths, (X, y, WEIGHT), strict=True):
@@ -86,6 +88,7 @@ def test_memory_maps_give_same_network_as_arrays(make, y, solver, tmp_path):
 @pytest.mark.parametrize("order", ["C", "F"])
 @SOLVERS
 @ESTIMATORS
+@ignore_convergence_warning
 def test_arrays_are_not_modified(make, y, solver, order):
     arrays = [np.array(X, order=order), y.copy(), WEIGHT.copy()]
     for params in settings(solver):
@@ -98,6 +101,7 @@ def test_arrays_are_not_modified(make, y, solver, order):
 
 @SOLVERS
 @ESTIMATORS
+@ignore_convergence_warning
 def test_dataframes_are_not_modified(make, y, solver):
     df, series, weight = to_dataframe(), pd.Series(y), pd.Series(WEIGHT)
     before = [df.copy(deep=True), series.copy(deep=True), weight.copy(deep=True)]
@@ -257,6 +261,7 @@ def test_sparse_and_dense_input_give_equal_predictions(
 
 @pytest.mark.parametrize("kind", SPARSE)
 @ESTIMATORS
+@ignore_convergence_warning
 def test_sparse_input_is_not_modified(make, y, kind):
     sparse = SPARSE[kind](DENSE)
     sparse.data.setflags(write=False)

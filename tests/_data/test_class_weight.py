@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.class_weight import compute_sample_weight
-from small_fits import error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
     LABELS,
@@ -286,6 +286,7 @@ def test_class_weights_that_do_not_match_y_raise(kind, class_weight):
     error_of(lambda: make_classifier(class_weight).fit(X, y), "class_weight")
 
 
+@ignore_convergence_warning
 def test_grid_search_over_class_weights():
     grid = GridSearchCV(
         make_classifier(batch_size="auto"),

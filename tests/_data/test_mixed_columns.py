@@ -129,6 +129,7 @@ BY_KIND = pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @BY_KIND
 @BOTH_ESTIMATORS
+@ignore_convergence_warning
 def test_fit_equals_fit_on_manually_encoded_data(make, y, kind, solver):
     make_dataframe, levels = KINDS[kind]
     df = make_dataframe()
@@ -511,6 +512,7 @@ def test_pickling_keeps_categories(make, y, kind):
 
 @BY_KIND
 @BOTH_ESTIMATORS
+@ignore_convergence_warning
 def test_grid_search_and_cross_validation(make, y, kind):
     df = KINDS[kind][0]()
     net = make_net(make, batch_size="auto", n_iter_no_change=40)

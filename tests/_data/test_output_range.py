@@ -54,6 +54,7 @@ def test_prices_are_fitted(output_activation):
     "loss", ["squared_error", "absolute_error", "huber", "poisson"]
 )
 @pytest.mark.parametrize("output_activation", [*DIVIDED, "increasing"])
+@ignore_convergence_warning
 def test_predictions_have_units_of_targets(output_activation, loss, factor):
     if loss == "poisson" and output_activation not in ("exp", "softplus"):
         return  # the loss requires positive outputs
@@ -77,6 +78,7 @@ def test_ordered_targets_share_one_scale():
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e6])
+@ignore_convergence_warning
 def test_poisson_intercept_is_mean(scale):
     y = scale * np.random.default_rng(0).poisson(2.0, 90)
     net = BackpropRegressor((), loss="poisson", solver="lbfgs", tol=1e-10)
@@ -90,6 +92,7 @@ def test_poisson_intercept_is_mean(scale):
 
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
 @pytest.mark.parametrize("output_activation", [*DIVIDED, "increasing"])
+@ignore_convergence_warning
 def test_change_of_units_keeps_predictions(output_activation, method):
     y = np.column_stack([POSITIVE, 3.0 + POSITIVE])
     net = regressor(output_activation=output_activation, warm_start=True).fit(X, y)
@@ -119,6 +122,7 @@ def test_first_chunk_of_zeros_defines_no_scale(output_activation):
 
 @STANDARDIZE
 @pytest.mark.parametrize("name", LIMITED)
+@ignore_convergence_warning
 def test_targets_out_of_range_raise(name, standardize):
     words = f"output_activation={name!r}", "y has values from", "predictions are"
     inside = np.column_stack([POSITIVE, POSITIVE]) / POSITIVE.max()
@@ -141,6 +145,7 @@ def test_targets_out_of_range_raise(name, standardize):
 
 @STANDARDIZE
 @pytest.mark.parametrize("name", ["sigmoid", "tanh", "softmax", "relu", "exp"])
+@ignore_convergence_warning
 def test_limits_of_range_are_accepted(name, standardize):
     y = np.column_stack([np.arange(90) % 2, 1 - np.arange(90) % 2])
     net = regressor(output_activation=name, standardize=standardize)

@@ -217,6 +217,7 @@ def test_each_target_has_its_own_scale(solver):
 
 
 @pytest.mark.parametrize("output_activation", ["sigmoid", "tanh"])
+@ignore_convergence_warning
 def test_targets_of_bounded_outputs_are_not_scaled(output_activation):
     y = np.abs(np.tanh(NUMBERS))
     params = dict(output_activation=output_activation)
@@ -235,6 +236,7 @@ DIVIDED = ["relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "exp"]
 
 @WEIGHTS
 @pytest.mark.parametrize("output_activation", DIVIDED)
+@ignore_convergence_warning
 def test_targets_are_divided_by_root_mean_square(output_activation, weight):
     y = np.column_stack([np.exp(NUMBERS / 2), 1e4 + UNITS, np.zeros(90)])
     params = dict(output_activation=output_activation)
@@ -251,6 +253,7 @@ def test_targets_are_divided_by_root_mean_square(output_activation, weight):
 @pytest.mark.parametrize("loss", sorted(set(losses_for("regression")) - {"poisson"}))
 @WEIGHTS
 @pytest.mark.parametrize(("factor", "shift"), [(1e4, 3e5), (1e-3, -1.0)])
+@ignore_convergence_warning
 def test_predictions_have_units_of_targets(loss, weight, factor, shift):
     net = make_net(BackpropRegressor, loss=loss, quantile=0.8)
     expected = factor * net.fit(RAW, NUMBERS, weight).predict(RAW) + shift
@@ -473,6 +476,7 @@ def test_partial_fits_equal_one_fit_up_to_rounding(loss, weight):
 
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
 @pytest.mark.parametrize("n_targets", [1, 3])
+@ignore_convergence_warning
 def test_change_of_target_scale_keeps_predictions(n_targets, method):
     y = UNITS[:, np.newaxis] * np.arange(1, n_targets + 1)
     y = y.ravel() if n_targets == 1 else y
@@ -485,6 +489,7 @@ def test_change_of_target_scale_keeps_predictions(n_targets, method):
     np.testing.assert_allclose(net.predict(RAW), before, rtol=1e-10)
 
 
+@ignore_convergence_warning
 def test_lbfgs_warm_start_keeps_predictions_after_change_of_target_scale():
     net = make_net(BackpropRegressor, solver="lbfgs", warm_start=True, tol=1e-3)
     before = net.fit(RAW, UNITS).predict(RAW)
@@ -552,6 +557,7 @@ def test_partial_fit_keeps_dtype_of_sparse_indices(make, index):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @BOTH_ESTIMATORS
+@ignore_convergence_warning
 def test_input_arrays_are_not_modified(make, dtype):
     arrays = [RAW.astype(dtype), TARGETS[make].astype(dtype), WEIGHT.astype(dtype)]
     copies = [array.copy() for array in arrays]
@@ -599,6 +605,7 @@ def test_scalers_are_pickled_but_not_cloned(make):
 
 @pytest.mark.filterwarnings("ignore:Got `batch_size` less than 1")
 @BOTH_ESTIMATORS
+@ignore_convergence_warning
 def test_grid_search_over_standardize(make):
     grid = GridSearchCV(make_net(make), {"standardize": [False, True]}, cv=3)
     grid.fit(RAW, TARGETS[make])

@@ -137,6 +137,7 @@ LOSSES = {
 
 @WEIGHTS
 @pytest.mark.parametrize("kind", LOSSES)
+@ignore_convergence_warning
 def test_validation_loss_equals_loss_of_predictions_after_each_epoch(kind, weight):
     make, y, outputs, loss = LOSSES[kind]
     # The recorded validation loss does not include the penalty.
@@ -374,6 +375,7 @@ def test_validation_data_containers(kind, scoring):
 
 
 @pytest.mark.parametrize("scoring", ["loss", "r2"])
+@ignore_convergence_warning
 def test_multioutput_targets_with_sparse_validation_data(scoring):
     y = np.column_stack([NUMBERS, 100 * X[:, 2]])
     values = np.where(np.abs(X) > 0.5, X, 0.0)
@@ -428,6 +430,7 @@ def test_validation_data_can_lack_classes():
 )
 @pytest.mark.parametrize("early_stopping", [False, True])
 @ESTIMATORS
+@ignore_convergence_warning
 def test_invalid_validation_data_raise(make, y, early_stopping, kwargs, words):
     net = small(make, early_stopping=early_stopping, n_iter_no_change=3).fit(X, y)
     before = net.predict(X)
@@ -486,6 +489,7 @@ def test_pipeline_transforms_validation_data(make, y):
 
 
 @ESTIMATORS
+@ignore_convergence_warning
 def test_pipeline_without_routing_does_not_transform_validation_data(make, y):
     net = small(make, n_iter_no_change=3)
     pipeline = make_pipeline(QuantileTransformer(n_quantiles=20), clone(net))
@@ -499,6 +503,7 @@ def test_pipeline_without_routing_does_not_transform_validation_data(make, y):
 
 
 @ESTIMATORS
+@ignore_convergence_warning
 def test_grid_search_routes_weights_and_validation_data(make, y):
     net = small(make, early_stopping=True, **LARGE_STEPS)
     with config_context(enable_metadata_routing=True):

@@ -12,7 +12,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from small_fits import error_of
+from small_fits import error_of, ignore_convergence_warning
 from small_networks import CODES, ESTIMATORS, X, classifier, small, to_dataframe
 
 import skbackprop
@@ -189,6 +189,7 @@ def test_line_kwargs_apply_to_both_curves(style):
 
 
 @ESTIMATORS
+@ignore_convergence_warning
 def test_gradient_flow_has_one_line_per_layer(make, y):
     deep = small(make).set_params(hidden_layer_sizes=(5, 4, 3)).fit(X, y)
     display = GradientFlowDisplay.from_estimator(deep)
@@ -271,6 +272,7 @@ def test_units_can_be_selected_in_any_order(pixel_net, units):
     np.testing.assert_array_equal(display.image_.get_array()[:, 5:], expected[1])
 
 
+@ignore_convergence_warning
 def test_image_shape_is_optional_for_square_images():
     net = BackpropClassifier((2,), solver="lbfgs", tol=0.1, random_state=0)
     display = WeightsDisplay.from_estimator(net.fit(to_dataframe(), CODES))
@@ -327,6 +329,7 @@ def test_unfitted_estimator_raises_not_fitted_error(make, y, display):
 @pytest.mark.parametrize("display", [LossCurveDisplay, GradientFlowDisplay])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @ESTIMATORS
+@ignore_convergence_warning
 def test_fit_without_epochs_can_be_plotted(make, y, early_stopping, display):
     params = dict(solver="lbfgs", tol=1e9, early_stopping=early_stopping)
     plotted = display.from_estimator(small(make, **params).fit(X, y))

@@ -314,7 +314,7 @@ def iter_scorer(scores):
 @BOTH
 @ignore_convergence_warning
 def test_training_continues_after_restored_divergence(make, y, solver):
-    net, _ = fit_until_divergence(make, y, 3, solver=solver)
+    net, _ = fit_until_divergence(make, y, 3, solver=solver, learning_rate_init=0.001)
     net.set_params(learning_rate="constant", early_stopping=False, tol=0.0)
     kwargs = {"classes": [0, 1, 2]} if make is BackpropClassifier else {}
     before = net.coefs_[0].copy()
@@ -385,6 +385,7 @@ def test_divergence_of_lbfgs_under_early_stopping_restores_best_weights():
 
 
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
+@ignore_convergence_warning
 def test_lbfgs_without_iterations_is_not_divergence(make):
     net = make((5,), solver="lbfgs", early_stopping=True, tol=1e6, random_state=0)
     net.fit(X, TARGETS["binary"])

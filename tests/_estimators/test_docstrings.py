@@ -17,7 +17,6 @@ DIFFERENT = [
     ("Parameters", "output_activation", "different defaults and restrictions"),
     ("Parameters", "standardize", "the regressor also standardizes the targets"),
     ("Parameters", "init", "the classifier sets the output biases"),
-    ("Parameters", "learning_rate_init", "different defaults"),
     ("Parameters", "validation_fraction", "the classifier stratifies the split"),
 ]
 

@@ -180,7 +180,8 @@ def test_zero_weight_batch_does_not_change_parameters(iris):
     weight[:50] = 0.0
     params = dict(shuffle=False, batch_size=50, alpha=0.0, solver="sgd", momentum=0.0)
     params |= dict(max_iter=1, random_state=0)
-    weighted = BackpropRegressor(**params).fit(X, y, sample_weight=weight)
+    weighted = BackpropRegressor(learning_rate_init=0.001, **params)
+    weighted.fit(X, y, sample_weight=weight)
     # Sums over batches are divided by 50 times the mean weight 2/3, which is
     # equivalent to a learning rate that is 3/2 as large.
     rest = BackpropRegressor(learning_rate_init=0.0015, **params).fit(X[50:], y[50:])
@@ -276,9 +277,13 @@ def test_validation_split_is_stratified_if_possible(iris):
 @pytest.mark.parametrize("solver", ["adam", "adamw", "rmsprop"])
 def test_all_stochastic_solvers_use_schedule(iris, solver):
     net = BackpropClassifier(
-        solver=solver, learning_rate="invscaling", power_t=0.5, max_iter=3
+        solver=solver,
+        learning_rate="invscaling",
+        learning_rate_init=0.01,
+        power_t=0.5,
+        max_iter=3,
     ).fit(*iris)
-    expected = net.learning_rate_init / np.sqrt(1.0 + 150 * np.arange(3))
+    expected = 0.01 / np.sqrt(1.0 + 150 * np.arange(3))
     np.testing.assert_allclose(net.history_.learning_rate, expected)
 
 

@@ -29,6 +29,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
+from small_fits import ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -69,6 +70,7 @@ COPIES = pytest.mark.parametrize(
 
 
 @ESTIMATORS
+@ignore_convergence_warning
 def test_clone_copies_parameters_without_fit(make, y):
     parameters = {
         "hidden_layer_sizes": [5, 4],

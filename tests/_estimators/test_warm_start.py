@@ -169,7 +169,7 @@ def test_partial_fit_after_early_stopping_monitors_loss():
     for _ in range(20):
         estimator.partial_fit(X, THREE_CLASSES)
     assert estimator.best_loss_ == min(estimator.loss_curve_[-20:])
-    assert set(estimator.history_.learning_rate) == {estimator.learning_rate_init}
+    assert estimator.history_.learning_rate.nunique() == 1
 
 
 @pytest.mark.parametrize(

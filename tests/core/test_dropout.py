@@ -362,6 +362,7 @@ INVALID_TYPES = [("a", "b"), [[0.1, 0.2]], (0.1, None), ()]
 
 @pytest.mark.parametrize("dropout", [*INVALID, *INVALID_LISTS, *INVALID_TYPES], ids=str)
 @ESTIMATORS
+@ignore_convergence_warning
 def test_invalid_dropout_is_rejected(make, y, dropout):
     net = make((6, 5), dropout=dropout)
     error_of(lambda: net.fit(X, y), "dropout")
@@ -372,6 +373,7 @@ def test_invalid_dropout_is_rejected(make, y, dropout):
 
 @pytest.mark.parametrize("dropout", [0.5, (0.0, 0.5)])
 @ESTIMATORS
+@ignore_convergence_warning
 def test_lbfgs_rejects_dropout(make, y, dropout):
     net = make((6, 5), solver="lbfgs", dropout=dropout, tol=0.1, random_state=0)
     error_of(lambda: net.fit(X, y), "dropout", "lbfgs")
@@ -381,6 +383,7 @@ def test_lbfgs_rejects_dropout(make, y, dropout):
     )
 
 
+@ignore_convergence_warning
 def test_grid_search_over_floats_and_sequences():
     net = regressor().set_params(hidden_layer_sizes=(6, 5))
     rates = [0.0, 0.9, (0.1, 0.0), [0.0, 0.1]]

@@ -214,6 +214,7 @@ def test_norms_of_tiny_float32_gradients_do_not_underflow():
     ids=str,
 )
 @pytest.mark.parametrize("data", [X, SPARSE], ids=["dense", "sparse"])
+@ignore_convergence_warning
 def test_norms_have_one_row_per_epoch_and_one_column_per_layer(data, params):
     net = classifier(**params).set_params(hidden_layer_sizes=(7, 6, 5)).fit(data, CODES)
     norms = net.gradient_norms_
@@ -238,6 +239,7 @@ def test_partial_fit_and_warm_start_append_rows(make, y):
 
 
 @ESTIMATORS
+@ignore_convergence_warning
 def test_norms_without_epochs_have_one_column_per_layer(make, y):
     estimator = small(make, solver="lbfgs", tol=1e9).fit(X, y)
     assert estimator.gradient_norms_.shape == (0, 2)
@@ -258,6 +260,7 @@ def test_changing_returned_norms_has_no_effect(make, y):
     ("activation", "vanishes"), [("sigmoid", True), ("tanh", False), ("relu", False)]
 )
 @ESTIMATORS
+@ignore_convergence_warning
 def test_gradient_vanishes_only_in_deep_sigmoid_network(make, y, activation, vanishes):
     deep = make((8,) * 10, activation, tol=1e3, n_iter_no_change=3, random_state=0)
     first, *_, last = np.median(deep.fit(X, y).gradient_norms_, axis=0)

@@ -192,12 +192,13 @@ def test_class_priors_use_class_weight():
 
 @ignore_convergence_warning
 def test_class_priors_are_clipped():
-    rows = np.random.default_rng(0).normal(size=(1000, 2))
-    for n_positive, prior in ((1, 0.01), (9, 0.01), (11, 0.011), (999, 0.99)):
-        y = np.arange(1000) < n_positive
+    n_rows = 30_000
+    rows = np.random.default_rng(0).normal(size=(n_rows, 2))
+    for n_positive, prior in ((1, 1e-4), (6, 2e-4), (n_rows - 1, 0.9999)):
+        y = np.arange(n_rows) < n_positive
         (bias,) = fit_frozen(BackpropClassifier, y, rows).intercepts_[-1]
         np.testing.assert_allclose(bias, logit(prior), rtol=1e-12)
-    labels = np.column_stack([np.zeros(1000, int), np.ones(1000, int)])
+    labels = np.column_stack([np.zeros(n_rows, int), np.ones(n_rows, int)])
     biases = fit_frozen(BackpropClassifier, labels, rows).intercepts_[-1]
     np.testing.assert_allclose(biases, logit([0.01, 0.99]), rtol=1e-12)
 
@@ -408,6 +409,7 @@ INVALID = {
 
 
 @pytest.mark.parametrize(("name", "invalid"), INVALID.values(), ids=INVALID)
+@ignore_convergence_warning
 def test_invalid_initial_parameters_are_rejected(name, invalid):
     net = regressor(max_iter=2, solver="lbfgs", tol=10.0).fit(X, NUMBERS)
     before = [W.copy() for W in net.coefs_]

@@ -174,6 +174,7 @@ def test_quantiles_match_known_distribution():
         assert abs(coverage - q) < 4 * np.sqrt(2 * q * (1 - q) / 4000)
 
 
+@ignore_convergence_warning
 def test_constant_predictions_are_sample_quantiles():
     y = np.random.default_rng(4).exponential(size=99)
     net = BackpropRegressor(

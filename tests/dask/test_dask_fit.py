@@ -30,6 +30,7 @@ from partitioned_data import (
 )
 from shards_in_process import DASK
 from single_process import assert_same, fit_plain
+from sklearn.exceptions import ConvergenceWarning
 from small_dask_fits import (
     CLUSTER_TESTS,
     ESTIMATORS,
@@ -459,3 +460,15 @@ def test_dates_raise(client):
     days = to_dask_dataframe(pd.DataFrame({"a": frame["day"]}))
     with pytest.raises(ValueError, match="X contains dates"):
         net.predict(days)
+
+
+@SYNCS
+@pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning")
+def test_fit_that_learned_nothing_warns(client, params):
+    if params.get("solver") == "lbfgs":
+        frozen = {"tol": 100.0}
+    else:
+        frozen = {"learning_rate_init": 1e-12, "max_iter": 99, "n_iter_no_change": 1}
+    net = regressor(**params, **frozen)
+    with pytest.warns(ConvergenceWarning, match="not improved on a constant"):
+        net.fit(to_dask(X), to_dask(NUMBERS))

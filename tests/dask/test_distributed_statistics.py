@@ -35,7 +35,9 @@ from shards_in_process import InProcessShards
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._data.samples import TrainingSamples
 from skbackprop._estimators.fit_kind import FitKind
+from skbackprop._estimators.fitting import build_training
 from skbackprop._estimators.training_data import read_summary, read_training_data
+from skbackprop.core.losses import AbsoluteError
 from skbackprop.dask.distributed_samples import DistributedSamples
 
 # ----------------------------------------------------------------------- scalers
@@ -339,3 +341,63 @@ def test_shard_with_zero_weights_does_not_change_statistics(groups):
     scalers = distributed.fit_scalers(None)
     assert_same_scaler(scalers.inputs, expected.fit_scalers(None).inputs)
     assert distributed.weight_totals().mean == pytest.approx(weight.mean(), rel=1e-12)
+
+
+def assert_same_constant(make, y, weight, groups, rtol, **params):
+    """Compare constant predictions and losses of shards and of one process."""
+    distributed, expected = read_on_shards(make, y, weight, groups, **params)
+    net = make(random_state=0, **params)
+    reader, samples = read_training_data(net, FitKind.FRESH, X, y, weight)
+    training = build_training(net, FitKind.FRESH, reader, samples)
+    objective = training.objective
+    constant = expected.best_constant(objective.loss)
+    if objective.loss.quantile is None:
+        np.testing.assert_allclose(
+            distributed.best_constant(objective.loss), constant, rtol=rtol, atol=1e-14
+        )
+    np.testing.assert_allclose(
+        distributed.sum_of_constant(objective, constant),
+        expected.sum_of_constant(objective, constant),
+        rtol=1e-12,
+        atol=1e-14,
+    )
+    assert distributed.loss_sum(objective, 5) == pytest.approx(
+        expected.loss_sum(objective, 1000), rel=1e-12
+    )
+
+
+@GROUPS
+@WEIGHTS
+@CLASS_TARGETS
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_constant_of_classes_equals_single_process(
+    y, class_weights, weight, groups, loss
+):
+    assert_same_constant(BackpropClassifier, y, weight, groups, 1e-12, loss=loss)
+
+
+@GROUPS
+@WEIGHTS
+@NUMERIC_TARGETS
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_constant_of_numbers_equals_single_process(y, weight, groups, loss):
+    assert_same_constant(BackpropRegressor, y, weight, groups, 1e-10, loss=loss)
+
+
+@GROUPS
+@WEIGHTS
+@NUMERIC_TARGETS
+def test_constant_of_quantiles_is_mean_of_shards(y, weight, groups):
+    distributed, _ = read_on_shards(BackpropRegressor, y, weight, groups)
+    weights = np.ones(N_ROWS) if weight is None else weight
+    medians, totals = [], []
+    for rows in rows_of_shards(distributed):
+        order = np.argsort(np.reshape(y, (N_ROWS, -1))[rows], axis=0)
+        values = np.take_along_axis(np.reshape(y, (N_ROWS, -1))[rows], order, axis=0)
+        cumulated = np.cumsum(weights[rows][order], axis=0)
+        first = (cumulated >= 0.5 * cumulated[-1]).argmax(axis=0)
+        medians.append(values[first, np.arange(values.shape[1])])
+        totals.append(weights[rows].sum())
+    expected = np.average(medians, axis=0, weights=totals)
+    constant = distributed.best_constant(AbsoluteError())
+    np.testing.assert_allclose(constant, expected, rtol=1e-12)

@@ -17,16 +17,16 @@ from skbackprop.dask.shards import Shards, WorkerLostError
 
 def test_concatenate_samples():
     codes = np.arange(6) % 2
-    eye = np.eye(2)
+    zero_and_one = np.array([[0.0], [1.0]])
     parts = [
-        TrainingSamples(X[:2], eye, codes[:2], WEIGHT[:2]),
-        TrainingSamples(X[2:6], eye, codes[2:6], WEIGHT[2:6]),
+        TrainingSamples(X[:2], zero_and_one, codes[:2], WEIGHT[:2]),
+        TrainingSamples(X[2:6], zero_and_one, codes[2:6], WEIGHT[2:6]),
     ]
     whole = concatenate_samples(parts)
     assert isinstance(whole, TrainingSamples)
     np.testing.assert_array_equal(whole.X, X[:6])
     np.testing.assert_array_equal(whole.codes, codes)
-    np.testing.assert_array_equal(whole.targets, eye)
+    np.testing.assert_array_equal(whole.targets, zero_and_one)
     np.testing.assert_array_equal(whole.weight, WEIGHT[:6])
     numbers = concatenate_samples(
         [TrainingSamples(X[:2], SEVERAL[:2]), TrainingSamples(X[2:6], SEVERAL[2:6])]

@@ -161,6 +161,7 @@ def test_hidden_activations(make, y, activation, dtype):
 
 @DTYPES
 @pytest.mark.parametrize("activation", HIDDEN_ACTIVATIONS)
+@ignore_convergence_warning
 def test_activations_are_accurate_for_small_and_large_inputs(activation, dtype):
     z = np.r_[np.linspace(-30.0, 30.0, 4001), -1e3, 0.0, 1e3]
     z = z[:, np.newaxis].astype(dtype)
@@ -182,6 +183,7 @@ def test_activations_are_accurate_for_small_and_large_inputs(activation, dtype):
 
 
 @DTYPES
+@ignore_convergence_warning
 def test_different_activation_per_layer(dtype):
     net = BackpropClassifier((7, 6, 5), ("tanh", "gelu", "softplus"), **SHORT_TRAINING)
     check_export(net.set_params(dtype=dtype).fit(X, NAMES), X)
@@ -194,6 +196,7 @@ def test_activation_parameters_are_exported():
     check_export(net, X)
 
 
+@ignore_convergence_warning
 def test_no_hidden_layer():
     check_export(BackpropClassifier((), **SHORT_TRAINING).fit(X, NAMES), X)
     check_export(BackpropRegressor((), **SHORT_TRAINING).fit(X, NUMBERS), X)
@@ -204,6 +207,7 @@ def test_no_hidden_layer():
 @pytest.mark.parametrize(
     "y", [BINARY_CODES, CODES, LABELS], ids=["binary", "multiclass", "multilabel"]
 )
+@ignore_convergence_warning
 def test_classifier_output_activations(y, output_activation, dtype):
     if output_activation == "softmax" and y is not CODES:
         return  # fit raises an error
@@ -213,6 +217,7 @@ def test_classifier_output_activations(y, output_activation, dtype):
 
 @DTYPES
 @pytest.mark.parametrize("output_activation", sorted(OUTPUT_ACTIVATIONS))
+@ignore_convergence_warning
 def test_regressor_output_activations(output_activation, dtype):
     net = regressor(output_activation=output_activation, dtype=dtype)
     low, high = OUTPUT_ACTIVATIONS[output_activation]().output_range
@@ -486,6 +491,7 @@ def test_float_input_types(make, y, input_dtype, dtype):
 @pytest.mark.parametrize("input_dtype", ["int64", "int32", "int8", "uint8", "bool"])
 @DTYPES
 @BOTH_ESTIMATORS
+@ignore_convergence_warning
 def test_integer_inputs(make, y, dtype, input_dtype):
     integers = np.abs(10.0 * X).astype(input_dtype)
     exported = check_export(small(make, dtype=dtype).fit(integers, y), integers)
@@ -563,6 +569,7 @@ def people(n_rows=90, seed=0):
 @DTYPES
 @pytest.mark.parametrize("standardize", [True, False])
 @BOTH_ESTIMATORS
+@ignore_convergence_warning
 def test_dataframe_with_categories_and_missing_values(make, y, standardize, dtype):
     net = small(make, standardize=standardize, dtype=dtype).fit(people(), y)
     exported = check_export(net, people())
@@ -985,6 +992,7 @@ def cube(z):
     ("custom", "name"),
     [(Square(), "Square"), (ModifiedReLU(), "ModifiedReLU"), (cube, "cube")],
 )
+@ignore_convergence_warning
 def test_custom_activation_raises(custom, name):
     net = BackpropRegressor((4, 4), ["tanh", custom], **SHORT_TRAINING).fit(X, NUMBERS)
     error_of(
@@ -1033,6 +1041,7 @@ def test_meta_estimator_raises():
         error_of(lambda model=model: to_onnx(model, X), make.__name__, error=TypeError)
 
 
+@ignore_convergence_warning
 def test_estimator_subclass_raises():
     class Other(BackpropClassifier):
         pass
