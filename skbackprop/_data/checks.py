@@ -19,7 +19,11 @@ def check_range(values, dtype, name):
     if values.dtype.kind != "f" or values.dtype.itemsize <= dtype.itemsize:
         return
     values = values.data if issparse(values) else values
-    largest = max(values.max(initial=0.0), -values.min(initial=0.0))
+    # fmax and fmin ignore missing values.
+    largest = max(
+        np.fmax.reduce(values, axis=None, initial=0.0),
+        -np.fmin.reduce(values, axis=None, initial=0.0),
+    )
     if largest > np.finfo(dtype).max:
         raise ValueError(
             f"{name} contains {largest:g}, which is too large for {dtype}. The "

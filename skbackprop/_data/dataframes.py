@@ -1,7 +1,6 @@
 """Categorical columns of DataFrames, and their categories."""
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .checks import check_dense
 
@@ -87,44 +86,12 @@ def get_categories(column):
     return np.asarray(pd.Categorical(np.asarray(column)).categories)
 
 
-def to_encoder_categories(categories):
-    """Return categories for the encoder: sorted if numeric, and never empty."""
-    # A column without categories gets a placeholder, which is encoded as all zeros.
-    categories = categories if categories.size else np.zeros(1)
+def sort_numbers(categories):
+    """Return the categories of a column, sorted if they are numbers."""
     return np.sort(categories) if categories.dtype.kind in "biuf" else categories
 
 
-def is_float32(X, mask):
-    """Return whether all columns in a mask have the dtype float32."""
+def is_float32(X):
+    """Return whether all columns have the dtype float32."""
     dtypes = list(X.dtypes) if is_dataframe(X) else [getattr(X, "dtype", None)]
-    if len(dtypes) == len(mask):
-        dtypes = [dtypes[j] for j in np.flatnonzero(mask)]
     return bool(dtypes) and all(str(dtype).lower() == "float32" for dtype in dtypes)
-
-
-def encode_or_raise(encode, X):
-    """Encode data, or raise ValueError if categories have unexpected types.
-
-    Parameters
-    ----------
-    encode : callable
-        ``encode(X)`` returns an array.
-    X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        Input data that `check_inputs` returned.
-
-    Returns
-    -------
-    {ndarray, sparse matrix}
-        Sparse results are converted to CSR format.
-    """
-    try:
-        encoded = encode(X)
-    except (TypeError, ValueError) as error:
-        if "infinity" in str(error):
-            raise
-        raise ValueError(
-            "X has categorical columns with values of another type than in the first "
-            "fit. All categories of a column must be strings, or all numbers. Convert "
-            "the columns to the types of the training data."
-        ) from error
-    return encoded.tocsr() if issparse(encoded) else encoded

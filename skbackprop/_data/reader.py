@@ -8,13 +8,12 @@ import numpy as np
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_array,
-    check_X_y,
     column_or_1d,
 )
 
+from ..core.mixed import MixedRows
 from .checks import check_range
-from .columns import TRAINING_CHECKS, NumericColumns
-from .inputs import check_inputs
+from .columns import EncodedColumns
 from .labels import to_target_array
 from .samples import TrainingSamples
 from .scaling import FittedScalers
@@ -59,10 +58,10 @@ class Reader:
 
         Returns
         -------
-        {ndarray, sparse matrix} of shape (n_samples, n_inputs)
+        {ndarray, sparse matrix, MixedRows} of shape (n_samples, n_inputs)
         """
         X = self.columns.read(X, estimator)
-        check_range(X, self.dtype, "X")
+        check_input_range(X, self.dtype)
         return X
 
     def read(
@@ -93,7 +92,7 @@ class Reader:
         X, y = self.columns.read_training_data(
             X, y, estimator, y_numeric=self.targets.are_numeric, reset=False
         )
-        check_range(X, self.dtype, "X")
+        check_input_range(X, self.dtype)
         y = self.targets.check(y)
         self.targets.check_known(y, complete=complete, remedy=remedy)
         return self.to_samples(X, y, sample_weight)
@@ -113,14 +112,11 @@ class Reader:
         -------
         TrainingSamples
         """
-        X, y = check_X_y(
-            self.columns.encode(check_inputs(X, self.columns.is_categorical)),
-            to_target_array(y, are_numeric=self.targets.are_numeric),
-            estimator=estimator_name,
-            y_numeric=self.targets.are_numeric,
-            **TRAINING_CHECKS,
+        y = to_target_array(y, are_numeric=self.targets.are_numeric)
+        X, y = self.columns.read_partition(
+            X, y, estimator_name, y_numeric=self.targets.are_numeric
         )
-        check_range(X, self.dtype, "X")
+        check_input_range(X, self.dtype)
         y = self.targets.check(y)
         self.targets.check_known(y)
         samples = self.to_samples(X, y, None)
@@ -139,7 +135,7 @@ class Reader:
 
         Parameters
         ----------
-        X : {ndarray, sparse matrix} of shape (n_samples, n_inputs)
+        X : {ndarray, sparse matrix, MixedRows} of shape (n_samples, n_inputs)
             Network inputs.
         y : ndarray
             Target values that ``targets.check`` returned.
@@ -184,4 +180,9 @@ class Reader:
 
     def without_encoding(self):
         """Return a reader for inputs that are already encoded."""
-        return replace(self, columns=NumericColumns())
+        return replace(self, columns=EncodedColumns())
+
+
+def check_input_range(X, dtype):
+    """Raise ValueError if network inputs exceed the range of a dtype."""
+    check_range(X.numeric if isinstance(X, MixedRows) else X, dtype, "X")

@@ -7,7 +7,8 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn.preprocessing import StandardScaler
 
-from ..core.inputs import Standardized
+from ..core.inputs import IdentityTransform, Standardized
+from ..core.mixed import MixedRows
 
 #: Values per block of `FittedScalers.fit`; a float64 block takes 1 MiB.
 BLOCK_SIZE = 1 << 17
@@ -82,7 +83,8 @@ class FittedScalers:
     Parameters
     ----------
     inputs : StandardScaler, default=None
-        Scaler of the inputs; None before the first fit.
+        Scaler of the numeric inputs; None before the first fit, and if all features are
+        categorical.
     targets : StandardScaler, default=None
         Scaler of the targets; None if the targets are not scaled.
     ranges : ColumnRanges, default=None
@@ -130,7 +132,7 @@ class FittedScalers:
         with np.errstate(all="ignore"):
             for X, weight in samples.raw_blocks(n_rows):
                 X, weight = _positive_rows(X, weight)
-                if not X.shape[0]:
+                if not all(X.shape):
                     continue
                 X = _downcast_indices(X) if issparse(X) else X
                 X = X.astype(np.float64, copy=False)
@@ -177,30 +179,23 @@ class FittedScalers:
             weight_sum=state["weight_sum"],
         )
 
-    def input_transform(self, is_scaled):
-        """Return the transform that the network applies to its inputs.
-
-        Parameters
-        ----------
-        is_scaled : ndarray of bool of shape (n_inputs,)
-            Mask of the inputs to scale. The remaining inputs are indicators, which
-            stay 0 and 1.
+    def input_transform(self):
+        """Return the transform that the network applies to its numeric inputs.
 
         Returns
         -------
-        Standardized
+        Standardized or IdentityTransform
         """
+        if self.inputs is None:  # all features are categorical
+            return IdentityTransform()
         low, high = self.ranges.low, self.ranges.high
         if self.inputs.with_mean:
-            center = np.where(is_scaled, self.inputs.mean_, 0.0)
-            scale = np.where(is_scaled, self.inputs.scale_, 1.0)
+            center, scale = self.inputs.mean_, self.inputs.scale_
             largest = np.maximum(center - low, high - center) / scale
         else:
-            center = None
-            scale = np.where(is_scaled, self._nonzero_scale(), 1.0)
+            center, scale = None, self._nonzero_scale()
             largest = np.maximum(-low, high) / scale
-        bound = RANGE_FACTOR * np.maximum(largest, 1.0)
-        return Standardized(center, scale, bound)
+        return Standardized(center, scale, RANGE_FACTOR * np.maximum(largest, 1.0))
 
     def _nonzero_scale(self):
         """Return the root mean square of the nonzero values of each input.
@@ -291,10 +286,10 @@ def _scaler_from_state(state):
 
 
 def _block_rows(X, stays_sparse):
-    n_rows, n_columns = X.shape
+    n_rows, n_columns = (X.numeric if isinstance(X, MixedRows) else X).shape
     if issparse(X) and stays_sparse:
-        n_columns = max(1, X.nnz // n_rows)
-    return max(MIN_BLOCK_ROWS, BLOCK_SIZE // n_columns)
+        n_columns = X.nnz // n_rows
+    return max(MIN_BLOCK_ROWS, BLOCK_SIZE // max(1, n_columns))
 
 
 def _downcast_indices(X):

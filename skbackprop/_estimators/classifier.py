@@ -97,10 +97,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         - Array-like of int: indices of the features.
         - Array-like of str: names of DataFrame columns.
 
-        Missing and unknown categories are encoded as all zeros. If `X` is a DataFrame,
-        or if `categorical_features` selects features, missing numeric values are
-        replaced by the mean of the feature in the first fit. Features with missing
-        values in the first fit also get an indicator column. If `X` is sparse,
+        Missing and unknown categories are encoded as all zeros. The one-hot encoding is
+        computed for one mini-batch at a time, so that features can have many
+        categories. Missing numeric values of dense data are replaced by the mean of the
+        feature in the first fit. Features with missing values in the first fit also get
+        an indicator column. If `X` is sparse, missing values are not supported, and
         `categorical_features` must be ``"from_dtype"`` or None.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Class weights, multiplied by `sample_weight`.
@@ -286,7 +287,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         - str: name of a scikit-learn scorer.
         - callable ``scorer(estimator, X, y)``: returns the score; larger is better.
 
-        A scorer receives `X` as an array with encoded categories. If `fit` receives
+        A scorer receives `X` as an array or, if there are categories or missing values,
+        as an object to pass to the methods of `estimator`. If `fit` receives
         sample weights, the scorer receives the validation weights as ``sample_weight``.
         For a subclass, a scorer uses the prediction methods of this class, not of the
         subclass.
@@ -677,7 +679,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_label = True
         return tags
 

@@ -175,7 +175,7 @@ class FittedNetwork:
                 self._state.network, inputs, self._architecture.decides_by_logits
             )
         gradients *= self._reader.scalers.output_scale
-        gradients = self._reader.columns.to_feature_gradients(X, gradients)
+        gradients = self._reader.columns.to_feature_gradients(inputs, gradients)
         return gradients[:, :, 0] if gradients.shape[2] == 1 else gradients
 
     def _read_inputs(self, X):

@@ -260,8 +260,7 @@ def _start_fit(estimator, kind, reader, architecture, state, samples):
         if kind.continues:
             scalers = _update_scalers(reader.scalers, scalers, network)
         reader = replace(reader, scalers=scalers)
-        is_numeric = reader.columns.is_numeric_input(samples.n_inputs)
-        network.inputs = scalers.input_transform(is_numeric)
+        network.inputs = scalers.input_transform()
     if architecture.starts_at_class_frequencies and not kind.continues:
         init_output_biases(network, reader.targets, samples)
     return reader

@@ -3,11 +3,10 @@
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from .._data.checks import check_range
 from .._data.columns import make_columns
 from .._data.labels import to_target_array
 from .._data.new_categories import find_new_categories, warn_about_new_categories
-from .._data.reader import Reader
+from .._data.reader import Reader, check_input_range
 from .._data.value_kinds import check_not_lazy
 from .architecture import check_same_settings, fixed_parameters
 from .fit_kind import FitKind
@@ -44,7 +43,7 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
         X, y, estimator, y_numeric=estimator._has_numeric_targets, reset=True
     )
     dtype = computing_dtype(estimator, X.dtype)
-    check_range(X, dtype, "X")
+    check_input_range(X, dtype)
     targets, y = estimator._learn_targets(y, classes, kind.is_chunk)
     reader = Reader(columns, targets, dtype)
     return reader, reader.to_samples(X, y, sample_weight)
@@ -76,9 +75,8 @@ def read_summary(estimator, kind, summary):
         reader.targets.check_known(y, complete=True)
     else:
         targets, y = estimator._learn_targets(summary.targets, None, is_chunk=False)
-        names = getattr(estimator, "feature_names_in_", None)
         dtype = computing_dtype(estimator, summary.dtype)
-        reader = Reader(summary.make_columns(names), targets, dtype)
+        reader = Reader(summary.make_columns(), targets, dtype)
     encoded, _ = reader.targets.encode(y, reader.dtype)
     return reader, encoded
 

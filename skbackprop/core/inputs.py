@@ -7,7 +7,7 @@ The statistics of the columns are computed beforehand and stored in three vector
 import copy
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
 
 class IdentityTransform:
@@ -127,28 +127,3 @@ class Standardized:
     def derivative(self, x):
         """Return the derivative of the transform at the transformed inputs `x`."""
         return np.where(np.abs(x) < self.high, self.factor, 0.0)
-
-
-def transform_batch(raw, out, inputs):
-    """Transform a batch of dense or sparse rows.
-
-    Parameters
-    ----------
-    raw : {ndarray, sparse array} of shape (n_rows, n_inputs)
-        Raw inputs.
-    out : ndarray of the same shape
-        Buffer for dense rows.
-    inputs : IdentityTransform or Standardized
-        Transform for the dtypes of `raw` and `out`; see `with_dtype`.
-
-    Returns
-    -------
-    {ndarray, sparse array} of the same shape and the dtype of `out`
-        Transformed inputs. Sparse rows stay sparse unless the transform subtracts a
-        center.
-    """
-    if issparse(raw):
-        if not inputs.centers:
-            return inputs.sparse(raw, out.dtype)
-        raw = raw.toarray()
-    return inputs.dense(raw, out)

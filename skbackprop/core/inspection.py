@@ -1,9 +1,7 @@
 """Hidden activations, weighted inputs and input gradients of a network."""
 
 import numpy as np
-from scipy.sparse import issparse
 
-from .inputs import transform_batch
 from .layout import BLOCK_ROWS, row_blocks
 from .workspace import Workspace
 
@@ -15,7 +13,7 @@ def hidden_activations(network, X):
     ----------
     network : Network
         Network to evaluate.
-    X : {ndarray, sparse array} of shape (n_samples, n_inputs)
+    X : {ndarray, sparse array, MixedRows} of shape (n_samples, n_inputs)
         Raw inputs.
 
     Returns
@@ -65,16 +63,17 @@ def input_jacobian(network, X, of_weighted_inputs):
 
     Returns
     -------
-    ndarray of shape (n_samples, n_inputs, n_outputs)
-        Derivatives with respect to the raw inputs.
+    ndarray of shape (n_samples, n_continuous, n_outputs)
+        Derivatives with respect to the raw inputs, except indicators and categories.
     """
     n_samples, n_outputs = X.shape[0], network.sizes[-1]
-    jacobian = np.empty((n_samples, network.sizes[0], n_outputs), network.dtype)
-    work = Workspace(network, min(n_samples, BLOCK_ROWS), issparse(X), X.dtype)
+    work = Workspace(network, min(n_samples, BLOCK_ROWS), X)
+    n_continuous = work.first_layer.n_continuous
+    jacobian = np.empty((n_samples, n_continuous, n_outputs), network.dtype)
     for rows in row_blocks(n_samples, work.n_rows):
         batch = work.head(rows.stop - rows.start)
-        x = transform_batch(X[rows], batch.buffers.x, work.inputs)
-        derivatives = work.inputs.derivative(x.toarray() if batch.is_sparse else x)
+        x = batch.read(X[rows])
+        derivatives = work.inputs.derivative(batch.first_layer.continuous(x))
         for k in range(n_outputs):
             gradient = _gradient_of_output(network, x, batch, k, of_weighted_inputs)
             np.multiply(derivatives, gradient, out=jacobian[rows, :, k])
@@ -92,4 +91,4 @@ def _gradient_of_output(network, x, batch, k, of_weighted_inputs):
     if not of_weighted_inputs:
         f = network.activations[-1]
         f.backward(delta, batch.a[-1], batch.z[-1], batch.scratch[-1])
-    return network.backward_to_inputs(batch)
+    return network.backward_to_inputs(batch, batch.first_layer.n_continuous)

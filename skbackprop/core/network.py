@@ -13,17 +13,14 @@ These are equations BP1 to BP4 of Nielsen (2015), chapter 2, with samples as row
 instead of columns. BP1 depends on the cost and is implemented in `objective`.
 """
 
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .blas import add_to_rows
-from .inputs import IdentityTransform, transform_batch
+from .inputs import IdentityTransform
 from .layout import BLOCK_ROWS, layer_views, row_blocks
 from .output_scaling import rescale_outputs
-from .sparse import sparse_dot, sparse_gradient
 from .workspace import ForwardBuffers
 
 
@@ -107,7 +104,7 @@ class Network:
 
         Parameters
         ----------
-        x : {ndarray, sparse array} of shape (n_rows, n_inputs)
+        x : {ndarray, sparse array, SplitBatch} of shape (n_rows, n_inputs)
             Transformed inputs.
         batch : ForwardBuffers
             Buffers for `n_rows` rows; `z` and `a` are overwritten.
@@ -117,7 +114,7 @@ class Network:
         ndarray of shape (n_rows, n_outputs)
             Outputs of the network, the array ``batch.a[-1]``.
         """
-        dot, a = (sparse_dot if batch.is_sparse else np.dot), x
+        dot, a = batch.first_layer.dot, x
         for W, b, f, z, out in zip(
             self.weights, self.biases, batch.activations, batch.z, batch.a
         ):
@@ -150,7 +147,7 @@ class Network:
         f = batch.activations[l - 1]
         f.backward(delta_below, a, z, batch.scratch[l - 1])
 
-    def backward_to_inputs(self, batch):
+    def backward_to_inputs(self, batch, n_inputs):
         """Propagate the output error through all layers to the inputs.
 
         Parameters
@@ -158,6 +155,8 @@ class Network:
         batch : Workspace
             Buffers after `forward`, with the output error dC/dz in ``delta[-1]``. The
             method writes `delta` but not `dW` and `db`.
+        n_inputs : int
+            Number of inputs, counted from the first input.
 
         Returns
         -------
@@ -166,7 +165,7 @@ class Network:
         """
         for l in range(len(self.weights) - 1, 0, -1):
             self._propagate_error(l, batch)
-        return np.dot(batch.delta[0], self.weights[0].T)
+        return np.dot(batch.delta[0], self.weights[0][:n_inputs].T)
 
     def first_layer_gradient(self, batch):
         """Compute the gradient of the first-layer weights, equation (BP4).
@@ -179,10 +178,7 @@ class Network:
         batch : Workspace
             Buffers after `backward`; ``dW[0]`` is written.
         """
-        if batch.is_sparse:
-            sparse_gradient(batch.x, batch.delta[0], batch.dW[0])
-        else:
-            np.dot(batch.x.T, batch.delta[0], out=batch.dW[0])
+        batch.first_layer.gradient(batch.x, batch.delta[0], out=batch.dW[0])
 
     def predict(self, X):
         """Compute the outputs for any number of rows, one block at a time.
@@ -191,7 +187,7 @@ class Network:
 
         Parameters
         ----------
-        X : {ndarray, sparse array} of shape (n_samples, n_inputs)
+        X : {ndarray, sparse array, MixedRows} of shape (n_samples, n_inputs)
             Raw inputs. Each block is converted to the dtype of the network, so all
             values must be in the range of this dtype.
 
@@ -222,15 +218,8 @@ class Network:
             them.
         """
         n_rows = min(X.shape[0], BLOCK_ROWS)
-        is_sparse = issparse(X)
-        buffers = ForwardBuffers(self, n_rows, is_sparse)
-        inputs = self.inputs.with_dtype(X.dtype, self.dtype)
-        transform = (
-            partial(transform_batch, inputs=inputs) if is_sparse else inputs.dense
-        )
-        x = np.empty((n_rows, 0 if buffers.is_sparse else self.sizes[0]), self.dtype)
+        buffers = ForwardBuffers(self, n_rows, X)
         for rows in row_blocks(X.shape[0], n_rows):
-            n = rows.stop - rows.start
-            batch = buffers if n == n_rows else buffers.head(n)
-            self.forward(transform(X[rows], x[:n]), batch)
+            batch = buffers.head(rows.stop - rows.start)
+            self.forward(batch.read(X[rows]), batch)
             yield rows, batch

@@ -60,9 +60,7 @@ class Objective:
 
     def workspace(self, samples, n_rows, activations=None):
         """Allocate the buffers for batches of at most `n_rows` samples."""
-        return Workspace(
-            self.network, n_rows, samples.is_sparse, samples.X.dtype, activations
-        )
+        return Workspace(self.network, n_rows, samples.X, activations)
 
     def _loss_sum(self, work, a):
         """Return the sum of the losses of all rows and outputs, with their weights."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse
 
-from .inputs import transform_batch
 from .layout import row_blocks
+from .mixed import MixedRows
 
 #: Maximum number of rows whose outputs are checked after training. The pass takes less
 #: time than a few mini-batches.
@@ -58,8 +58,9 @@ class Samples:
 
     Parameters
     ----------
-    X : {ndarray, sparse array} of shape (n_samples, n_inputs)
-        Inputs: a C-contiguous array, or a sparse array in CSR format.
+    X : {ndarray, sparse array, MixedRows} of shape (n_samples, n_inputs)
+        Inputs: a C-contiguous array, a sparse array in CSR format, or rows with
+        categories or missing values.
     targets : ndarray of shape (n_samples, n_outputs) or (2, n_outputs)
         Target values of each sample. With `codes`, a row of zeros and a row of ones.
     codes : ndarray of int of shape (n_samples,), default=None
@@ -75,6 +76,8 @@ class Samples:
     ----------
     is_sparse : bool
         Whether `X` is sparse.
+    is_array : bool
+        Whether `X` is an ndarray.
     n_samples : int
         Number of samples.
     n_inputs : int
@@ -85,9 +88,10 @@ class Samples:
 
     def __init__(self, X, targets, codes=None, weight=None, rows=None):
         self.is_sparse = issparse(X)
+        self.is_array = isinstance(X, np.ndarray)
         # NumPy copies an unaligned array, for example from a message or a memory-mapped
         # file, each time rows are gathered. A single copy is cheaper.
-        self.X = X if self.is_sparse else np.require(X, requirements="A")
+        self.X = np.require(X, requirements="A") if self.is_array else X
         # In column order, gathering rows is faster because there are few columns.
         self.targets = np.asfortranarray(np.require(targets, requirements="A"))
         self.codes = None if codes is None else np.require(codes, requirements="A")
@@ -149,7 +153,7 @@ class Samples:
         return self.with_weight(relative)
 
     def raw_blocks(self, n_rows):
-        """Iterate over untransformed inputs and sample weights in blocks of rows.
+        """Iterate over unscaled numeric inputs and sample weights in blocks of rows.
 
         Parameters
         ----------
@@ -158,8 +162,9 @@ class Samples:
 
         Yields
         ------
-        X : {ndarray, sparse array} of shape (n_block, n_inputs)
-            Rows of `X`; a view if the rows are consecutive.
+        X : {ndarray, sparse array} of shape (n_block, n_numeric)
+            Rows of `X`; a view if the rows are consecutive. Missing values are imputed,
+            and categories are omitted.
         weight : ndarray of shape (n_block,) or None
             Sample weights of these rows.
         """
@@ -167,7 +172,10 @@ class Samples:
         if self.rows is not None:
             blocks = (self.rows[block] for block in blocks)
         X, weight = self.X, self.weight
-        return ((X[rows], None if weight is None else weight[rows]) for rows in blocks)
+        for rows in blocks:
+            block = X[rows]
+            numeric = block.imputed() if isinstance(X, MixedRows) else block
+            yield numeric, None if weight is None else weight[rows]
 
     def target_blocks(self, n_rows):
         """Iterate over float64 targets and sample weights in blocks of rows.
@@ -251,13 +259,13 @@ class Samples:
         work : Workspace
             Its `x`, `y` and `weight` are set.
         """
-        raw, x, y, weight, codes, _ = work.buffers
-        if self.is_sparse:
-            work.x = transform_batch(self.X[rows], x, work.inputs)
-        else:
+        raw, y, weight, codes, _ = work.buffers
+        if self.is_array:
             # mode="clip" avoids the extra buffer of mode="raise".
             self.X.take(rows, axis=0, out=raw, mode="clip")
-            work.x = work.inputs.dense(raw, x)
+        else:
+            raw = self.X[rows]
+        work.x = work.read(raw)
         if self.weight is not None:
             work.weight = self.weight.take(rows, out=weight, mode="clip")
         if self.codes is not None:
@@ -281,7 +289,7 @@ class Samples:
         if self.rows is not None:
             self.gather(self.rows[rows], work)
             return
-        work.x = transform_batch(self.X[rows], work.buffers.x, work.inputs)
+        work.x = work.read(self.X[rows])
         if self.codes is not None:
             self._write_coded_targets(self.codes[rows], work.buffers)
             work.y = work.buffers.y

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .first_layer import make_first_layer
 from .layout import layer_views
 
 
@@ -38,16 +39,20 @@ class ForwardBuffers:
         Network that determines the shapes and the dtype.
     n_rows : int
         Number of rows of the largest batch.
-    is_sparse : bool
-        Whether the raw inputs are sparse.
+    X : {ndarray, sparse array, MixedRows} of shape (n_samples, n_inputs)
+        Raw inputs that the batches come from.
     activations : tuple of Activation, default=None
         Activation of each layer after the input. If None, the activations of the
         network are used.
 
     Attributes
     ----------
-    is_sparse : bool
-        Whether the inputs are sparse when they reach the first layer.
+    first_layer : FirstLayer
+        Reads the raw rows of a batch, and multiplies them by the first-layer weights.
+    inputs : IdentityTransform or Standardized
+        Input transform of the network, for raw inputs of the dtype of `X`.
+    x_buffer : ndarray of shape (n_rows, n_dense)
+        Buffer for the inputs of the first layer.
     z : list of ndarray of shape (n_rows, n_units)
         Weighted inputs of each layer after the input.
     a : list of ndarray of shape (n_rows, n_units)
@@ -58,12 +63,13 @@ class ForwardBuffers:
         Vector of ones, to compute sums over rows as matrix products.
     """
 
-    def __init__(self, network, n_rows, is_sparse, activations=None):
+    def __init__(self, network, n_rows, X, activations=None):
         self.n_rows = n_rows
         self.activations = activations or network.activations
-        # Centering turns the zeros of sparse rows into nonzero values.
-        self.is_sparse = is_sparse and not network.inputs.centers
         dtype = network.dtype
+        self.first_layer = make_first_layer(X, network.inputs)
+        self.inputs = network.inputs.with_dtype(X.dtype, dtype)
+        self.x_buffer = np.empty((n_rows, self.first_layer.n_dense), dtype)
         self.z = [np.empty((n_rows, n), dtype) for n in network.sizes[1:]]
         *hidden, outputs = self.z
         self.a = [
@@ -79,11 +85,16 @@ class ForwardBuffers:
             return self
         head = copy.copy(self)
         head.n_rows = n_rows
+        head.x_buffer = self.x_buffer[:n_rows]
         head.z = [z[:n_rows] for z in self.z]
         *hidden, outputs = self.a
         head.a = [*[a[:n_rows] for a in hidden], head_rows(outputs, n_rows)]
         head.ones = self.ones[:n_rows]
         return head
+
+    def read(self, raw):
+        """Return the transformed inputs of a batch of raw rows."""
+        return self.first_layer.read(raw, self.x_buffer, self.inputs)
 
 
 class BatchBuffers(NamedTuple):
@@ -91,10 +102,9 @@ class BatchBuffers(NamedTuple):
 
     Parameters
     ----------
-    raw : ndarray of shape (n_rows, n_inputs)
-        Inputs in the dtype of the data; `x` itself if the dtypes are equal.
-    x : ndarray of shape (n_rows, n_inputs)
-        Inputs in the dtype of the network.
+    raw : ndarray of shape (n_rows, n_dense)
+        Dense inputs in the dtype of the data. Shares the memory of the transformed
+        inputs if the dtypes are equal.
     y : ndarray of shape (n_rows, n_outputs)
         Targets, in Fortran order like the outputs.
     weight : ndarray of shape (n_rows,)
@@ -106,7 +116,6 @@ class BatchBuffers(NamedTuple):
     """
 
     raw: np.ndarray
-    x: np.ndarray
     y: np.ndarray
     weight: np.ndarray
     codes: np.ndarray
@@ -114,11 +123,9 @@ class BatchBuffers(NamedTuple):
 
     def head(self, n_rows):
         """Return the same buffers for `n_rows` rows, as views."""
-        raw, x, y, weight, codes, positions = self
-        first = raw[:n_rows]
+        raw, y, weight, codes, positions = self
         return BatchBuffers(
-            first,
-            first if x is raw else x[:n_rows],
+            raw[:n_rows],
             head_rows(y, n_rows),
             weight[:n_rows],
             codes[:n_rows],
@@ -131,24 +138,20 @@ class Workspace(ForwardBuffers):
 
     Parameters
     ----------
-    network, n_rows, is_sparse, activations
+    network, n_rows, X, activations
         As in `ForwardBuffers`.
-    input_dtype : dtype
-        Dtype of the raw inputs.
 
     Attributes
     ----------
-    x : {ndarray, sparse array} of shape (n_rows, n_inputs)
+    x : {ndarray, sparse array, SplitBatch} of shape (n_rows, n_inputs)
         Inputs of the current rows.
     y : ndarray of shape (n_rows, n_outputs)
         Targets of the current rows.
     weight : ndarray of shape (n_rows,) or None
         Sample weights of the current rows.
-    inputs : IdentityTransform or Standardized
-        Input transform of the network, for raw inputs of this dtype.
     buffers : BatchBuffers
-        Arrays for `x`, `y` and `weight`. The passes never write to `x`, `y` and
-        `weight`, because they may be views of user arrays.
+        Arrays for the raw inputs, `y` and `weight`. The passes never write to `x`,
+        `y` and `weight`, because they may be views of user arrays.
     delta : list of ndarray of shape (n_rows, n_units)
         Errors dC/dz of each layer after the input, in the memory order of `a`.
     scratch : list of ndarray of shape (n_rows, n_units)
@@ -161,16 +164,12 @@ class Workspace(ForwardBuffers):
         dC/dW and dC/db of each layer: views of `grad`.
     """
 
-    def __init__(self, network, n_rows, is_sparse, input_dtype, activations=None):
-        super().__init__(network, n_rows, is_sparse, activations)
-        dtype = network.dtype
+    def __init__(self, network, n_rows, X, activations=None):
+        super().__init__(network, n_rows, X, activations)
+        dtype, x = network.dtype, self.x_buffer
         self.x = self.y = self.weight = None
-        self.inputs = network.inputs.with_dtype(input_dtype, dtype)
-        n_dense = 0 if self.is_sparse else network.sizes[0]
-        x = np.empty((n_rows, n_dense), dtype)
         self.buffers = BatchBuffers(
-            raw=x if input_dtype == dtype else np.empty_like(x, input_dtype),
-            x=x,
+            raw=x if X.dtype == dtype else np.empty_like(x, X.dtype),
             y=np.empty((n_rows, network.sizes[-1]), dtype, order="F"),
             weight=np.empty(n_rows, dtype),
             codes=np.empty(n_rows, np.intp),

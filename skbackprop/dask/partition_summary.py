@@ -4,20 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_array
 
+from .._data.categories import find_categories
 from .._data.checks import check_dense
-from .._data.columns import MixedColumns, NumericColumns
-from .._data.dataframes import (
-    find_categorical,
-    get_categories,
-    get_column,
-    is_dataframe,
-    is_float32,
-    to_encoder_categories,
-)
+from .._data.columns import make_columns
 from .._data.inputs import check_inputs
 from .._data.labels import to_target_array
 
@@ -36,8 +29,8 @@ class PartitionSummary:
         Floating-point dtype of X after encoding.
     is_categorical : ndarray of bool of shape (n_features,) or None
         Whether each feature is categorical.
-    numeric : NumericSummary or None
-        Statistics of the numeric features. None if X does not require encoding.
+    numeric : NumericSummary
+        Statistics of the numeric features.
     categories : list of ndarray
         Categories of each categorical feature.
     has_labels : bool
@@ -50,7 +43,7 @@ class PartitionSummary:
     schema: Any
     dtype: np.dtype
     is_categorical: np.ndarray | None
-    numeric: Any
+    numeric: "NumericSummary"
     categories: list
     has_labels: bool
     targets: np.ndarray
@@ -81,19 +74,13 @@ class PartitionSummary:
         """
         for name, values in (("X", X), ("y", y)):
             check_dense(values, name, "in the partitions of Dask estimators")
-        is_categorical = find_categorical(X, categorical_features)
-        X = check_inputs(X, is_categorical)
+        columns = make_columns(X, categorical_features)
+        X = check_inputs(X, columns.is_categorical)
         y = to_target_array(y, are_numeric=not has_labels)
-        numeric, categories = None, []
-        dtype = np.result_type(X.dtype) if not is_dataframe(X) else None
-        if is_dataframe(X) or is_categorical is not None:
-            is_numeric = np.ones(X.shape[1], bool)
-            if is_categorical is not None:
-                is_numeric &= ~is_categorical
-                columns = np.flatnonzero(is_categorical)
-                categories = [get_categories(get_column(X, j)) for j in columns]
-            dtype = np.dtype("float32" if is_float32(X, is_numeric) else "float64")
-            numeric = NumericSummary.from_columns(X, np.flatnonzero(is_numeric))
+        numeric = columns.numeric_features(X)
+        # The columns of a DataFrame can be sparse.
+        numeric = numeric.toarray() if issparse(numeric) else numeric
+        categories = find_categories(X, columns.is_categorical)
         y = check_array(
             y, ensure_2d=False, dtype=None if has_labels else "numeric", input_name="y"
         )
@@ -103,7 +90,13 @@ class PartitionSummary:
             check_classification_targets(y)
         targets = unique_labels(y) if has_labels else _min_and_max(y)
         return cls(
-            X[:0], dtype, is_categorical, numeric, categories, has_labels, targets
+            X[:0],
+            numeric.dtype,
+            columns.is_categorical,
+            NumericSummary.from_array(numeric),
+            categories,
+            has_labels,
+            targets,
         )
 
     def __add__(self, other):
@@ -124,7 +117,7 @@ class PartitionSummary:
             self.schema,
             np.result_type(self.dtype, other.dtype),
             self.is_categorical,
-            None if self.numeric is None else self.numeric + other.numeric,
+            self.numeric + other.numeric,
             [
                 merge_categories(*pair)
                 for pair in zip(self.categories, other.categories)
@@ -133,27 +126,17 @@ class PartitionSummary:
             np.unique(both) if self.has_labels else _min_and_max(both),
         )
 
-    def make_columns(self, feature_names):
+    def make_columns(self):
         """Return columns as if they had been fitted to all partitions.
-
-        Parameters
-        ----------
-        feature_names : ndarray of str of shape (n_features,) or None
-            Feature names; None if the features have no names.
 
         Returns
         -------
         NumericColumns or MixedColumns
         """
-        if self.numeric is None:
-            return NumericColumns()
-        return MixedColumns(self.is_categorical).set_statistics(
-            self.numeric.means,
-            self.numeric.has_missing,
-            [to_encoder_categories(known) for known in self.categories],
-            self.dtype.name,
-            feature_names,
-        )
+        columns = make_columns(self.schema, self.is_categorical)
+        columns.set_statistics(self.numeric.means, self.numeric.has_missing)
+        columns.set_categories(self.categories)
+        return columns
 
 
 @dataclass(frozen=True)
@@ -177,30 +160,21 @@ class NumericSummary:
     has_missing: np.ndarray
 
     @classmethod
-    def from_columns(cls, X, columns):
-        """Summarize the given columns of a partition.
+    def from_array(cls, numeric):
+        """Summarize the numeric features of a partition.
 
         Parameters
         ----------
-        X : {ndarray, DataFrame} of shape (n_samples, n_features)
-            Partition of the input data.
-        columns : ndarray of int
-            Indices of the numeric columns.
+        numeric : ndarray of shape (n_samples, n_numeric)
+            Numeric features. Missing values are NaN.
 
         Returns
         -------
         NumericSummary
         """
-
-        def to_float_array(X):
-            series = [pd.Series(get_column(X, j)) for j in columns]
-            rows = [column.to_numpy(float, na_value=np.nan) for column in series]
-            return np.reshape(rows, (len(columns), len(X))).T
-
-        values = to_float_array(X)
-        is_present = ~np.isnan(values)
-        sums = np.where(is_present, values, 0.0).sum(axis=0)
-        return cls(is_present.sum(axis=0), sums, ~is_present.all(axis=0))
+        is_missing = np.isnan(numeric)
+        sums = np.where(is_missing, 0.0, numeric).sum(axis=0, dtype=np.float64)
+        return cls((~is_missing).sum(axis=0), sums, is_missing.any(axis=0))
 
     def __add__(self, other):
         """Return the summary of the rows of both."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._data.new_categories import find_new_categories
 from .._data.samples import TrainingSamples
+from ..core.mixed import concatenate_rows
 from .partition_summary import PartitionSummary
 
 
@@ -252,6 +253,5 @@ def concatenate_samples(parts):
         return np.concatenate([getattr(part, name) for part in parts])
 
     targets = concatenate("targets") if first.codes is None else first.targets
-    return TrainingSamples(
-        concatenate("X"), targets, concatenate("codes"), concatenate("weight")
-    )
+    X = concatenate_rows([part.X for part in parts])
+    return TrainingSamples(X, targets, concatenate("codes"), concatenate("weight"))

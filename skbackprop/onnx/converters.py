@@ -14,7 +14,7 @@ from skl2onnx.common.data_types import (
 from skl2onnx.common.utils_classifier import get_label_classes
 from sklearn.utils.validation import check_is_fitted
 
-from .features import Features, encode_columns, transform_inputs
+from .features import Features, encode_columns
 from .formulas import FORMULAS, check_activations
 from .graph import Graph, clip, hstack, minimum, variable_dtype, where
 from .model import network_model
@@ -93,8 +93,8 @@ def _forward(graph, variables, estimator, model):
     check_min_opset(graph.container.target_opset_any_domain(""))
     network = model.network
     check_activations(network.activations)
-    raw = encode_columns(Features(graph, variables, estimator), model.columns)
-    a = transform_inputs(raw, network.inputs, network.dtype)
+    features = Features(graph, variables, estimator)
+    a = encode_columns(features, model.columns, network)
     for W, b, f in zip(network.weights, network.biases, network.activations):
         z = a @ W + b
         a = FORMULAS[type(f)](f, z)

@@ -111,44 +111,39 @@ class Features:
         return column.apply("Equal", categories[np.newaxis], dtype=bool)
 
 
-def encode_columns(features, columns):
-    """Impute and one-hot encode the features as in `fit`.
+def encode_columns(features, columns, network):
+    """Impute, transform and one-hot encode the features as in `fit`.
 
     Parameters
     ----------
     features : Features
         Features of the graph.
-    columns : ColumnEncoding or None
-        Fitted encoding. With None, all features are numeric and are not imputed.
+    columns : ColumnEncoding
+        Fitted encoding.
+    network : Network
+        Network with the transform of the numeric features.
 
     Returns
     -------
     Tensor
-        Numeric features, missing-value indicators and one-hot encoded categories.
+        Inputs of the first layer: numeric features, missing-value indicators and
+        one-hot encoded categories.
     """
-    if columns is None:
-        return features.numeric(range(features.n_features))
-    encoded = []
+    encoded, dtype = [], network.dtype
     if not columns.is_categorical.all():
         numbers = features.numeric(np.flatnonzero(~columns.is_categorical))
-        encoded += _impute(numbers, columns)
-    dtype = encoded[0].dtype if encoded else np.dtype(np.float64)
+        is_missing = numbers.apply("IsNaN", dtype=bool)
+        values = numbers.as_tensor(columns.imputation_values)
+        imputed = where(is_missing, values, numbers)
+        encoded.append(transform_inputs(imputed, network.inputs, dtype))
+        if columns.indicator_features.size:
+            indicators = is_missing.take_columns(columns.indicator_features)
+            encoded.append(indicators.astype(dtype))
     for index, categories in zip(
         np.flatnonzero(columns.is_categorical), columns.categories
     ):
         encoded.append(features.one_hot(index, categories).astype(dtype))
     return hstack(encoded)
-
-
-def _impute(numbers, columns):
-    """Return numeric features without missing values, and the indicators if any."""
-    is_missing = numbers.apply("IsNaN", dtype=bool)
-    values = numbers.as_tensor(columns.imputation_values)
-    filled = where(is_missing, values, numbers)
-    if not columns.indicator_features.size:
-        return [filled]
-    indicators = is_missing.take_columns(columns.indicator_features)
-    return [filled, indicators.astype(numbers.dtype)]
 
 
 def transform_inputs(raw, inputs, dtype):
@@ -157,7 +152,7 @@ def transform_inputs(raw, inputs, dtype):
     Parameters
     ----------
     raw : Tensor
-        Encoded features.
+        Numeric features without missing values.
     inputs : IdentityTransform or Standardized
         Input transform of the network.
     dtype : dtype
@@ -166,7 +161,7 @@ def transform_inputs(raw, inputs, dtype):
     Returns
     -------
     Tensor
-        Inputs of the first layer.
+        Transformed features.
     """
     if isinstance(inputs, IdentityTransform):
         return raw.astype(dtype)

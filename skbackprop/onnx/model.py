@@ -8,6 +8,9 @@ from sklearn.base import is_classifier
 from .._estimators.fitted import fitted_parts
 from ..core.network import Network
 
+#: Category that equals no value.
+NAN = np.array([np.nan])
+
 
 @dataclass(frozen=True)
 class ColumnEncoding:
@@ -43,8 +46,8 @@ class NetworkModel:
     ----------
     network : Network
         Input transform, weights, biases and activations.
-    columns : ColumnEncoding or None
-        Encoding of the input columns. None if `network` reads the features directly.
+    columns : ColumnEncoding
+        Encoding of the input columns.
     target_shift : ndarray of shape (n_outputs,) or (1,), float or None
         Shift of the network outputs in the units of the targets, after multiplication
         by `target_scale`. None if the targets are not scaled.
@@ -62,7 +65,7 @@ class NetworkModel:
     """
 
     network: Network
-    columns: ColumnEncoding | None
+    columns: ColumnEncoding
     target_shift: np.ndarray | float | None
     target_scale: np.ndarray | None
     target_type: str | None
@@ -89,7 +92,7 @@ def network_model(estimator):
     classifies = is_classifier(estimator)
     return NetworkModel(
         network=state.network,
-        columns=_column_encoding(reader.columns),
+        columns=_column_encoding(reader.columns, estimator.n_features_in_),
         target_shift=scalers.output_shift if has_scale else None,
         target_scale=scalers.output_scale if has_scale else None,
         target_type=reader.targets.kind if classifies else None,
@@ -99,14 +102,15 @@ def network_model(estimator):
     )
 
 
-def _column_encoding(columns):
-    """Return the parameters of fitted columns; None if they need no encoding."""
-    if not columns.needs_encoding:
-        return None
-    has_categories = columns.is_categorical is not None
+def _column_encoding(columns, n_features):
+    """Return the parameters of fitted columns."""
+    is_categorical = columns.is_categorical
+    if is_categorical is None:
+        is_categorical = np.zeros(n_features, bool)
     return ColumnEncoding(
-        is_categorical=~columns.is_numeric,
+        is_categorical=is_categorical,
         imputation_values=columns.imputation_values,
-        indicator_features=columns.indicator_features,
-        categories=tuple(columns.one_hot.categories_) if has_categories else (),
+        indicator_features=columns.encoding.indicator_features,
+        # A feature without categories has one column, which is always zero.
+        categories=tuple(known if known.size else NAN for known in columns.categories),
     )

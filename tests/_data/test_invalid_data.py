@@ -129,8 +129,8 @@ def test_fit_rejects_nan_and_infinity_in_input(make, y, kind, bad):
         wrong = csr_matrix(wrong)
     elif kind is pd.DataFrame:
         wrong = pd.DataFrame(wrong, columns=list("abcd"))
-    if kind is pd.DataFrame and np.isnan(bad):
-        # Missing values of a DataFrame are imputed.
+    if kind is not csr_matrix and np.isnan(bad):
+        # Missing values of dense data are imputed.
         fitted = make(max_iter=1).fit(wrong, y)
         assert np.isfinite(fitted.loss_)
         assert fitted.predict(wrong).shape == y.shape
@@ -141,9 +141,9 @@ def test_fit_rejects_nan_and_infinity_in_input(make, y, kind, bad):
 
 @ignore_convergence_warning
 @ESTIMATORS
-def test_predict_rejects_nan_in_input(make, y):
-    fitted = make(max_iter=1).fit(X, y)
-    wrong = np.full((1, 4), np.nan)
+def test_predict_rejects_nan_in_sparse_input(make, y):
+    fitted = make(max_iter=1).fit(csr_matrix(X), y)
+    wrong = csr_matrix(np.full((1, 4), np.nan))
     error_of(lambda: fitted.predict(wrong), "Input X contains NaN")
 
 

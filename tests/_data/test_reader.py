@@ -51,7 +51,7 @@ def test_class_targets_are_written_batch_by_batch(n_classes, n_rows):
     samples = Samples(X, targets, codes)
     expected = y[:, np.newaxis] if n_classes == 2 else np.eye(n_classes)[y]
     network = Network([X.shape[1], expected.shape[1]], [Sigmoid()], "float64")
-    work = Workspace(network, 8, False, X.dtype).head(n_rows)
+    work = Workspace(network, 8, X).head(n_rows)
     for rows in ([7, 3, 3, 0, 9, 1, 2, 5], range(8), range(8, 16)):  # overwrite buffers
         rows = np.array(rows)[:n_rows]
         samples.gather(rows, work)
@@ -63,7 +63,5 @@ def test_class_targets_are_written_batch_by_batch(n_classes, n_rows):
 
 
 def test_errors_in_partitions_name_the_estimator():
-    missing = X.copy()
-    missing[0, 0] = np.nan
-    with pytest.raises(ValueError, match="BackpropRegressor does not accept missing"):
-        READER.read_partition(missing, NUMBERS, None, "BackpropRegressor")
+    with pytest.raises(ValueError, match="is required by BackpropRegressor"):
+        READER.read_partition(X[:0], NUMBERS[:0], None, "BackpropRegressor")

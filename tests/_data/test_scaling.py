@@ -26,7 +26,8 @@ from small_networks import (
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._data import validation_split
 from skbackprop._estimators.parameters import losses_for
-from skbackprop.core.inputs import Standardized, transform_batch
+from skbackprop.core.first_layer import make_first_layer
+from skbackprop.core.inputs import Standardized
 
 RAW = X * [1.0, 300.0, 1e-3, 0.0] + [0.0, 5000.0, 2.0, 7.0]  # the last is constant
 UNITS = 1e4 + 250.0 * NUMBERS
@@ -98,7 +99,7 @@ def test_transform_equals_formula_for_all_dtypes(given, dtype):
         assert (np.abs(z) > bound).any(axis=0).tolist() == [True] + [False] * 3
         for rows in (raw, sp.csr_array(raw)):
             out = np.empty(raw.shape, dtype)
-            x = transform_batch(rows, out, inputs)
+            x = make_first_layer(rows, inputs).read(rows, out, inputs)
             # Centering removes the zeros, so the result is dense.
             assert sp.issparse(x) == (sp.issparse(rows) and c is None)
             assert (x is out) == (not sp.issparse(x))
@@ -116,7 +117,7 @@ def test_large_offsets_lose_no_precision_in_float32(given):
     inputs = Standardized(center, scale, np.full(4, 50.0)).with_dtype(
         np.dtype(given), np.dtype("float32")
     )
-    x = transform_batch(DATES.astype(given), np.empty(DATES.shape, "float32"), inputs)
+    x = inputs.dense(DATES.astype(given), np.empty(DATES.shape, "float32"))
     expected = (DATES - center) / scale
     np.testing.assert_allclose(x, expected, rtol=1e-6, atol=1e-7)
     single = make_net(BackpropRegressor, dtype="float32")
@@ -346,6 +347,11 @@ def test_network_without_hidden_layers_is_linear(shift, dtype):
         np.testing.assert_allclose(net.predict(rows), expected, rtol=0.0, atol=atol)
 
 
+def transform(rows, inputs):
+    """Return the inputs of the network for some rows."""
+    return make_first_layer(rows, inputs).read(rows, np.empty(rows.shape), inputs)
+
+
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
 def test_inputs_are_clipped_beyond_ten_times_the_range(kind):
     net = make_net(BackpropRegressor, activation="identity").fit(kind(RAW), UNITS)
@@ -357,7 +363,7 @@ def test_inputs_are_clipped_beyond_ten_times_the_range(kind):
             [0.0, 1.0, 5.0, 9.9, 10.1, 100.0, 1e300], np.eye(4)[j]
         )
         steps[:, j] = center[j] + (steps[:, j] - center[j]) * largest[j]
-        x = transform_batch(kind(steps), np.empty(steps.shape), inputs)
+        x = transform(kind(steps), inputs)
         x = (x.toarray() if sp.issparse(x) else x)[:, j]
         np.testing.assert_allclose(x[1:4], x[1] * np.array([1.0, 5.0, 9.9]), rtol=1e-9)
         np.testing.assert_allclose(x[4:], 10.0 * x[1], rtol=1e-9)
@@ -375,9 +381,7 @@ def test_sparse_feature_with_large_mean_stays_small(make):
     raw = RAW.copy()
     raw[:, 3] = 1e6 + X[:, 3]
     net = make_net(make).fit(sp.csr_array(raw), TARGETS[make])
-    x = transform_batch(
-        sp.csr_array(raw), np.empty(raw.shape), net._state.network.inputs
-    )
+    x = transform(sp.csr_array(raw), net._state.network.inputs)
     np.testing.assert_allclose(np.mean(x.toarray() ** 2, axis=0), 1.0, rtol=1e-9)
 
 

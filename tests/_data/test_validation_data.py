@@ -412,7 +412,7 @@ def test_validation_data_can_lack_classes():
         (dict(X_val=X[:, :3], y_val=CODES), ("X_val", "3 features", "expecting 4")),
         (dict(X_val=X, y_val=CODES[:9]), ("y_val", "[90, 9]")),
         (dict(X_val=X[:0], y_val=CODES[:0]), ("X_val", "0 sample")),
-        (dict(X_val=X * np.nan, y_val=CODES), ("X_val", "NaN")),
+        (dict(X_val=X * np.inf, y_val=CODES), ("X_val", "infinity")),
         (
             dict(X_val=X, y_val=CODES, sample_weight_val=0.0 * WEIGHT),
             ("sample_weight", "zero"),

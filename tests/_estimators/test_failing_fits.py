@@ -273,8 +273,8 @@ BAD_FITS = {
     ),
     "one dimension": ("2D array", lambda e, X, y: (X[:, 0], y)),
     "no names": (
-        "NaN|has 2 features",
-        lambda e, X, y: (np.full((40, 2), np.nan), y),
+        "infinity|has 2 features",
+        lambda e, X, y: (np.full((40, 2), np.inf), y),
     ),
     "other names": (
         "infinity|feature names",

@@ -333,7 +333,7 @@ def test_tags():
     assert of_regressor.target_tags.multi_output
     for tags in (of_classifier, of_regressor):
         assert tags.input_tags.sparse
-        assert not tags.input_tags.allow_nan
+        assert tags.input_tags.allow_nan
         assert tags.target_tags.required
         assert not tags.non_deterministic
 

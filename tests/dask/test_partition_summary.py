@@ -30,9 +30,10 @@ from partitioned_data import (
 from shards_in_process import fit_in_process
 from single_process import assert_same, fit_plain
 from small_fits import ignore_convergence_warning
+from small_inputs import encode_batch, learn_columns
 
 from skbackprop import BackpropClassifier
-from skbackprop._data.columns import NumericColumns, make_columns
+from skbackprop._data.columns import NumericColumns
 from skbackprop._estimators.fit_kind import FitKind
 from skbackprop._estimators.training_data import read_summary
 from skbackprop.dask.partition_summary import PartitionSummary
@@ -60,15 +61,14 @@ def columns_of_summary(summary, choice="from_dtype"):
 
 def assert_same_columns(summary, frame, choice="from_dtype"):
     """Assert that a summary gives the same columns as the whole DataFrame."""
-    columns, _ = columns_of_summary(summary, choice)
-    expected = make_columns(frame, choice)
-    encoded = expected.fit_encode(frame)
+    columns, net = columns_of_summary(summary, choice)
+    expected, inputs = learn_columns(frame, choice)
     assert type(columns) is type(expected)
     np.testing.assert_array_equal(columns.is_categorical, expected.is_categorical)
-    np.testing.assert_array_equal(columns.names, expected.names)
-    np.testing.assert_allclose(columns.encode(frame), encoded, rtol=1e-12)
-    assert summary.dtype == encoded.dtype
-    assert columns.encode(frame).dtype == encoded.dtype
+    read = columns.read(frame, net)
+    encoded = encode_batch(inputs)
+    np.testing.assert_allclose(encode_batch(read), encoded, rtol=1e-12)
+    assert summary.dtype == inputs.dtype == read.dtype
 
 
 @examples(25)
@@ -155,7 +155,7 @@ def test_categorical_features_of_arrays(dtype):
 def test_numeric_arrays_are_not_encoded():
     columns, net = columns_of_summary(summarize_partitions(X, (20, 50))[1])
     assert isinstance(columns, NumericColumns)
-    assert columns.encode(X) is X
+    assert columns.read(X, net) is X
     assert net.n_features_in_ == 5
     assert not hasattr(net, "feature_names_in_")
 
@@ -165,9 +165,9 @@ def test_float32_dataframe_is_preserved(dtype):
     frame = FRAME[["a", "b"]].astype(dtype)
     _, summary = summarize_partitions(frame, (20, 50))
     assert summary.dtype == np.float32
-    columns, _ = columns_of_summary(summary)
-    expected = make_columns(frame, "from_dtype").fit_encode(frame)
-    np.testing.assert_allclose(columns.encode(frame), expected, rtol=1e-6)
+    columns, net = columns_of_summary(summary)
+    _, expected = learn_columns(frame)
+    np.testing.assert_allclose(columns.read(frame, net), expected, rtol=1e-6)
     mixed = frame.assign(kind=FRAME["kind"])
     assert summarize_partitions(mixed, (20, 50))[1].dtype == np.float32
     assert (
@@ -196,8 +196,7 @@ def test_column_may_be_missing_entirely():
 
 
 def test_feature_names_are_set():
-    columns, net = columns_of_summary(summarize_partitions(FRAME, (20, 50))[1])
-    assert columns.names.tolist() == list(FRAME.columns)
+    _, net = columns_of_summary(summarize_partitions(FRAME, (20, 50))[1])
     assert net.feature_names_in_.tolist() == list(FRAME.columns)
     assert net.n_features_in_ == 6
 

@@ -581,6 +581,26 @@ def test_dataframe_with_categories_and_missing_values(make, y, standardize, dtyp
     assert_same_results(net, exported, table)
 
 
+@DTYPES
+@pytest.mark.parametrize("standardize", [False, True])
+@BOTH_ESTIMATORS
+def test_array_with_missing_values(make, y, standardize, dtype):
+    values = X.astype(dtype)
+    values[::5, 1] = np.nan
+    net = small(make, standardize=standardize).fit(values, y)
+    exported = check_export(net, values)
+    assert_same_results(net, exported, np.where(X > 1.0, np.nan, X).astype(dtype))
+
+
+@DTYPES
+@BOTH_ESTIMATORS
+def test_feature_with_many_categories(make, y, dtype):
+    levels = [f"city {i}" for i in range(400)]
+    cities = np.random.default_rng(0).choice(levels, len(y))
+    frame = to_dataframe().assign(city=pd.Categorical(cities, categories=levels))
+    check_export(small(make, dtype=dtype).fit(frame, y), frame)
+
+
 def test_one_input_per_column():
     net = classifier().fit(people(), NAMES)
     inputs = make_session(to_onnx(net, people())).get_inputs()
