@@ -83,6 +83,12 @@ def check_inside(names, printed):
     assert 0.85 < np.mean((low <= noisy) & (noisy <= high)) < 0.95
 
 
+def check_weights(names, printed):
+    # The page itself compares the predictions.
+    X, y = names["scaler"].transform(names["X"]), names["y"]
+    assert all(client.score(X, y) > 0.97 for client in names["clients"])
+
+
 def check_chunks(names, printed):
     assert names["model"].score(names["frame"], names["bought"]) > 0.9
     for W_one, W_five in zip(names["one"].coefs_, names["five"].coefs_):
@@ -137,6 +143,7 @@ CHECKS = {
     "docs/guide/data.md": check_data,
     "docs/guide/training.md": check_training,
     "docs/guide/inside.md": check_inside,
+    "docs/guide/weights.md": check_weights,
     "docs/guide/chunks.md": check_chunks,
     "docs/guide/saving.md": check_saving,
     "docs/guide/serving.md": check_serving,

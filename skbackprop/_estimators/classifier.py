@@ -335,9 +335,18 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Class labels. For multilabel targets, the column indices.
     coefs_ : tuple of ndarray of shape (fan_in, fan_out)
         Weights of each layer. The arrays are views of the network parameters: changing
-        them in place changes the predictions.
+        them in place changes the predictions. Assigning a sequence of arrays of the
+        same shapes copies the values.
     intercepts_ : tuple of ndarray of shape (fan_out,)
         Biases of each layer. The arrays are views, like `coefs_`.
+    input_mean_ : ndarray of shape (n_numeric,)
+        Value that is subtracted from each numeric feature. Zero for sparse inputs, and
+        if ``standardize=False``.
+    input_scale_ : ndarray of shape (n_numeric,)
+        Value that each numeric feature is divided by. One if ``standardize=False``.
+    input_bound_ : ndarray of shape (n_numeric,)
+        Maximum absolute value of each scaled feature. Inputs are clipped to the range
+        from ``-input_bound_`` to ``input_bound_``. Infinite if ``standardize=False``.
     loss_ : float
         Loss of the last epoch, including the regularization terms.
     best_loss_ : float or None

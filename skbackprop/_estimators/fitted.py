@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._data.reader import Reader
-from ..core.inspection import hidden_activations, input_jacobian
+from ..core.inspection import hidden_activations, input_jacobian, network_inputs
 from ..core.layout import BLOCK_ROWS
 from ..core.state import EpochRecord, TrainingState
 from .architecture import Architecture
+from .initial_parameters import set_layers
 from .threads import blas_threads
 
 
@@ -69,10 +70,37 @@ class FittedNetwork:
         """Weights of each layer, arrays of shape (fan_in, fan_out)."""
         return self._fitted._state.network.weights
 
+    @coefs_.setter
+    def coefs_(self, values):
+        set_layers(self.coefs_, values, "coefs_")
+
     @property
     def intercepts_(self):
         """Biases of each layer, arrays of shape (fan_out,)."""
         return self._fitted._state.network.biases
+
+    @intercepts_.setter
+    def intercepts_(self, values):
+        set_layers(self.intercepts_, values, "intercepts_")
+
+    @property
+    def input_mean_(self):
+        """Value that is subtracted from each numeric feature."""
+        center = self._fitted._state.network.inputs.center
+        return self._per_feature(0.0 if center is None else center)
+
+    @property
+    def input_scale_(self):
+        """Value that each numeric feature is divided by."""
+        return self._per_feature(1.0 / self._fitted._state.network.inputs.factor)
+
+    @property
+    def input_bound_(self):
+        """Maximum absolute value of each scaled numeric feature."""
+        return self._per_feature(self._fitted._state.network.inputs.high)
+
+    def _per_feature(self, value):
+        return np.full(len(self._reader.columns.imputation_values), value)
 
     @property
     def loss_curve_(self):
@@ -111,6 +139,38 @@ class FittedNetwork:
         history = pd.DataFrame(records, columns=columns, dtype=float)
         history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
         return history
+
+    def network_inputs(self, X):
+        """Compute the inputs of the first layer.
+
+        Missing values are imputed, categories are one-hot encoded, and numeric features
+        are scaled, as in `predict`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input data.
+
+        Returns
+        -------
+        inputs : {ndarray, sparse array} of shape (n_samples, n_inputs)
+            The numeric features, then the missing-value indicators, then the one-hot
+            encoded categories, in the precision of the network. With many categories,
+            and for sparse `X`, a sparse array in CSR format.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skbackprop import BackpropRegressor
+        >>> X = np.array([[1.0], [2.0], [3.0]])
+        >>> reg = BackpropRegressor((), solver="lbfgs").fit(X, [3.0, 5.0, 7.0])
+        >>> reg.network_inputs(X).round(3)
+        array([[-1.225],
+               [ 0.   ],
+               [ 1.225]])
+        """
+        X = self._read_inputs(X)
+        return network_inputs(self._state.network, X)
 
     def hidden_activations(self, X):
         """Compute the activations of each hidden layer.

@@ -55,24 +55,44 @@ def set_initial_parameters(network, coefs, intercepts):
         ("coefs_init", coefs, network.weights),
         ("intercepts_init", intercepts, network.biases),
     ):
-        if given is None:
-            continue
-        shapes = [layer.shape for layer in layers]
-        try:
-            arrays = [
-                check_array(array, dtype=np.float64, ensure_2d=False, allow_nd=True)
-                for array in given
-            ]
-        except (TypeError, ValueError) as error:
-            arrays, received = [], str(error).rstrip(".")
-        else:
-            received = f"arrays of shapes {[array.shape for array in arrays]}"
-        largest = np.finfo(network.dtype).max
-        has_shapes = [array.shape for array in arrays] == shapes
-        if not has_shapes or any(np.abs(array).max() > largest for array in arrays):
-            raise ValueError(
-                f"{name} must be a sequence of one array per layer, of shapes {shapes} "
-                f"with finite values in {network.dtype}, got {received}."
-            )
-        for layer, array in zip(layers, arrays):
-            layer[...] = array
+        if given is not None:
+            set_layers(layers, given, name)
+
+
+def set_layers(layers, values, name):
+    """Copy values into the weights or biases of each layer.
+
+    Parameters
+    ----------
+    layers : sequence of ndarray
+        Weights or biases of each layer, which are overwritten.
+    values : sequence of array-like
+        One array per layer, of the same shapes.
+    name : str
+        Name of `values` in the error message.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, or if values are not finite. No layer is changed.
+    """
+    shapes, dtype = [layer.shape for layer in layers], layers[0].dtype
+    try:
+        # The copies allow that the values are views of the layers.
+        arrays = [
+            check_array(a, dtype=np.float64, ensure_2d=False, allow_nd=True, copy=True)
+            for a in values
+        ]
+    except (TypeError, ValueError) as error:
+        arrays, received = [], str(error).rstrip(".")
+    else:
+        received = f"arrays of shapes {[array.shape for array in arrays]}"
+    largest = np.finfo(dtype).max
+    has_shapes = [array.shape for array in arrays] == shapes
+    if not has_shapes or any(np.abs(array).max() > largest for array in arrays):
+        raise ValueError(
+            f"{name} must be a sequence of one array per layer, of shapes {shapes} "
+            f"with finite values in {dtype}, got {received}."
+        )
+    for layer, array in zip(layers, arrays):
+        layer[...] = array

@@ -340,9 +340,23 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     ----------
     coefs_ : tuple of ndarray of shape (fan_in, fan_out)
         Weights of each layer. The arrays are views of the network parameters: changing
-        them in place changes the predictions.
+        them in place changes the predictions. Assigning a sequence of arrays of the
+        same shapes copies the values.
     intercepts_ : tuple of ndarray of shape (fan_out,)
         Biases of each layer. The arrays are views, like `coefs_`.
+    input_mean_ : ndarray of shape (n_numeric,)
+        Value that is subtracted from each numeric feature. Zero for sparse inputs, and
+        if ``standardize=False``.
+    input_scale_ : ndarray of shape (n_numeric,)
+        Value that each numeric feature is divided by. One if ``standardize=False``.
+    input_bound_ : ndarray of shape (n_numeric,)
+        Maximum absolute value of each scaled feature. Inputs are clipped to the range
+        from ``-input_bound_`` to ``input_bound_``. Infinite if ``standardize=False``.
+    target_mean_ : ndarray of shape (n_outputs,)
+        Value that is added to the scaled outputs. Zero if the targets are not centered.
+    target_scale_ : ndarray of shape (n_outputs,)
+        Value that the network outputs are multiplied by. One if the targets are not
+        scaled.
     loss_ : float
         Loss of the last epoch, including the regularization terms.
     best_loss_ : float or None
@@ -509,6 +523,19 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         dtype=None,
     ):
         store_parameters(self, locals())
+
+    @property
+    def target_mean_(self):
+        """Value that is added to the scaled outputs."""
+        return self._per_output(self._fitted._reader.scalers.output_shift)
+
+    @property
+    def target_scale_(self):
+        """Value that the network outputs are multiplied by."""
+        return self._per_output(self._fitted._reader.scalers.output_scale)
+
+    def _per_output(self, value):
+        return np.full(self.n_outputs_, value)
 
     @available_if(has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)

@@ -7,7 +7,7 @@ the class once, so that the loop over mini-batches does not check types.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array, hstack, issparse
 
 from .mixed import MAX_DENSE_LEVELS, MixedRows
 from .sparse import sparse_dot, sparse_gradient
@@ -56,6 +56,10 @@ class FirstLayer:
     def continuous(self, x):
         """Return the inputs of a batch that have derivatives, as an array."""
         raise NotImplementedError
+
+    def copy(self, x):
+        """Return a copy of a batch, an array or a sparse array in CSR format."""
+        return x.copy()
 
 
 class DenseProducts(FirstLayer):
@@ -149,6 +153,9 @@ class SplitRows(FirstLayer):
 
     def continuous(self, x):
         return x.dense[:, : self.n_continuous]
+
+    def copy(self, x):
+        return hstack([csr_array(x.dense), x.one_hot], format="csr")
 
 
 def make_first_layer(X, inputs):

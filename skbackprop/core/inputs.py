@@ -5,6 +5,7 @@ The statistics of the columns are computed beforehand and stored in three vector
 """
 
 import copy
+import math
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -13,6 +14,7 @@ from scipy.sparse import csr_array
 class IdentityTransform:
     """Transform that only converts inputs to the dtype of the network."""
 
+    center, factor, high = None, 1.0, math.inf
     #: Whether the transform subtracts a center, which makes sparse rows dense.
     centers = False
 

@@ -1,9 +1,35 @@
-"""Hidden activations, weighted inputs and input gradients of a network."""
+"""Inputs, hidden activations, weighted inputs and input gradients of a network."""
 
 import numpy as np
+from scipy.sparse import issparse, vstack
 
 from .layout import BLOCK_ROWS, row_blocks
-from .workspace import Workspace
+from .workspace import ForwardBuffers, Workspace
+
+
+def network_inputs(network, X):
+    """Compute the inputs of the first layer.
+
+    Parameters
+    ----------
+    network : Network
+        Network that transforms the inputs.
+    X : {ndarray, sparse array, MixedRows} of shape (n_samples, n_inputs)
+        Raw inputs.
+
+    Returns
+    -------
+    {ndarray, sparse array} of shape (n_samples, n_inputs)
+        Transformed and encoded inputs.
+    """
+    n_rows = min(X.shape[0], BLOCK_ROWS)
+    buffers = ForwardBuffers(network, n_rows, X)
+    blocks = []
+    for rows in row_blocks(X.shape[0], n_rows):
+        batch = buffers.head(rows.stop - rows.start)
+        blocks.append(batch.first_layer.copy(batch.read(X[rows])))
+    is_sparse = issparse(blocks[0])
+    return vstack(blocks, format="csr") if is_sparse else np.concatenate(blocks)
 
 
 def hidden_activations(network, X):

@@ -201,6 +201,14 @@ default=None
             f"{type(self).__name__!r} object has no attribute {name!r}."
         )
 
+    def __setattr__(self, name, value):
+        # An attribute of this object would not change the network.
+        if name in ("coefs_", "intercepts_"):
+            check_is_fitted(self)
+            setattr(self._plain, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def __dir__(self):
         fitted = dir(self._plain) if self.__sklearn_is_fitted__() else []
         public = [n for n in fitted if n.endswith("_") and not n.startswith("_")]

@@ -251,3 +251,15 @@ def test_size_of_estimator_does_not_depend_on_number_of_rows(
         sizes.append([len(pickle.dumps(one)) for one in (net, net.to_local())])
     few, many = np.array(sizes)
     assert (many < few + 100).all()  # larger counts take a few more bytes
+
+
+def test_assigned_weights_change_predictions(client):
+    net, other = (classifier(random_state=i) for i in (0, 1))
+    for estimator in (net, other):
+        estimator.fit(to_dask(X), to_dask(THREE))
+    net.coefs_, net.intercepts_ = other.coefs_, other.intercepts_
+    assert "coefs_" not in vars(net)
+    found, expected = (e.predict_proba(to_dask(X)).compute() for e in (net, other))
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="coefs_ must be a sequence"):
+        net.coefs_ = [1.0]
