@@ -11,6 +11,7 @@ from pathlib import Path
 import joblib
 from sklearn.base import BaseEstimator
 
+from ._data.column_statistics import ColumnMoments, ColumnRanges
 from ._data.columns import MixedColumns, NumericColumns
 from ._data.reader import Reader
 from ._data.scaling import FittedScalers
@@ -63,6 +64,8 @@ TYPES = {
     LossFromFunction,
     Architecture,
     ClassTargets,
+    ColumnMoments,
+    ColumnRanges,
     ComponentSettings,
     ConvergenceMonitor,
     FittedScalers,

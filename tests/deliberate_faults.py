@@ -437,14 +437,14 @@ FAULTS = [
     ),
     Fault(
         "standardize: sample weights ignored",
-        "inputs.partial_fit(X, sample_weight=relative)",
-        "inputs.partial_fit(X)",
+        "ColumnMoments.fit(X, weight)",
+        "ColumnMoments.fit(X, None)",
         first="_data/test_scaling",
     ),
     Fault(
         "standardize: sign of the mean of the targets",
-        "outputs += self.targets.mean_",
-        "outputs -= self.targets.mean_",
+        "outputs += self.output_shift",
+        "outputs -= self.output_shift",
         first="_data/test_scaling",
     ),
     Fault(
@@ -467,8 +467,8 @@ FAULTS = [
     ),
     Fault(
         "standardize: variances of chunks merged without counts",
-        "(1.0 - fraction) * one.var_ + fraction * other.var_",
-        "one.var_ + other.var_",
+        "(1.0 - fraction) * self.var + fraction * other.var",
+        "self.var + other.var",
         first="dask/test_distributed",
     ),
     Fault(
@@ -593,6 +593,25 @@ FAULTS = [
         "* model.target_scale + model.target_shift",
         "* model.target_scale",
         first="onnx/",
+    ),
+    # Chunks
+    Fault(
+        "failed chunks: random states not restored",
+        "return state.copy() if draws else state.fork()",
+        "return state.fork()",
+        first="_estimators/test_partial_fit_state",
+    ),
+    Fault(
+        "history: grows with the number of chunks",
+        "del self.history[:n_removed]",
+        "pass",
+        first="_estimators/test_partial_fit_state",
+    ),
+    Fault(
+        "assigned weights: not copied",
+        "        layer[...] = array",
+        "        pass",
+        first="_estimators/test_weights",
     ),
     # Values that are refused or ignored
     Fault(

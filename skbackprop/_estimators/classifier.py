@@ -245,10 +245,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         validation loss accumulate. With ``solver="lbfgs"``, training stops when no
         component of the gradient exceeds `tol`. Training also stops, for any `tol`,
         when an iteration reduces the loss by less than 2.2e-9 times its value.
-        `tol` is absolute if the loss and the output activation are a canonical pair:
-        ``"log_loss"`` with ``"softmax"`` or ``"sigmoid"``, ``"squared_error"`` with
-        ``"identity"``, ``"poisson"`` with ``"exp"``. For other pairs, `tol` is smaller
-        if losses or gradients are small, for example because a class is rare. `tol` is
+        `tol` is absolute if the loss and the output activation are a canonical pair,
+        and the targets are not scaled. Canonical pairs are ``"log_loss"`` with
+        ``"softmax"`` or ``"sigmoid"``, ``"squared_error"`` with ``"identity"``, and
+        ``"poisson"`` with ``"exp"``. Otherwise, `tol` is smaller if losses or gradients
+        are small, for example because a class is rare. `tol` is
         then multiplied by the loss of the best constant prediction or, for
         ``solver="lbfgs"`` and ``solver="sgd"``, by the smallest mean absolute error
         dC/dz of its outputs, each divided by the value for two balanced classes
@@ -352,7 +353,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     best_loss_ : float or None
         Minimum loss over the epochs of the last fit. None if ``early_stopping=True``.
     loss_curve_ : list of float
-        Loss of each epoch since the network was initialized.
+        Loss of each epoch since the network was initialized. `partial_fit` keeps the
+        last 1000 epochs.
     validation_loss_curve_ : list of float or None
         Validation loss of each epoch, without the regularization terms. The validation
         set is held out or passed to `fit`. None without a validation set.
@@ -366,7 +368,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     history_ : pandas.DataFrame
         One row per epoch, with the columns `loss`, `validation_loss`,
         `validation_score`, `learning_rate` (of the last step) and `seconds` (duration
-        of the epoch). The index starts at 1. Values that do not apply are NaN.
+        of the epoch). The index starts at 1, or later if `partial_fit` has removed
+        epochs. Values that do not apply are NaN.
     gradient_norms_ : ndarray of shape (n_epochs, n_layers - 1)
         Gradient norm of the weights of each layer, for each epoch since the network was
         initialized. The gradient is from the last mini-batch of the epoch (from all

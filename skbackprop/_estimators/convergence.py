@@ -30,13 +30,14 @@ class UnlearnedFit(NamedTuple):
     has_risen: bool
 
 
-def set_reference(training, *, scores_loss):
+def set_reference(training, *, scores_loss, scales_targets):
     """Evaluate the best constant prediction, and scale the tolerances of training.
 
     The gradients of a canonical pair of loss and output activation have the size of the
     targets, so that absolute tolerances are suitable, as in scikit-learn. For other
     pairs, such as the squared error of sigmoids, losses and gradients of rare classes
-    are much smaller than for balanced classes.
+    are much smaller than for balanced classes. The losses of scaled targets can also be
+    small, for example if positive targets are divided by their root mean square.
 
     Parameters
     ----------
@@ -44,11 +45,13 @@ def set_reference(training, *, scores_loss):
         Training whose `constant` and `config` are set.
     scores_loss : bool
         Whether the training or validation loss is monitored instead of another score.
+    scales_targets : bool
+        Whether the targets are scaled.
     """
     objective, config = training.objective, training.config
     with np.errstate(all="ignore"):  # a loss of the user may overflow
         training.constant = evaluate_constant(objective, training.samples)
-    if objective.is_canonical:
+    if objective.is_canonical and not scales_targets:
         return
     loss_scale = training.constant.loss_scale
     gradient_scale = training.constant.gradient_scale

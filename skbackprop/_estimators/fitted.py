@@ -137,7 +137,8 @@ class FittedNetwork:
         *columns, _ = EpochRecord._fields
         records = [record for *record, _ in self._fitted._state.history]
         history = pd.DataFrame(records, columns=columns, dtype=float)
-        history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+        first = self._state.n_removed + 1
+        history.index = pd.RangeIndex(first, first + len(history), name="epoch")
         return history
 
     def network_inputs(self, X):

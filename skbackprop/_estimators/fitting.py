@@ -236,7 +236,10 @@ def _make_state(estimator, kind, reader, architecture, samples):
         return estimator._state
     if kind.continues:
         # If this fit fails, the state of the last fit must be unchanged.
-        return estimator._state.copy()
+        state = estimator._state
+        shuffles = estimator.shuffle and samples.n_samples > 1
+        draws = shuffles or np.any(estimator.dropout)
+        return state.copy() if draws else state.fork()
     rng = check_random_state(estimator.random_state)
     if estimator.random_state is None:
         # A separate generator, which can be copied and pickled.
@@ -307,7 +310,8 @@ def _make_training(estimator, kind, reader, architecture, state, samples):
     # One epoch of `partial_fit` cannot converge, but can end a plateau.
     if not kind.is_chunk or estimator.learning_rate == "adaptive":
         scores_loss = not estimator.early_stopping or _scores_loss(estimator)
-        set_reference(training, scores_loss=scores_loss)
+        scales_targets = reader.scalers.targets is not None
+        set_reference(training, scores_loss=scores_loss, scales_targets=scales_targets)
     return training
 
 
@@ -388,7 +392,9 @@ def run_training(estimator, kind, training, observers=(), minimize=None):
         if is_complete and not kind.is_chunk:
             unlearned = compare_with_constant(training)
     estimator._set_fitted_attributes()
-    if not kind.is_chunk:
+    if kind.is_chunk:
+        training.state.limit_history()
+    else:
         # Only `partial_fit` continues to shuffle the last order: K calls equal one fit.
         training.state.order = None
     if estimator.early_stopping:

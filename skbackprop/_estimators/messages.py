@@ -78,10 +78,14 @@ def explain_divergence(estimator, config, epoch):
     -------
     str
     """
-    return (
-        "Solver produced non-finite parameter weights or outputs. Training diverged in "
-        f"epoch {epoch}: {_suggest_remedies(estimator, config)}."
-    )
+    found = "Solver produced non-finite parameter weights or outputs."
+    if not estimator.standardize:  # the message of scikit-learn
+        found = (
+            "Solver produced non-finite parameter weights. The input data may contain "
+            "large values and need to be preprocessed."
+        )
+    remedies = _suggest_remedies(estimator, config)
+    return f"{found} Training diverged in epoch {epoch}: {remedies}."
 
 
 def _suggest_remedies(estimator, config):

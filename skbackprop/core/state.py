@@ -10,6 +10,10 @@ import numpy as np
 from .network import Network
 from .samples import WeightTotals
 
+#: Maximum number of epochs in the history of a network that is trained in chunks. The
+#: time and the size of a file would otherwise grow with the number of chunks.
+MAX_RECORDS = 1000
+
 
 class EpochRecord(NamedTuple):
     """Measurements of one epoch, or of one iteration of L-BFGS.
@@ -124,7 +128,9 @@ class TrainingState:
         Order of the samples in the last epoch, which the next epoch shuffles again.
         None after `fit`, so that the size of the state is independent of `n_samples`.
     history : list of EpochRecord
-        One record per epoch since the network was created.
+        One record per epoch since the network was created; see `limit_history`.
+    n_removed : int
+        Number of the first records that were removed from `history`.
     n_epochs : int
         Number of epochs of this fit and of later partial fits.
     n_plateaus : int
@@ -149,6 +155,7 @@ class TrainingState:
     n_seen: int = 0
     order: np.ndarray | None = None
     history: list = field(default_factory=list)
+    n_removed: int = 0
     n_epochs: int = 0
     n_plateaus: int = 0
     monitor: ConvergenceMonitor = field(default_factory=ConvergenceMonitor)
@@ -157,11 +164,19 @@ class TrainingState:
 
     def copy(self):
         """Return an independent copy; training it does not change the original."""
+        copied = self.fork()
+        copied.rng = copy.deepcopy(self.rng)
+        copied.dropout_rng = copy.deepcopy(self.dropout_rng)
+        return copied
+
+    def fork(self):
+        """Return a copy that shares the random number generators.
+
+        Copying a generator takes longer than training on one sample.
+        """
         return replace(
             self,
             network=copy.deepcopy(self.network),
-            rng=copy.deepcopy(self.rng),
-            dropout_rng=copy.deepcopy(self.dropout_rng),
             slots=self.slots.copy(),
             order=None if self.order is None else self.order.copy(),
             history=self.history.copy(),
@@ -193,6 +208,12 @@ class TrainingState:
         """Discard early-stopping state inherited from an unfinished fit."""
         if self.best_params is not None:
             self.best_params, self.monitor = None, ConvergenceMonitor()
+
+    def limit_history(self):
+        """Remove the first records, so that at most `MAX_RECORDS` remain."""
+        n_removed = max(0, len(self.history) - MAX_RECORDS)
+        del self.history[:n_removed]
+        self.n_removed += n_removed
 
     def reset_optimizer_state(self):
         """Set the state of the optimizer to zero, as before its first step."""

@@ -100,7 +100,7 @@ def test_balanced_classes_have_equal_total_weight():
     assert RARE.mean() < 0.25
     # The input scaler uses the class weights.
     middle = (X[RARE == 0].mean(axis=0) + X[RARE == 1].mean(axis=0)) / 2
-    np.testing.assert_allclose(net._reader.scalers.inputs.mean_, middle, rtol=1e-10)
+    np.testing.assert_allclose(net._reader.scalers.inputs.mean, middle, rtol=1e-10)
 
 
 def test_larger_class_weight_increases_predictions_of_class():

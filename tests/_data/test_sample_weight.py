@@ -170,7 +170,7 @@ def test_chunk_with_negligible_weights_has_no_influence(make, y, factors):
     assert moved == (heavy == 1)
     # The running means and class frequencies are those of the heavy chunk.
     mean = StandardScaler().fit(X[halves[heavy]]).mean_
-    np.testing.assert_allclose(net._reader.scalers.inputs.mean_, mean, rtol=1e-10)
+    np.testing.assert_allclose(net._reader.scalers.inputs.mean, mean, rtol=1e-10)
     if make is BackpropClassifier:
         counts = net._reader.class_counts[0]
         expected = np.bincount(y[halves[heavy]], minlength=3)
@@ -259,7 +259,7 @@ def test_scaled_columns_do_not_depend_on_factor(factor, n_chunks):
     for chunk in np.array_split(np.arange(90), n_chunks):
         net.partial_fit(rows[chunk], NUMBERS[chunk], factor * (1.0 + WEIGHT[chunk]))
     scaler = StandardScaler().fit(rows, sample_weight=1.0 + WEIGHT)
-    scale = net._reader.scalers.inputs.scale_
+    scale = net._reader.scalers.inputs.standard_deviation
     np.testing.assert_allclose(scale, [scaler.scale_[0], 1.0], rtol=1e-10)
 
 
@@ -296,7 +296,7 @@ def test_samples_with_negative_weights_do_not_count_in_statistics():
     counts = np.bincount(CODES[counted], SIGNED[counted])
     np.testing.assert_allclose(net._reader.class_counts[0], counts)
     np.testing.assert_allclose(
-        net._reader.scalers.inputs.mean_, positive._reader.scalers.inputs.mean_
+        net._reader.scalers.inputs.mean, positive._reader.scalers.inputs.mean
     )
     labels = classifier(max_iter=1).fit(X, LABELS, SIGNED)._reader.class_counts
     np.testing.assert_allclose(labels[:, 1], SIGNED[counted] @ LABELS[counted])

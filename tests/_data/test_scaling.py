@@ -25,6 +25,7 @@ from small_networks import (
 
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._data import validation_split
+from skbackprop._data.column_statistics import ColumnMoments
 from skbackprop._estimators.parameters import losses_for
 from skbackprop.core.first_layer import make_first_layer
 from skbackprop.core.inputs import Standardized
@@ -455,14 +456,14 @@ def test_partial_fit_scales_by_all_chunks(make, weight, kind):
     )
     np.testing.assert_array_equal(ranges.high, RAW[rows].max(axis=0))
     inputs, targets = net._reader.scalers.inputs, net._reader.scalers.targets
-    np.testing.assert_allclose(inputs.mean_, scaler.mean_, rtol=1e-12)
-    np.testing.assert_allclose(inputs.scale_, scaler.scale_, rtol=1e-10)
+    np.testing.assert_allclose(inputs.mean, scaler.mean_, rtol=1e-12)
+    np.testing.assert_allclose(inputs.standard_deviation, scaler.scale_, rtol=1e-10)
     if make is BackpropClassifier:
         assert targets is None
         return
     scaler = StandardScaler().fit(UNITS[:, np.newaxis], sample_weight=weight)
-    np.testing.assert_allclose(targets.mean_, scaler.mean_, rtol=1e-12)
-    np.testing.assert_allclose(targets.scale_, scaler.scale_, rtol=1e-12)
+    np.testing.assert_allclose(targets.mean, scaler.mean_, rtol=1e-12)
+    np.testing.assert_allclose(targets.standard_deviation, scaler.scale_, rtol=1e-12)
 
 
 @WEIGHTS
@@ -485,11 +486,11 @@ def test_change_of_target_scale_keeps_predictions(n_targets, method):
     y = UNITS[:, np.newaxis] * np.arange(1, n_targets + 1)
     y = y.ravel() if n_targets == 1 else y
     net = make_net(BackpropRegressor, warm_start=True).fit(RAW, y)
-    before, scale = net.predict(RAW), net._reader.scalers.targets.scale_
+    before, scale = net.predict(RAW), net._reader.scalers.targets.standard_deviation
     # The steps are too short to change any parameter.
     net.set_params(learning_rate_init=1e-200, n_iter_no_change=1)
     getattr(net, method)(RAW, 1000.0 * y + 5.0)
-    assert (net._reader.scalers.targets.scale_ > 100 * scale).all()
+    assert (net._reader.scalers.targets.standard_deviation > 100 * scale).all()
     np.testing.assert_allclose(net.predict(RAW), before, rtol=1e-10)
 
 
@@ -531,14 +532,13 @@ def test_sparse_chunks_after_dense_chunks_are_centered(make):
 
 def test_scaler_reads_wide_sparse_input_in_one_pass(monkeypatch):
     # The cost of each pass is proportional to the number of columns.
-    passes = []
-    partial_fit = StandardScaler.partial_fit
+    passes, fit = [], ColumnMoments.fit
 
-    def recorded_partial_fit(self, X, *args, **kwargs):
+    def recorded_fit(X, weight):
         passes.append(X.shape)
-        return partial_fit(self, X, *args, **kwargs)
+        return fit(X, weight)
 
-    monkeypatch.setattr(StandardScaler, "partial_fit", recorded_partial_fit)
+    monkeypatch.setattr(ColumnMoments, "fit", recorded_fit)
     raw = sp.csr_array((np.ones(90), np.arange(90), np.arange(91)), (90, 20_000))
     net = BackpropClassifier((1,), **SHORT_TRAINING, solver="sgd", momentum=0.0)
     net.set_params(max_iter=1, n_iter_no_change=1, dtype="float32")

@@ -23,7 +23,7 @@ DIFFERENT = [
 #: Entries that only one of the estimators has.
 UNSHARED = {
     "Parameters": {"class_weight", "quantile"},
-    "Attributes": {"classes_"},
+    "Attributes": {"classes_", "target_mean_", "target_scale_"},
 }
 
 

@@ -3,6 +3,8 @@
 Some tests check that this state does not depend on the form of the input.
 """
 
+import copy
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -19,9 +21,11 @@ from small_fits import (
     ignore_convergence_warning,
     regressor,
 )
+from small_networks import assert_same_network
 
 import skbackprop
 from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop.core import state as state_module
 
 PACKAGE = Path(skbackprop.__file__).parent
 
@@ -41,7 +45,9 @@ def test_quantiles_adapt_to_change_of_target_scale(n_first):
         net.partial_fit(inputs, y)
     low, high = net.predict(inputs).T
     assert 0.75 < np.mean((low <= y) & (y <= high)) < 0.85
-    assert net._reader.scalers.targets.scale_[0] == pytest.approx(y.std(), rel=0.1)
+    assert net._reader.scalers.targets.standard_deviation[0] == pytest.approx(
+        y.std(), rel=0.1
+    )
 
 
 def test_quantile_predictions_survive_change_of_target_scale():
@@ -50,7 +56,7 @@ def test_quantile_predictions_survive_change_of_target_scale():
     before = net.predict(X)
     net.set_params(learning_rate_init=1e-300, alpha=0.0)
     net.partial_fit(X, 100.0 * NUMBERS + 7.0)
-    assert net._reader.scalers.targets.scale_[0] > 10.0 * NUMBERS.std()
+    assert net._reader.scalers.targets.standard_deviation[0] > 10.0 * NUMBERS.std()
     np.testing.assert_allclose(net.predict(X)[:, 0], before[:, 0], rtol=1e-2, atol=0.5)
     network = net._state.network
     # If the input scaler does not change, the outputs are rescaled exactly.
@@ -196,3 +202,37 @@ def test_partial_fit_accepts_equivalent_categorical_features():
     net.set_params(categorical_features=np.array([4])).partial_fit(rows, NUMBERS)
     net.set_params(categorical_features=[3])
     error_of(lambda: net.partial_fit(rows, NUMBERS), "categorical_features has changed")
+
+
+@ignore_convergence_warning
+def test_history_of_many_chunks_is_limited(monkeypatch):
+    monkeypatch.setattr(state_module, "MAX_RECORDS", 20)
+    net, sizes, losses = regressor(), [], []
+    for _ in range(60):
+        net.partial_fit(X, NUMBERS)
+        losses.append(net.loss_)
+        sizes.append(len(pickle.dumps(net)))
+    assert net.loss_curve_ == losses[-20:]
+    assert net.history_.index.tolist() == list(range(41, 61))
+    assert len(net.gradient_norms_) == 20
+    assert net.n_iter_ == 60
+    assert max(sizes[30:]) <= sizes[30] + 50  # larger counters take a few more bytes
+    # `fit` records all its epochs.
+    net.set_params(max_iter=30, tol=0.0, n_iter_no_change=99).fit(X, NUMBERS)
+    assert len(net.loss_curve_) == 30
+    assert net.history_.index[0] == 1
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@ignore_convergence_warning
+def test_failed_chunk_restores_the_random_states(dropout):
+    net = regressor(dropout=dropout).partial_fit(X, NUMBERS)
+    same = copy.deepcopy(net)
+    start = [W.copy() for W in net.coefs_]
+    net.set_params(learning_rate_init=1e300)
+    with pytest.raises(ValueError, match="Training diverged"):
+        net.partial_fit(X, NUMBERS)
+    for W, expected in zip(net.coefs_, start):
+        np.testing.assert_array_equal(W, expected)
+    net.set_params(learning_rate_init=same.learning_rate_init)
+    assert_same_network(net.partial_fit(X, NUMBERS), same.partial_fit(X, NUMBERS))

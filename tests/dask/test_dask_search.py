@@ -19,6 +19,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from small_fits import ignore_convergence_warning
 from small_networks import (
     CODES,
     ESTIMATORS,
@@ -112,6 +113,7 @@ def test_grid_search_uses_both_workers(client, tmp_path):
 
 
 @ESTIMATORS
+@ignore_convergence_warning
 def test_grid_search_equals_local_search(make, y, client):
     grid = {"hidden_layer_sizes": [(4,), (8,), (8, 4)], "alpha": [1e-4, 10.0]}
     search = GridSearchCV(small(make), grid, cv=3, return_train_score=True)
@@ -124,6 +126,7 @@ def test_grid_search_equals_local_search(make, y, client):
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
+@ignore_convergence_warning
 def test_grid_search_of_pipeline_with_string_labels(scoring, client):
     grid = {
         "pca__n_components": [2, 4],
@@ -169,6 +172,7 @@ def test_grid_search_with_weights_and_validation_data(client):
     assert_same_search(search, expected)
 
 
+@ignore_convergence_warning
 def test_grid_search_with_local_functions(client):
     # As in a notebook, these functions are local, and workers cannot import them.
     def squared_relu(z):

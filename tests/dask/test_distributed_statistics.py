@@ -48,9 +48,14 @@ def fit_scalers(X, y, weight=None, target_scaling="standardize"):
 
 
 def assert_same_scaler(scaler, expected, rtol=1e-10):
-    for name in ("mean_", "var_", "scale_"):
-        mine, theirs = getattr(scaler, name), getattr(expected, name)
-        np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=1e-14)
+    """Compare `ColumnMoments` with each other, or with a StandardScaler."""
+    if isinstance(expected, StandardScaler):
+        theirs = expected.mean_, expected.var_, expected.scale_
+    else:
+        theirs = expected.mean, expected.var, expected.standard_deviation
+    mine = scaler.mean, scaler.var, scaler.standard_deviation
+    for one, other in zip(mine, theirs):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=1e-14)
 
 
 columns = st.sampled_from(["normal", "constant", "integers", "offset", "tiny", "zeros"])
@@ -99,15 +104,16 @@ def test_sum_of_scalers_equals_scaler_of_all_rows(kinds, sizes, weighted, seed):
     expected = StandardScaler().fit(data[there, :1], sample_weight=picked)
     assert_same_scaler(total.targets, expected, 1e-6)
     n_rows = len(data[there])
-    assert total.weight_sum == (n_rows if weight is None else picked.sum())
-    assert total.inputs.n_samples_seen_ == total.targets.n_samples_seen_ == n_rows
+    for moments in (total.inputs, total.targets):
+        assert moments.weight_sum == (n_rows if weight is None else picked.sum())
+        assert moments.n_rows == n_rows
 
 
 def test_constant_columns_are_not_scaled():
     data = np.column_stack([np.full(30, 0.1), np.full(30, 1e9 + 0.1)])
     parts = [fit_scalers(data[i : i + 10], data[i : i + 10]) for i in (0, 10, 20)]
     total = reduce(operator.add, parts)
-    np.testing.assert_array_equal(total.inputs.scale_, 1.0)
+    np.testing.assert_array_equal(total.inputs.standard_deviation, 1.0)
 
 
 @pytest.mark.parametrize("weight", [1e-6, 0.1, 1.0, 100.0])
@@ -118,15 +124,15 @@ def test_constant_columns_are_not_scaled_with_small_weights(value, weight):
     weights = weight * np.random.default_rng(0).uniform(0.1, 1.0, 60)
     parts = [fit_scalers(rows[s], rows[s], weights[s]) for s in bounds([7] * 8 + [4])]
     total = reduce(operator.add, parts)
-    assert total.inputs.scale_ == total.targets.scale_ == 1.0
+    assert total.inputs.standard_deviation == total.targets.standard_deviation == 1.0
 
 
 def test_column_constant_within_each_partition():
     parts = [fit_scalers(np.full((10, 1), v), np.zeros((10, 1))) for v in (1.0, 3.0)]
     total = parts[0] + parts[1]
-    assert total.inputs.mean_ == 2.0
-    assert total.inputs.scale_ == 1.0
-    assert total.inputs.var_ == 1.0
+    assert total.inputs.mean == 2.0
+    assert total.inputs.standard_deviation == 1.0
+    assert total.inputs.var == 1.0
 
 
 def test_zero_weight_parts_have_no_scaler():

@@ -1,0 +1,164 @@
+"""Means, variances and ranges of columns, which can be merged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse
+
+
+@dataclass(frozen=True)
+class ColumnMoments:
+    """Means and variances of columns.
+
+    The sum of two instances describes the rows of both.
+
+    Parameters
+    ----------
+    mean, var : ndarray of shape (n_columns,)
+        Weighted mean and variance.
+    n_rows : int
+        Number of rows.
+    weight_sum : float
+        Sum of the weights of these rows.
+    """
+
+    mean: np.ndarray
+    var: np.ndarray
+    n_rows: int
+    weight_sum: float
+
+    @classmethod
+    def fit(cls, X, weight):
+        """Describe rows with positive weights.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse array} of shape (n_rows, n_columns), float64
+            At least one row.
+        weight : ndarray of shape (n_rows,), float64, or None
+            Weight of each row; None counts rows.
+
+        Returns
+        -------
+        ColumnMoments
+        """
+        n_rows = X.shape[0]
+        if weight is None:
+            weight = np.ones(n_rows)
+        weight_sum = float(weight.sum())
+        p = weight / weight_sum
+        if issparse(X):
+            return cls(*_sparse_moments(X, p), n_rows, weight_sum)
+        # Relative to the first row, the moments of constant columns are exact.
+        difference = X - X[0]
+        mean = p @ difference
+        difference -= mean
+        correction = p @ difference  # rounding error of the mean
+        np.square(difference, out=difference)
+        var = np.maximum(p @ difference - np.square(correction), 0.0)
+        return cls(X[0] + (mean + correction), var, n_rows, weight_sum)
+
+    def __add__(self, other):
+        """Return the moments of the rows of both.
+
+        Chan, Golub and LeVeque, "Algorithms for computing the sample variance" (1983),
+        equation 2.1.
+        """
+        weight_sum = self.weight_sum + other.weight_sum
+        fraction = other.weight_sum / weight_sum
+        difference = other.mean - self.mean
+        mean = self.mean + difference * fraction
+        var = (1.0 - fraction) * self.var + fraction * other.var
+        var += np.square(difference) * (1.0 - fraction) * fraction
+        return ColumnMoments(mean, var, self.n_rows + other.n_rows, weight_sum)
+
+    @property
+    def standard_deviation(self):
+        """Standard deviation of each column; 1.0 for constant columns."""
+        # As in StandardScaler, columns whose variance is rounding error are constant.
+        n, eps = self.n_rows, np.finfo(np.float64).eps
+        rounding = n * eps * self.var + np.square(n * self.mean * eps)
+        return np.where(self.var <= rounding, 1.0, np.sqrt(self.var))
+
+    @property
+    def root_mean_square(self):
+        """Root mean square of each column."""
+        return np.hypot(self.mean, np.sqrt(self.var))
+
+
+def _sparse_moments(X, p):
+    """Return the mean and the variance of the columns of sparse rows.
+
+    Parameters
+    ----------
+    X : sparse array of shape (n_rows, n_columns)
+        Rows in CSR format.
+    p : ndarray of shape (n_rows,)
+        Weights of the rows, which sum to one.
+
+    Returns
+    -------
+    mean, var : ndarray of shape (n_columns,)
+    """
+    columns, n_columns = X.indices, X.shape[1]
+    p = np.repeat(p, np.diff(X.indptr))
+    mean = np.bincount(columns, p * X.data, n_columns)
+    squares = np.square(X.data - mean[columns])
+    var = np.bincount(columns, p * squares, n_columns)
+    # The weight of the zeros. Rounding errors must not make it positive.
+    zeros = 1.0 - np.bincount(columns, p, n_columns)
+    zeros[np.bincount(columns, minlength=n_columns) == X.shape[0]] = 0.0
+    return mean, var + np.maximum(zeros, 0.0) * np.square(mean)
+
+
+@dataclass(frozen=True)
+class ColumnRanges:
+    """Ranges and nonzero values of columns.
+
+    The sum of two instances describes the rows of both.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (n_columns,)
+        Minimum and maximum.
+    nonzero_weight : ndarray of shape (n_columns,)
+        Total weight of the rows with a nonzero value.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    nonzero_weight: np.ndarray
+
+    @classmethod
+    def fit(cls, X, weight):
+        """Describe rows with nonzero weights.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse array} of shape (n_rows, n_columns)
+            At least one row.
+        weight : ndarray of shape (n_rows,) or None
+            Weight of each row; None counts rows.
+
+        Returns
+        -------
+        ColumnRanges
+        """
+        if weight is None:
+            weight = np.ones(X.shape[0])
+        if not issparse(X):
+            return cls(X.min(axis=0), X.max(axis=0), weight @ (X != 0.0))
+        n_columns = X.shape[1]
+        low, high = np.zeros(n_columns), np.zeros(n_columns)
+        np.minimum.at(low, X.indices, X.data)
+        np.maximum.at(high, X.indices, X.data)
+        weights = np.repeat(weight, np.diff(X.indptr)) * (X.data != 0.0)
+        return cls(low, high, np.bincount(X.indices, weights, n_columns))
+
+    def __add__(self, other):
+        """Return the ranges of the rows of both."""
+        return ColumnRanges(
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+            self.nonzero_weight + other.nonzero_weight,
+        )
