@@ -83,8 +83,9 @@ def check_mean_weight(mean_weight, subset, class_weight=None):
         name = f"class_weight={class_weight!r}, multiplied by sample_weight,"
         whose = "classes"
     raise ValueError(
-        f"{name} must have a positive, finite sum over the {subset} samples, got a "
-        f"mean weight of {mean_weight:g}. Change the weights of the {whose}."
+        f"{name} must have a positive, finite sum over the {subset} samples, and "
+        f"therefore at least one positive value, got a mean weight of {mean_weight:g}. "
+        f"Change the weights of the {whose}."
     )
 
 

@@ -95,6 +95,11 @@ def _to_numbers(objects, kinds, name):
 
 def _to_labels(array, objects, kinds, name):
     """Return labels of one kind, or raise an error."""
+    if array.dtype.kind == "S":
+        raise TypeError(
+            f"{name} contains labels represented as bytes. Convert them to strings, "
+            f"for example with {name}.astype(str)."
+        )
     if kinds.keys() <= {"boolean", "number"}:
         array = np.array(objects.tolist()) if kinds else array
     elif len(kinds) > 1:

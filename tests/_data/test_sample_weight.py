@@ -7,6 +7,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 from small_fits import error_of, ignore_convergence_warning
 from small_networks import (
     CODES,
@@ -278,6 +279,10 @@ def test_negative_weights_give_weighted_least_squares():
     np.testing.assert_allclose(net.intercepts_[0], expected[4:], atol=1e-6)
 
 
+@pytest.mark.skipif(
+    not has_fit_parameter(MLPRegressor, "sample_weight"),
+    reason="MLPRegressor supports sample weights since scikit-learn 1.7",
+)
 def test_negative_weights_have_same_effect_as_in_scikit_learn():
     params = dict(hidden_layer_sizes=(5,), solver="sgd", batch_size=90, alpha=0.7)
     params |= dict(max_iter=5, random_state=0, learning_rate_init=0.01)

@@ -120,7 +120,7 @@ BAD_INPUTS = {
     "string column": (
         FRAME.assign(s=NAMES),
         ValueError,
-        ["neither numeric nor categorical: 's' (str)", "'category'"],
+        ["neither numeric nor categorical: 's' (", "'category'"],
     ),
     "strings in object column": (
         FRAME.assign(s=pd.Series(NAMES, dtype=object)),

@@ -415,7 +415,7 @@ def test_validation_data_can_lack_classes():
         (dict(X_val=X * np.inf, y_val=CODES), ("X_val", "infinity")),
         (
             dict(X_val=X, y_val=CODES, sample_weight_val=0.0 * WEIGHT),
-            ("sample_weight", "zero"),
+            ("eight", "at least one"),
         ),
         (
             dict(X_val=X, y_val=CODES, sample_weight_val=-WEIGHT),

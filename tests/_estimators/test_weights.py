@@ -100,7 +100,7 @@ def test_classifiers_have_no_target_scales(name):
 
 @ignore_convergence_warning
 def test_network_inputs_of_categories_and_missing_values():
-    frame = pd.DataFrame(UNITS[:, :2], columns=["a", "b"])
+    frame = pd.DataFrame(UNITS[:, :2].copy(), columns=["a", "b"])
     frame.loc[::5, "a"] = np.nan
     frame["kind"] = pd.Categorical(np.array(["x", "y", "z"])[CODES])
     net = classifier().fit(frame, CODES)
