@@ -1,5 +1,6 @@
 """Attributes and results of a fit that can be saved without user-defined objects."""
 
+from ..core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from ..core.network import Network
 from ..core.state import TrainingState
 from .architecture import make_architecture
@@ -7,6 +8,9 @@ from .callback_support import without_callbacks
 from .fitted import fitted_parts
 from .fitting import check_parameters
 from .pickling import FORMAT_KEY, RESULTS, with_keys
+
+#: Activations that a file can contain.
+LIBRARY_ACTIVATIONS = {*ACTIVATIONS.values(), *OUTPUT_ACTIVATIONS.values()}
 
 
 def get_attributes(estimator):
@@ -41,11 +45,14 @@ def get_results(estimator):
     Returns
     -------
     dict
-        The reader, and the state of training without the activations of the network.
+        The reader, and the state of training. Activations of the user are None.
     """
     reader, _, state = fitted_parts(estimator)
     network = state.network.__getstate__()
-    del network["activations"]
+    # An activation of this library can have a state, such as the unit of its outputs.
+    network["activations"] = [
+        f if type(f) in LIBRARY_ACTIVATIONS else None for f in network["activations"]
+    ]
     return {"reader": reader, "state": {**state.__getstate__(), "network": network}}
 
 
@@ -65,7 +72,9 @@ def restore_fit(estimator, attributes, results):
     check_parameters(estimator)
     reader, saved = results["reader"], results["state"]
     architecture = make_architecture(estimator, reader.targets)
-    activations = (*architecture.hidden_activations, architecture.output_activation)
+    new = (*architecture.hidden_activations, architecture.output_activation)
+    pairs = zip(saved["network"]["activations"], new, strict=True)
+    activations = tuple(before or activation for before, activation in pairs)
     network, state = Network.__new__(Network), TrainingState.__new__(TrainingState)
     network.__setstate__({**saved["network"], "activations": activations})
     state.__setstate__({**saved, "network": network})

@@ -247,6 +247,17 @@ def explode_in_epoch_20(epoch, step):
     return 1e300 if epoch == 19 else 0.05
 
 
+@ignore_convergence_warning
+def test_scale_of_quantiles_is_restored(tmp_path):
+    # A warm start with targets of another scale changes the unit of the outputs.
+    path, y = tmp_path / "checkpoint", 1e3 * NUMBERS
+    params = dict(loss="quantile", quantile=[0.1, 0.5, 0.9], warm_start=True)
+    net = regressor(max_iter=5, tol=0.0, **params).fit(X, NUMBERS)
+    uninterrupted = copy.deepcopy(net).fit(X, y)
+    fit_and_interrupt(net, path, 3, X, y)
+    assert_same_training(Checkpoint.resume(path, X, y), uninterrupted, (X, y))
+
+
 @pytest.mark.parametrize("warm", [False, True])
 @ESTIMATORS
 def test_fit_that_diverges_can_be_resumed(make, y, warm, tmp_path):
