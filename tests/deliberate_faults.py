@@ -489,11 +489,23 @@ FAULTS = [
         "pass",
         first="_data/test_validation",
     ),
+    Fault(
+        "large updates of a matrix: only the first rows",
+        "for rows in row_blocks(len(A), max(1, MAX_UPDATE // b.size)):",
+        "for rows in row_blocks(MAX_UPDATE // b.size, MAX_UPDATE):",
+        first="core/test_blas",
+    ),
+    Fault(
+        "copy of a network: shared parameters",
+        "copied.params = self.params.copy()",
+        "copied.params = self.params",
+        first="_estimators/test_partial_fit_state",
+    ),
     # Estimators
     Fault(
-        "binary probabilities: columns swapped",
-        "np.hstack([1.0 - positive, positive])",
-        "np.hstack([positive, 1.0 - positive])",
+        "binary probabilities: both columns are equal",
+        "np.subtract(1.0, positive, out=probabilities[:, 0])",
+        "np.copyto(probabilities[:, 0], positive)",
         first="_estimators/test_parity",
     ),
     Fault(

@@ -279,7 +279,7 @@ def test_first_predictions_of_a_process_can_be_concurrent(tmp_path):
             return net.predict_proba(X)
 
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(predict, [np.ones((5, {N_FEATURES}))] * 2))
+            list(pool.map(predict, [np.ones((2000, {N_FEATURES}))] * 2))
         ThreadpoolController.__init__ = search
         print(before, threads(), sep="|")
     """
@@ -310,7 +310,7 @@ def test_concurrent_large_and_small_products_restore_blas_threads():
         wide = BackpropRegressor((200, 200), **params).fit(X, X[:, :2])
         narrow = BackpropClassifier((5,), **params).fit(X, X[:, 0] > 0)
         before = threads()
-        calls = [(wide.predict, X), (narrow.predict_proba, X[:50]),
+        calls = [(wide.predict, X), (narrow.predict_proba, X),
                  (wide.input_gradients, X[:3]), (narrow.predict_proba, X[:1]),
                  (wide.hidden_activations, X)]
         expected = [method(data) for method, data in calls]

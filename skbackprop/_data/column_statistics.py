@@ -1,9 +1,12 @@
 """Means, variances and ranges of columns, which can be merged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import issparse
+
+from ..core.finite import all_finite
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,14 @@ class ColumnMoments:
         """
         n_rows = X.shape[0]
         if weight is None:
-            weight = np.ones(n_rows)
-        weight_sum = float(weight.sum())
-        p = weight / weight_sum
+            weight_sum, p = float(n_rows), np.full(n_rows, 1.0 / n_rows)
+        else:
+            weight_sum = float(weight.sum())
+            p = weight / weight_sum
         if issparse(X):
             return cls(*_sparse_moments(X, p), n_rows, weight_sum)
+        if n_rows == 1:  # as in partial_fit on a stream of rows
+            return cls(X[0].copy(), np.zeros(X.shape[1]), n_rows, weight_sum)
         # Relative to the first row, the moments of constant columns are exact.
         difference = X - X[0]
         mean = p @ difference
@@ -72,7 +78,16 @@ class ColumnMoments:
         var += np.square(difference) * (1.0 - fraction) * fraction
         return ColumnMoments(mean, var, self.n_rows + other.n_rows, weight_sum)
 
+    def __getstate__(self):
+        # Without the cached standard deviation.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     @property
+    def are_finite(self):
+        """Whether all means and variances are finite."""
+        return all_finite(self.mean) and all_finite(self.var)
+
+    @cached_property
     def standard_deviation(self):
         """Standard deviation of each column; 1.0 for constant columns."""
         # As in StandardScaler, columns whose variance is rounding error are constant.
@@ -147,7 +162,8 @@ class ColumnRanges:
         if weight is None:
             weight = np.ones(X.shape[0])
         if not issparse(X):
-            return cls(X.min(axis=0), X.max(axis=0), weight @ (X != 0.0))
+            low, high = np.minimum.reduce(X), np.maximum.reduce(X)
+            return cls(low, high, weight @ (X != 0.0))
         n_columns = X.shape[1]
         low, high = np.zeros(n_columns), np.zeros(n_columns)
         np.minimum.at(low, X.indices, X.data)

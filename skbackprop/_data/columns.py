@@ -88,6 +88,11 @@ class Columns:
         self.categories = [sort_numbers(known) for known in categories]
 
     @property
+    def adds_inputs(self):
+        """Whether the network has more inputs than there are numeric features."""
+        return bool(self.categories) or bool(self.has_missing.any())
+
+    @property
     def encoding(self):
         """Encoded columns, as the core uses them."""
         # A feature without categories has one column, which is always zero.
@@ -126,12 +131,11 @@ class Columns:
         {ndarray, sparse matrix, MixedRows} of shape (n_samples, n_inputs)
             `numeric` itself if there is nothing to encode.
         """
-        encoding = self.encoding
-        if not has_missing and encoding.n_inputs == numeric.shape[1]:
+        if not (has_missing or self.adds_inputs):
             return numeric
         # The columns of a DataFrame can be sparse.
         numeric = numeric.toarray() if issparse(numeric) else numeric
-        return MixedRows(numeric, codes, encoding)
+        return MixedRows(numeric, codes, self.encoding)
 
     def to_feature_gradients(self, inputs, gradients):
         """Map gradients of the numeric features to all features.

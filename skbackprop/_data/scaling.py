@@ -98,10 +98,7 @@ class FittedScalers:
     def _checked(self):
         """Return these scalers, or raise ValueError if a variance overflows."""
         for name, moments in (("X", self.inputs), ("y", self.targets)):
-            if (
-                moments is not None
-                and not np.isfinite([moments.mean, moments.var]).all()
-            ):
+            if moments is not None and not moments.are_finite:
                 raise ValueError(
                     f"{name} contains values that are too large to be standardized: "
                     f"their variance overflows. Scale {name}, or set standardize=False."

@@ -221,8 +221,10 @@ class ClassTargets:
         if self.kind == "multilabel" or (self.kind == "multiclass" and sum_to_one):
             return outputs
         if self.kind == "binary":
-            positive = outputs.clip(0.0, 1.0)
-            return np.hstack([1.0 - positive, positive])
+            probabilities = np.empty((len(outputs), 2), outputs.dtype)
+            positive = outputs[:, 0].clip(0.0, 1.0, out=probabilities[:, 1])
+            np.subtract(1.0, positive, out=probabilities[:, 0])
+            return probabilities
         # Some activations, such as tanh, have negative outputs: shift these rows.
         outputs -= outputs.min(axis=1, keepdims=True).clip(max=0.0)
         # Very large outputs, for example of exp, would overflow in the sum.

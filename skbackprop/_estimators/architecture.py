@@ -25,7 +25,7 @@ from ..core.user_functions import (
     InitializerFromFunction,
     LossFromFunction,
 )
-from .parameters import did_you_mean
+from .parameters import did_you_mean, is_simple
 
 
 @dataclass(frozen=True)
@@ -109,18 +109,12 @@ class ComponentSettings:
 def _comparable(settings):
     # A hash in a file may come from another version of joblib, so simple settings are
     # compared directly.
-    if all(map(_is_simple, settings.values())):
+    if all(map(is_simple, settings.values())):
         return settings.copy()
     try:
         return joblib.hash(settings)
     except PicklingError:  # such as a lambda, which only equals itself
         return settings
-
-
-def _is_simple(value):
-    if isinstance(value, tuple):
-        return all(map(_is_simple, value))
-    return isinstance(value, (bool, int, float, str, type(None)))
 
 
 def fixed_parameters(estimator):

@@ -253,6 +253,7 @@ class FittedNetwork:
 
     def _blas_threads(self, X):
         """Return a context that limits the BLAS threads for a pass over `X`."""
-        if X.shape[0] == 1:  # a single row is too small for several threads
+        if X.shape[0] <= BLOCK_ROWS:
+            # Setting a limit would take longer than the pass.
             return nullcontext()
-        return blas_threads(self._state.network, min(X.shape[0], BLOCK_ROWS))
+        return blas_threads(self._state.network, BLOCK_ROWS)

@@ -25,6 +25,8 @@ def check_output_range(estimator, architecture, scale, y):
         If a target is outside the range of the outputs.
     """
     low, high = architecture.output_activation.output_range
+    if low == -math.inf and high == math.inf:
+        return
     lows, highs = (np.broadcast_to(limit * scale, y.shape[1]) for limit in (low, high))
     minima, maxima = y.min(axis=0), y.max(axis=0)
     outside = np.flatnonzero((minima < lows) | (maxima > highs))

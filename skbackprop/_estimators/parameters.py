@@ -1,6 +1,7 @@
 """Parameters of the estimators: storage, constraints and validation."""
 
 from difflib import get_close_matches
+from functools import lru_cache
 from math import inf
 from numbers import Integral, Real
 
@@ -111,11 +112,19 @@ def validate_parameters(estimator):
     estimator : BaseEstimator
         Estimator with the parameters, and constraints in `_parameter_constraints`.
     """
-    constraints = estimator._parameter_constraints
-    names = [name for name in sorted(constraints) if hasattr(estimator, name)]
-    params = {name: getattr(estimator, name) for name in names}
+    cls = type(estimator)
+    names = [n for n in sorted(cls._parameter_constraints) if hasattr(estimator, n)]
+    values = [getattr(estimator, name) for name in names]
+    # Repeated fits, as in grid search and partial_fit, often have the same parameters.
+    check = _check_simple_values if all(map(is_simple, values)) else _check_values
+    check(cls, tuple(names), *values)
+
+
+def _check_values(cls, names, *values):
+    """Raise an error if a value does not satisfy the constraints of its parameter."""
+    constraints, params = cls._parameter_constraints, dict(zip(names, values))
     try:
-        validate_parameter_constraints(constraints, params, type(estimator).__name__)
+        validate_parameter_constraints(constraints, params, cls.__name__)
     except InvalidParameterError as error:
         name = str(error).split("'")[1]  # "The 'solver' parameter of ..."
         options = [
@@ -126,6 +135,17 @@ def validate_parameters(estimator):
         ]
         suggestion = did_you_mean(params[name], options)
         raise InvalidParameterError(f"{error}{suggestion}") from None
+
+
+# The constraints distinguish equal values of different types, such as 1, 1.0 and True.
+_check_simple_values = lru_cache(typed=True)(_check_values)
+
+
+def is_simple(value):
+    """Return whether a value is a number, a string, None or a tuple of these."""
+    if isinstance(value, tuple):
+        return all(map(is_simple, value))
+    return isinstance(value, (bool, int, float, str, type(None)))
 
 
 def did_you_mean(name, options):

@@ -11,6 +11,11 @@ from threadpoolctl import ThreadpoolController
 #: threads give little speedup and are slow if other processes use the same cores.
 SMALL_PRODUCT = 10_000_000
 
+#: Number of multiplications, and of parameters, up to which OpenBLAS uses one thread in
+#: all functions that training calls. Setting a limit would take longer than training
+#: on one row.
+TINY_PRODUCT = 8192
+
 #: Paths of the BLAS library in SciPy wheels: on Linux and Windows, and on macOS.
 SCIPY_LIBRARIES = ("scipy.libs/*", "scipy/.dylibs/*")
 
@@ -81,10 +86,14 @@ def blas_threads(network, n_rows):
     NumPy. If both libraries used several threads, the waiting threads of one library
     would keep the cores busy and slow down the other library.
     """
+    largest_product = n_rows * max([W.size for W in network.weights])
+    if max(largest_product, network.params.size) <= TINY_PRODUCT:
+        yield
+        return
     # Without the lock, concurrent first calls would each create their own limits.
     with _search_lock:
         scipy_limit, other_limit = _find_libraries()
-    is_small = n_rows * max([W.size for W in network.weights]) <= SMALL_PRODUCT
+    is_small = largest_product <= SMALL_PRODUCT
     # The order matters because threadpoolctl stores the limits of both libraries in
     # one place.
     limits = (scipy_limit, other_limit) if is_small else (scipy_limit,)

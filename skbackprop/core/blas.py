@@ -1,8 +1,9 @@
 """BLAS operations that need one pass over memory, or are faster than in NumPy.
 
 The functions come from SciPy. The BLAS in SciPy wheels has its own threads, which
-compete with the threads of the BLAS in NumPy. Code that calls these functions between
-large matrix products must therefore limit the SciPy BLAS to one thread.
+compete with the threads of the BLAS in NumPy. Training, which calls these functions
+between matrix products, must therefore limit the BLAS of SciPy to one thread.
+`add_to_rows` uses one thread in any case.
 """
 
 import math
@@ -21,6 +22,12 @@ from scipy.linalg.blas import (
     snrm2,
     sscal,
 )
+
+from .layout import row_blocks
+
+#: Maximum number of elements of an update of a matrix in one call. For larger updates,
+#: OpenBLAS uses several threads.
+MAX_UPDATE = 8192
 
 _AXPY = {"f": saxpy, "d": daxpy}
 _SCAL = {"f": sscal, "d": dscal}
@@ -93,6 +100,11 @@ def norm(x):
     return _NRM2[x.dtype.char](x)
 
 
+def norms(vectors):
+    """Return the norm of each vector, such as the gradient of each layer."""
+    return tuple([norm(v) for v in vectors])
+
+
 def asum(x):
     """Compute the sum of the absolute values of a vector.
 
@@ -122,4 +134,9 @@ def add_to_rows(b, A, ones):
         Vector of ones.
     """
     # BLAS expects Fortran order, so the rank-1 update is A^T += b ones^T.
-    _GER[A.dtype.char](1.0, b, ones, 1, 1, A.T, 1, 1, 1)
+    ger = _GER[A.dtype.char]
+    if A.size <= MAX_UPDATE:
+        ger(1.0, b, ones, 1, 1, A.T, 1, 1, 1)
+        return
+    for rows in row_blocks(len(A), max(1, MAX_UPDATE // b.size)):
+        ger(1.0, b, ones[rows], 1, 1, A[rows].T, 1, 1, 1)

@@ -4,8 +4,9 @@ from functools import cached_property
 
 import numpy as np
 
+from .blas import norms
 from .dropout import with_dropout
-from .layout import norms, row_blocks
+from .layout import row_blocks
 from .sparse import LazySparseSGD
 from .updater import ParameterUpdater
 

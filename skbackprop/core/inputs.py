@@ -86,13 +86,17 @@ class Standardized:
         #: Whether the transform subtracts a center, which makes sparse rows dense.
         self.centers = center is not None
         self.factor = 1.0 / scale
-        self.low, self.high = -bound, bound
+        self.high = np.minimum(bound, np.finfo(np.float64).max)
+        self.low = -self.high
 
     def with_dtype(self, input_dtype, dtype):
-        """Return a copy for the dtypes of the inputs and of the network.
+        """Return this transform, or a copy, for the dtypes of inputs and network.
 
         See `IdentityTransform.with_dtype` for the parameters.
         """
+        difference_dtype = np.result_type(input_dtype, dtype)
+        if difference_dtype == dtype == self.factor.dtype:
+            return self
         converted = copy.copy(self)
         largest = np.finfo(dtype).max
         converted.high = np.minimum(self.high, largest).astype(dtype)
@@ -102,7 +106,7 @@ class Standardized:
             converted.factor = self.factor.astype(dtype)
         if self.centers:
             # Large values, such as dates, must be subtracted in their own precision.
-            converted.center = self.center.astype(np.result_type(input_dtype, dtype))
+            converted.center = self.center.astype(difference_dtype)
         return converted
 
     def dense(self, raw, out):

@@ -2,10 +2,6 @@
 
 from itertools import pairwise
 
-import numpy as np
-
-from .blas import norm
-
 #: Rows per block of a pass over all rows, as in prediction and L-BFGS. Large enough for
 #: efficient matrix products, small enough to keep the activations in the CPU cache.
 BLOCK_ROWS = 1024
@@ -34,16 +30,12 @@ def layer_views(flat, sizes):
     biases : tuple of ndarray of shape (fan_out,)
         Biases of each layer, as views of `flat`.
     """
-    weight_sizes = [fan_in * fan_out for fan_in, fan_out in pairwise(sizes)]
-    blocks = np.split(flat, np.cumsum([*weight_sizes, *sizes[1:]])[:-1])
-    weights = blocks[: len(weight_sizes)]
-    shapes = pairwise(sizes)
-    return (
-        tuple(block.reshape(shape) for block, shape in zip(weights, shapes)),
-        tuple(blocks[len(weight_sizes) :]),
-    )
-
-
-def norms(vectors):
-    """Return the norm of each vector, such as the gradient of each layer."""
-    return tuple([norm(v) for v in vectors])
+    weights, biases, start = [], [], 0
+    for fan_in, fan_out in pairwise(sizes):
+        W = flat[start : start + fan_in * fan_out]
+        weights.append(W.reshape(fan_in, fan_out))
+        start += W.size
+    for n_units in sizes[1:]:
+        biases.append(flat[start : start + n_units])
+        start += n_units
+    return tuple(weights), tuple(biases)

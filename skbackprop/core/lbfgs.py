@@ -6,7 +6,8 @@ from itertools import accumulate, count, pairwise
 import numpy as np
 from scipy.optimize import minimize
 
-from .layout import BLOCK_ROWS, norms, row_blocks
+from .blas import norms
+from .layout import BLOCK_ROWS, row_blocks
 from .training import StopReason
 
 

@@ -13,6 +13,7 @@ These are equations BP1 to BP4 of Nielsen (2015), chapter 2, with samples as row
 instead of columns. BP1 depends on the cost and is implemented in `objective`.
 """
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -70,6 +71,14 @@ class Network:
         self.__dict__.update(state)
         self.dtype = self.params.dtype
         self.weights, self.biases = layer_views(self.params, self.sizes)
+
+    def copy(self):
+        """Return an independent copy; training it does not change the original."""
+        copied = copy.copy(self)
+        copied.activations = copy.deepcopy(self.activations)
+        copied.params = self.params.copy()
+        copied.weights, copied.biases = layer_views(copied.params, self.sizes)
+        return copied
 
     def initialize(self, rng, initializers):
         """Draw the initial weights and biases.

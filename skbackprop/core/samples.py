@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse
 
+from .finite import all_finite
 from .layout import row_blocks
 from .mixed import MixedRows
 
@@ -232,16 +233,17 @@ class Samples:
         Returns
         -------
         ndarray of shape (n_outputs,)
-            Largest absolute value of each output; NaN if an output, or its weighted
-            input z, is not finite.
+            Largest absolute value of each output. Infinite or NaN if an output, or its
+            weighted input z, is not finite.
         """
         some = slice(None, None, -(-self.n_samples // MAX_CHECKED_ROWS))
         X = self.X[some if self.rows is None else self.rows[some]]
         largest = np.zeros(network.sizes[-1])
         for _, batch in network.forward_blocks(X):
             z, a = batch.z[-1], batch.a[-1]
-            is_finite = np.isfinite(z).all(axis=0) & np.isfinite(a).all(axis=0)
-            block = np.where(is_finite, np.abs(a).max(axis=0), np.nan)
+            block = np.abs(a).max(axis=0)
+            if not all_finite(z):
+                block[~np.isfinite(z).all(axis=0)] = np.nan
             np.maximum(largest, block, out=largest)
         return largest
 

@@ -176,7 +176,7 @@ class TrainingState:
         """
         return replace(
             self,
-            network=copy.deepcopy(self.network),
+            network=self.network.copy(),
             slots=self.slots.copy(),
             order=None if self.order is None else self.order.copy(),
             history=self.history.copy(),

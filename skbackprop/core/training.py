@@ -11,6 +11,7 @@ import numpy as np
 
 from .config import TrainingConfig
 from .epochs import make_epoch
+from .finite import all_finite
 from .schedules import ScheduleState
 from .state import EpochRecord, TrainingState
 
@@ -183,7 +184,7 @@ class Training:
         state.best_params = None
         if stop.kind == "diverged":
             state.n_steps = self._n_steps  # without the steps of the last epoch
-        if stop.kind == "diverged" or not _all_finite(state.slots):
+        if stop.kind == "diverged" or not all_finite(state.slots):
             state.reset_optimizer_state()
 
     def begin_epoch(self):
@@ -257,7 +258,7 @@ class Training:
         """
         state = self.state
         arrays = state.network.params, state.slots
-        if not math.isfinite(loss) or not all(map(_all_finite, arrays)):
+        if not math.isfinite(loss) or not all(map(all_finite, arrays)):
             raise DivergenceError(state.n_epochs + 1)
 
     def _check_outputs(self):
@@ -265,11 +266,6 @@ class Training:
         largest = self.samples.largest_outputs(self.state.network)
         if not (largest <= self.output_limits).all():
             raise DivergenceError(max(self.state.n_epochs, 1))
-
-
-def _all_finite(array):
-    # A finite sum proves that all values are finite, without a temporary array.
-    return math.isfinite(np.add.reduce(array, axis=None)) or np.isfinite(array).all()
 
 
 def mini_batches(training, epoch=None):

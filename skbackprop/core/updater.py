@@ -46,7 +46,8 @@ class ParameterUpdater:
         self.state, self.config = training.state, training.config
         self.objective = training.objective
         self.grad = grad
-        self.scratch = np.empty(BLOCK_SIZE, self.state.network.dtype)
+        n_scratch = min(BLOCK_SIZE, grad.size - first)
+        self.scratch = np.empty(n_scratch, self.state.network.dtype)
         self.blocks = self._make_blocks(first)
         if self.config.max_norm is not None:
             # Max-norm uses the gradient of each layer as a buffer.

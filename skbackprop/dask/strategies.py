@@ -6,7 +6,8 @@ the results of these training workers.
 
 import numpy as np
 
-from ..core.layout import layer_views, norms
+from ..core.blas import norms
+from ..core.layout import layer_views
 from ..core.updater import ParameterUpdater
 from .batch_assignment import BatchAssignment
 from .workers import EpochWorker, GradientWorker, StepWorker

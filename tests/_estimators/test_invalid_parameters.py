@@ -180,6 +180,32 @@ def test_parameter_out_of_range_raises(make, y, name, value):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "valid", "invalid"),
+    [
+        ("max_iter", 1, 1.0),
+        ("batch_size", 5, 5.0),
+        ("early_stopping", False, 0),
+        ("shuffle", True, 1),
+        ("standardize", True, 1.0),
+        ("alpha", 0.5, (0.5,)),
+        ("dtype", "float32", np.float32),
+    ],
+)
+@ESTIMATORS
+@ignore_convergence_warning
+def test_invalid_parameter_raises_after_fit_with_equal_valid_value(
+    make, y, name, valid, invalid
+):
+    net = make((2,), max_iter=2).set_params(**{name: valid})
+    net.fit(X, y)
+    error_of(lambda: net.set_params(**{name: invalid}).fit(X, y), name, str(invalid))
+    net.set_params(**{name: valid}).partial_fit(X, y)
+    error_of(
+        lambda: net.set_params(**{name: invalid}).partial_fit(X, y), name, str(invalid)
+    )
+
+
 @pytest.mark.parametrize("quantile", [0.0, 1.0, -0.5, 2, "median"])
 def test_quantile_must_be_between_0_and_1(quantile):
     estimator = regressor(loss="quantile", quantile=quantile)

@@ -12,8 +12,8 @@ from skbackprop._estimators.fitting import (
     run_training,
 )
 from skbackprop._estimators.training_data import read_training_data
+from skbackprop.core.blas import norms
 from skbackprop.core.epochs import make_epoch
-from skbackprop.core.layout import norms
 from skbackprop.core.training import mini_batches
 
 
