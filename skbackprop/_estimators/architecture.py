@@ -27,6 +27,12 @@ from ..core.user_functions import (
 )
 from .parameters import did_you_mean, is_simple
 
+#: Factor of the initial biases of the first hidden layer with standardized inputs. A
+#: ReLU unit bends the prediction where its weighted input is zero. With smaller biases,
+#: fewer units bend it outside the range of the training data, where training does not
+#: move the bend. Straight lines are then extrapolated better.
+STANDARDIZED_BIAS_SCALE = 0.5
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -370,9 +376,11 @@ def _initializers(estimator, hidden):
         return (INITIALIZERS[init](),) * n_layers
     # As in scikit-learn, the output layer uses the factor of the last hidden layer.
     if hidden:
-        layers = (*hidden, hidden[-1])
-    elif isinstance(estimator.activation, (str, Activation)):
-        layers = (_activation(estimator.activation, ACTIVATIONS, "activation"),)
+        bias_scale = STANDARDIZED_BIAS_SCALE if estimator.standardize else 1.0
+        first, *others = [layer.glorot_factor for layer in (*hidden, hidden[-1])]
+        return Uniform(first, bias_scale), *map(Uniform, others)
+    if isinstance(estimator.activation, (str, Activation)):
+        layer = _activation(estimator.activation, ACTIVATIONS, "activation")
     else:
-        layers = (Activation,)
-    return tuple([Uniform(layer.glorot_factor) for layer in layers])
+        layer = Activation
+    return (Uniform(layer.glorot_factor),)

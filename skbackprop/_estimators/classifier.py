@@ -119,9 +119,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     init : str or callable, default="auto"
         Initialization of weights and biases.
 
-        - ``"auto"``: uniform weights and biases, as in `MLPClassifier`. For sigmoid
-          outputs with ``loss="squared_error"``, the initial output biases are the
-          logits of the class frequencies.
+        - ``"auto"``: uniform weights and biases, as in `MLPClassifier`. With
+          ``standardize=True``, the biases of the first hidden layer are half as large.
+          For sigmoid outputs with ``loss="squared_error"``, the initial output biases
+          are the logits of the class frequencies.
         - ``"he_normal"`` and ``"he_uniform"`` [7]_: variance ``2 / fan_in``.
         - ``"glorot_normal"`` and ``"glorot_uniform"`` [8]_: variance
           ``2 / (fan_in + fan_out)``.

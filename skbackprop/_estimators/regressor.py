@@ -130,7 +130,9 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     init : str or callable, default="auto"
         Initialization of weights and biases.
 
-        - ``"auto"``: uniform weights and biases, as in `MLPRegressor`.
+        - ``"auto"``: uniform weights and biases, as in `MLPRegressor`. With
+          ``standardize=True``, the biases of the first hidden layer are half as large,
+          so that linear trends are extrapolated better.
         - ``"he_normal"`` and ``"he_uniform"`` [7]_: variance ``2 / fan_in``.
         - ``"glorot_normal"`` and ``"glorot_uniform"`` [8]_: variance
           ``2 / (fan_in + fan_out)``.

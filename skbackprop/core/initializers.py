@@ -58,14 +58,17 @@ class Uniform(Initializer):
     ----------
     factor : float
         Factor of the bound; see `Activation.glorot_factor`.
+    bias_scale : float, default=1.0
+        Factor of the biases.
     """
 
     factor: float
+    bias_scale: float = 1.0
 
     def draw(self, rng, fan_in, fan_out):
         bound = np.sqrt(self.factor / (fan_in + fan_out))
         weights = rng.uniform(-bound, bound, (fan_in, fan_out))
-        return weights, rng.uniform(-bound, bound, fan_out)
+        return weights, self.bias_scale * rng.uniform(-bound, bound, fan_out)
 
 
 class HeNormal(WeightInitializer):

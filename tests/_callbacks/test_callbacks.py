@@ -439,7 +439,7 @@ def test_stopping_during_early_stopping_restores_best_weights(solver):
     params |= {"solver": solver, "loss": "log_loss", "tol": 1e-9}
     net = small(BackpropClassifier, early_stopping=True, **params)
     # The targets are random, so the validation score does not improve for long.
-    noise = np.random.default_rng(1).permutation(CODES)
+    noise = np.random.default_rng(2).permutation(CODES)
     net.set_callbacks(EpochEndCallback(store_weights)).fit(X, noise)
     best = int(np.argmax(net.validation_scores_))
     assert net.n_iter_ == 12

@@ -68,7 +68,9 @@ def standardize_targets_manually(make, y, weight=None, rows=slice(None)):
 
 
 def make_net(make, **params):
-    return small(make, **{"n_iter_no_change": 5, "batch_size": 32, **params})
+    # With init="auto", the initial biases depend on `standardize`.
+    fixed = {"init": "glorot_uniform", "n_iter_no_change": 5, "batch_size": 32}
+    return small(make, **{**fixed, **params})
 
 
 def assert_close(one, other, rtol=1e-9):
@@ -110,6 +112,19 @@ def test_transform_equals_formula_for_all_dtypes(given, dtype):
             derivative = np.where(np.abs(z) < bound, 1.0 / scale, 0.0)
             np.testing.assert_allclose(inputs.derivative(x), derivative, rtol=4 * rtol)
     np.testing.assert_array_equal(raw, before)
+
+
+@pytest.mark.parametrize(("sizes", "rtol"), [((), 1e-4), ((100,), 0.04)], ids=str)
+@pytest.mark.parametrize("slope", [3.0, -0.01])
+@ignore_convergence_warning
+def test_straight_line_is_extrapolated(sizes, rtol, slope):
+    x = np.arange(100.0)[:, np.newaxis]
+    for seed in range(5):
+        net = BackpropRegressor(
+            sizes, solver="lbfgs", max_iter=2000, alpha=0.0, random_state=seed
+        ).fit(x, slope * x[:, 0] + 7.0)
+        predicted = net.predict([[150.0]])
+        np.testing.assert_allclose(predicted, slope * 150.0 + 7.0, rtol)
 
 
 @pytest.mark.parametrize("given", [np.float64, np.int64])

@@ -143,6 +143,22 @@ def test_auto_matches_scikit_learn(sizes, activation):
     assert_same_network(fit_frozen(**params), reference)
 
 
+@pytest.mark.parametrize("sizes", [(6, 5), (4,), ()], ids=str)
+@ESTIMATORS
+@ignore_convergence_warning
+def test_standardization_halves_biases_of_first_hidden_layer(make, y, sizes):
+    params = dict(hidden_layer_sizes=sizes, random_state=3)
+    plain = fit_frozen(make, y, **params)
+    net = fit_frozen(make, y, standardize=True, **params)
+    for W, expected in zip(net.coefs_, plain.coefs_, strict=True):
+        np.testing.assert_array_equal(W, expected)
+    factors = [0.5, *[1.0] * len(sizes)] if sizes else [1.0]
+    for b, expected, factor in zip(
+        net.intercepts_, plain.intercepts_, factors, strict=True
+    ):
+        np.testing.assert_array_equal(b, factor * expected)
+
+
 @pytest.mark.parametrize("init", ["auto", *sorted(INITIALIZERS)])
 @ESTIMATORS
 @ignore_convergence_warning

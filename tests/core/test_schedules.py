@@ -299,6 +299,7 @@ def test_fixed_length_schedules_ignore_plateaus(solver, learning_rate):
     assert_stepped_by(steps[1:], one_step, net)
 
 
+@ignore_convergence_warning
 def test_early_stopping_ends_fixed_length_schedule():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
