@@ -455,9 +455,52 @@ FAULTS = [
     ),
     Fault(
         "standardize: ranges of chunks not merged",
-        "np.maximum(self.high, other.high),",
+        "np.fmax(self.high, other.high),",
         "self.high,",
         first="_data/test_scaling",
+    ),
+    Fault(
+        "standardize: missing values count in the scale",
+        "p = np.divide(weights, weight_sum, out=weights, where=weight_sum > 0.0)",
+        "p = np.full(X.shape, 1.0 / len(X))",
+        first="_data/test_missing_values",
+    ),
+    Fault(
+        "standardize: missing values become one standard deviation",
+        "values = inputs.replace_missing(self.encoding.imputation_values)",
+        "values = inputs.replace_missing(self.encoding.imputation_values) + 1.0",
+        first="_data/test_missing_values",
+    ),
+    Fault(
+        "imputation: samples with zero weight count",
+        "means, known_fraction = np.zeros((2, n_features))",
+        "p = np.full(n_samples, 1.0 / n_samples)\n"
+        "    means, known_fraction = np.zeros((2, n_features))",
+        first="_data/test_missing_values",
+    ),
+    Fault(
+        "warm start: first layer not adjusted to new scales",
+        "network.rescale_inputs(*scalers.input_rescaling(before))",
+        "pass",
+        first="_estimators/test_warm_start",
+    ),
+    Fault(
+        "lbfgs: absolute tolerance of the loss",
+        '"ftol": config.loss_tol,',
+        "",
+        first="_estimators/test_learning",
+    ),
+    Fault(
+        "categories: nullable integers are rounded to floats",
+        "return np.array(column.to_list(), object)",
+        "return np.asarray(column, float)",
+        first="_data/test_unsupported_values",
+    ),
+    Fault(
+        "checkpoint: warnings about the data are repeated",
+        'warnings.simplefilter("ignore")  # the fit warns about the same data',
+        "pass",
+        first="_callbacks/test_checkpoint",
     ),
     Fault(
         "standardize: outputs of exp not rescaled",
@@ -473,8 +516,8 @@ FAULTS = [
     ),
     Fault(
         "missing values: zero instead of mean",
-        "return np.where(is_missing, values, self.numeric)",
-        "return np.where(is_missing, 0.0 * values, self.numeric)",
+        'np.copyto(x, values, casting="same_kind", where=is_missing)',
+        'np.copyto(x, 0.0, casting="same_kind", where=is_missing)',
         first="_data/test_mixed",
     ),
     Fault(
@@ -584,8 +627,8 @@ FAULTS = [
     ),
     Fault(
         "Dask: means of one partition only",
-        "self.sums + other.sums",
-        "self.sums",
+        "self.means + (other.means - self.means) * fraction",
+        "self.means",
         first="dask/test_partition",
     ),
     Fault(

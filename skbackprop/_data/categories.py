@@ -2,13 +2,16 @@
 
 import numpy as np
 
-from .dataframes import get_categories, get_column, is_dataframe
+from .dataframes import get_categories, get_column, get_values, is_dataframe
 
 #: Kinds of values that are numbers; see `pandas.api.types.infer_dtype`.
 NUMERIC_KINDS = ("integer", "floating", "mixed-integer-float", "boolean")
 
 #: Kinds of values that are not of a single type.
 MIXED_KINDS = ("mixed", "mixed-integer")
+
+#: Floats of at least this size may be rounded integers.
+LARGEST_EXACT = 2.0**53
 
 
 def get_name(X, j):
@@ -76,13 +79,14 @@ def get_codes(column, categories, name):
         # A code of -1 selects the last entry.
         known = _find(column.cat.categories, categories, name)
         return np.append(known, -1)[column.cat.codes]
-    return _find(pd.Index(np.asarray(column)), categories, name)
+    return _find(pd.Index(get_values(column)), categories, name)
 
 
 def _find(values, categories, name):
     """Return the index of each value in the categories, or -1."""
     import pandas as pd
 
+    _check_exact(values, name)
     kind, known_kind = _kind_of(values), _kind_of(categories)
     has_numbers, had_numbers = (k in NUMERIC_KINDS for k in (kind, known_kind))
     if "empty" not in (kind, known_kind) and has_numbers != had_numbers:
@@ -93,6 +97,20 @@ def _find(values, categories, name):
             "column to the dtype of the training data."
         )
     return pd.Index(categories).get_indexer(values)
+
+
+def _check_exact(values, name):
+    """Raise ValueError if values may be rounded integers."""
+    if values.dtype.kind != "f":
+        return
+    inexact = values[np.isfinite(values) & (np.abs(values) >= LARGEST_EXACT)]
+    if inexact.size:
+        raise ValueError(
+            f"The categorical column {name!r} of X contains {inexact[0]:.0f} as a "
+            "float. Integers above 2**53 are rounded in float columns, so that "
+            "different integers can become equal. Convert the integers to strings, or "
+            "to the pandas dtype 'Int64', before they become floats."
+        )
 
 
 def _kind_of(values):

@@ -18,17 +18,17 @@ class ColumnMoments:
     Parameters
     ----------
     mean, var : ndarray of shape (n_columns,)
-        Weighted mean and variance.
-    n_rows : int
-        Number of rows.
-    weight_sum : float
+        Weighted mean and variance of the known values; zero if no value is known.
+    n_rows : int or ndarray of int of shape (n_columns,)
+        Number of rows with a known value.
+    weight_sum : float or ndarray of shape (n_columns,)
         Sum of the weights of these rows.
     """
 
     mean: np.ndarray
     var: np.ndarray
-    n_rows: int
-    weight_sum: float
+    n_rows: int | np.ndarray
+    weight_sum: float | np.ndarray
 
     @classmethod
     def fit(cls, X, weight):
@@ -37,7 +37,7 @@ class ColumnMoments:
         Parameters
         ----------
         X : {ndarray, sparse array} of shape (n_rows, n_columns), float64
-            At least one row.
+            At least one row. Missing values of an array are NaN.
         weight : ndarray of shape (n_rows,), float64, or None
             Weight of each row; None counts rows.
 
@@ -46,6 +46,9 @@ class ColumnMoments:
         ColumnMoments
         """
         n_rows = X.shape[0]
+        # The sum is also NaN if it overflows in both directions, which is harmless.
+        if not issparse(X) and np.isnan(np.add.reduce(X, axis=None)):
+            return cls._fit_known(X, np.ones(n_rows) if weight is None else weight)
         if weight is None:
             weight_sum, p = float(n_rows), np.full(n_rows, 1.0 / n_rows)
         else:
@@ -64,6 +67,23 @@ class ColumnMoments:
         var = np.maximum(p @ difference - np.square(correction), 0.0)
         return cls(X[0] + (mean + correction), var, n_rows, weight_sum)
 
+    @classmethod
+    def _fit_known(cls, X, weight):
+        """Describe the known values of rows; see `fit`."""
+        is_known = ~np.isnan(X)
+        weights = is_known * weight[:, np.newaxis]
+        weight_sum = weights.sum(axis=0)
+        p = np.divide(weights, weight_sum, out=weights, where=weight_sum > 0.0)
+        first = np.take_along_axis(X, is_known.argmax(axis=0)[np.newaxis], axis=0)
+        difference = np.where(is_known, X - first, 0.0)
+        mean = (p * difference).sum(axis=0)
+        difference -= mean
+        correction = (p * difference).sum(axis=0)  # rounding error of the mean
+        np.square(difference, out=difference)
+        var = np.maximum((p * difference).sum(axis=0) - np.square(correction), 0.0)
+        mean = np.where(is_known.any(axis=0), first[0] + (mean + correction), 0.0)
+        return cls(mean, var, is_known.sum(axis=0), weight_sum)
+
     def __add__(self, other):
         """Return the moments of the rows of both.
 
@@ -71,7 +91,8 @@ class ColumnMoments:
         equation 2.1.
         """
         weight_sum = self.weight_sum + other.weight_sum
-        fraction = other.weight_sum / weight_sum
+        # A column without known values has the weight zero.
+        fraction = other.weight_sum / np.where(weight_sum > 0.0, weight_sum, 1.0)
         difference = other.mean - self.mean
         mean = self.mean + difference * fraction
         var = (1.0 - fraction) * self.var + fraction * other.var
@@ -87,13 +108,17 @@ class ColumnMoments:
         """Whether all means and variances are finite."""
         return all_finite(self.mean) and all_finite(self.var)
 
+    @property
+    def is_constant(self):
+        """Whether each column is constant, up to rounding errors."""
+        # As in StandardScaler, columns whose variance is rounding error are constant.
+        n, eps = self.n_rows, np.finfo(np.float64).eps
+        return self.var <= n * eps * self.var + np.square(n * self.mean * eps)
+
     @cached_property
     def standard_deviation(self):
         """Standard deviation of each column; 1.0 for constant columns."""
-        # As in StandardScaler, columns whose variance is rounding error are constant.
-        n, eps = self.n_rows, np.finfo(np.float64).eps
-        rounding = n * eps * self.var + np.square(n * self.mean * eps)
-        return np.where(self.var <= rounding, 1.0, np.sqrt(self.var))
+        return np.where(self.is_constant, 1.0, np.sqrt(self.var))
 
     @property
     def root_mean_square(self):
@@ -135,7 +160,7 @@ class ColumnRanges:
     Parameters
     ----------
     low, high : ndarray of shape (n_columns,)
-        Minimum and maximum.
+        Minimum and maximum of the known values; NaN if no value is known.
     nonzero_weight : ndarray of shape (n_columns,)
         Total weight of the rows with a nonzero value.
     """
@@ -162,7 +187,7 @@ class ColumnRanges:
         if weight is None:
             weight = np.ones(X.shape[0])
         if not issparse(X):
-            low, high = np.minimum.reduce(X), np.maximum.reduce(X)
+            low, high = np.fmin.reduce(X), np.fmax.reduce(X)  # ignore NaN
             return cls(low, high, weight @ (X != 0.0))
         n_columns = X.shape[1]
         low, high = np.zeros(n_columns), np.zeros(n_columns)
@@ -174,7 +199,7 @@ class ColumnRanges:
     def __add__(self, other):
         """Return the ranges of the rows of both."""
         return ColumnRanges(
-            np.minimum(self.low, other.low),
-            np.maximum(self.high, other.high),
+            np.fmin(self.low, other.low),
+            np.fmax(self.high, other.high),
             self.nonzero_weight + other.nonzero_weight,
         )

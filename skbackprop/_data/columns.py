@@ -21,6 +21,7 @@ from .dataframes import (
 )
 from .inputs import check_inputs
 from .missing_values import check_missing, compute_statistics
+from .weights import check_weight
 
 #: Arguments of `check_X_y` and `validate_data` for training data. `check_missing`
 #: raises an error for infinity.
@@ -68,8 +69,9 @@ class Columns:
     is_categorical : ndarray of bool of shape (n_features,), or None
         Mask of the categorical features. None if no feature is categorical.
     imputation_values : ndarray of shape (n_numeric,)
-        Mean of each numeric feature over its known values in the first fit; 0 if all
-        values are missing.
+        Weighted mean of each numeric feature over its known values in the first fit; 0
+        if all values are missing. Only used without standardization: the replacement of
+        standardized features is 0, their mean.
     has_missing : ndarray of bool of shape (n_numeric,)
         Whether each numeric feature has missing values in the first fit.
     categories : list of ndarray
@@ -82,6 +84,12 @@ class Columns:
     def set_statistics(self, imputation_values, has_missing):
         """Set the statistics of the numeric features."""
         self.imputation_values, self.has_missing = imputation_values, has_missing
+
+    def learn_statistics(self, numeric, sample_weight):
+        """Learn the statistics of the numeric features from training data."""
+        if sample_weight is not None:
+            sample_weight = check_weight(sample_weight, numeric)
+        self.set_statistics(*compute_statistics(numeric, sample_weight))
 
     def set_categories(self, categories):
         """Set the categories of each categorical feature, a list of ndarray."""
@@ -180,7 +188,9 @@ class Columns:
         """
         raise NotImplementedError
 
-    def read_training_data(self, X, y, estimator, *, y_numeric, reset):
+    def read_training_data(
+        self, X, y, estimator, *, y_numeric, reset, sample_weight=None
+    ):
         """Validate training data.
 
         Parameters
@@ -197,6 +207,8 @@ class Columns:
             Whether to learn the columns, and to store the feature names and the number
             of features in the estimator. If False, they are compared with the stored
             values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, from which the imputation values are learned.
 
         Returns
         -------
@@ -237,7 +249,9 @@ class NumericColumns(Columns):
         )
         return self._to_inputs(X, check_missing(X, estimator))
 
-    def read_training_data(self, X, y, estimator, *, y_numeric, reset):
+    def read_training_data(
+        self, X, y, estimator, *, y_numeric, reset, sample_weight=None
+    ):
         """See `Columns.read_training_data`."""
         X, y = validate_data(
             estimator,
@@ -249,7 +263,7 @@ class NumericColumns(Columns):
         )
         has_missing = check_missing(X, estimator)
         if reset:
-            self.set_statistics(*compute_statistics(X))
+            self.learn_statistics(X, sample_weight)
         return self._to_inputs(X, has_missing), y
 
     def read_partition(self, X, y, estimator_name, *, y_numeric):
@@ -291,20 +305,28 @@ class MixedColumns(Columns):
         numeric, codes = self._to_arrays(X)
         return self.to_inputs(numeric, codes, check_missing(numeric, estimator))
 
-    def read_training_data(self, X, y, estimator, *, y_numeric, reset):
+    def read_training_data(
+        self, X, y, estimator, *, y_numeric, reset, sample_weight=None
+    ):
         """See `Columns.read_training_data`."""
         X = check_columns(X, estimator, reset=reset)
         X = check_inputs(X, self.is_categorical)
         if reset:
             self.set_categories(find_categories(X, self.is_categorical))
-        return self._read(X, y, estimator, y_numeric, learn=reset)
+        numeric, codes, y = self._read(X, y, estimator, y_numeric)
+        has_missing = check_missing(numeric, estimator)
+        if reset:
+            self.learn_statistics(numeric, sample_weight)
+        return self.to_inputs(numeric, codes, has_missing), y
 
     def read_partition(self, X, y, estimator_name, *, y_numeric):
         """See `Columns.read_partition`."""
         X = check_inputs(X, self.is_categorical)
-        return self._read(X, y, estimator_name, y_numeric, learn=False)
+        numeric, codes, y = self._read(X, y, estimator_name, y_numeric)
+        return self.to_inputs(numeric, codes, check_missing(numeric, estimator_name)), y
 
-    def _read(self, X, y, estimator, y_numeric, learn):
+    def _read(self, X, y, estimator, y_numeric):
+        """Return the numeric features, the codes of the categories, and targets."""
         numeric, codes = self._to_arrays(X)
         numeric, y = check_X_y(
             numeric,
@@ -314,10 +336,7 @@ class MixedColumns(Columns):
             ensure_min_features=0 if self.categories else 1,
             **TRAINING_CHECKS,
         )
-        has_missing = check_missing(numeric, estimator)
-        if learn:
-            self.set_statistics(*compute_statistics(numeric))
-        return self.to_inputs(numeric, codes, has_missing), y
+        return numeric, codes, y
 
     def _to_arrays(self, X):
         """Return the numeric features, and the codes of the categories."""

@@ -77,13 +77,34 @@ def get_column(X, j):
     return X[X.columns[j]] if is_dataframe(X) else np.asarray(X)[:, j]
 
 
+def get_values(column):
+    """Return the values of a column as an array.
+
+    Integers remain integers if values are missing: as floats, different integers above
+    ``2**53`` could become equal.
+
+    Parameters
+    ----------
+    column : {ndarray, Series} of shape (n_samples,)
+        Column of the input data.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    is_nullable = not isinstance(column.dtype, np.dtype)
+    if is_nullable and str(column.dtype).lower().lstrip("u").startswith("int"):
+        return np.array(column.to_list(), object)
+    return np.asarray(column)
+
+
 def get_categories(column):
     """Return the categories of a column from its dtype or from its values."""
     import pandas as pd
 
     if str(column.dtype).startswith(("category", "Enum")):
         return np.asarray(column.dtype.categories)
-    return np.asarray(pd.Categorical(np.asarray(column)).categories)
+    return np.asarray(pd.Categorical(get_values(column)).categories)
 
 
 def sort_numbers(categories):

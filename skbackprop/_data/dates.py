@@ -69,5 +69,6 @@ def raise_for_dates(X, dates):
     raise ValueError(
         f"X contains dates or durations in {len(dates)} column(s): {listed}. Convert "
         f"dates to numbers, in the same way for training and prediction{example}, or "
-        "to features such as the year and the month."
+        "to features such as the year and the month. To use dates as categories, "
+        "convert them to strings."
     )

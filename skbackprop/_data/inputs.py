@@ -1,6 +1,9 @@
 """Checks of the values of input data, before they are encoded."""
 
 import re
+from collections.abc import Hashable
+from contextlib import contextmanager
+from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
@@ -46,6 +49,8 @@ def check_inputs(X, is_categorical=None):
         return _check_dataframe(X, is_categorical)
     X = X if hasattr(X, "dtype") else _list_to_array(X)
     dtype = X.dtype
+    if X.ndim < 2 and str(dtype) == "object":
+        _explain_objects(X)
     if not isinstance(dtype, np.dtype) or dtype.kind in "biufc" or X.ndim != 2:
         return X  # scikit-learn checks the dimensions
     X = np.asarray(X)
@@ -55,6 +60,18 @@ def check_inputs(X, is_categorical=None):
     if is_categorical is not None:
         return _check_mixed_array(X, is_categorical)
     return _objects_to_floats(X)
+
+
+def _explain_objects(X):
+    """Raise TypeError if data are a Python object, or a list of objects."""
+    values = X.ravel().tolist()
+    if values and not isinstance(values[0], (str, Real)):
+        what = type(values[0]).__name__
+        raise TypeError(
+            "X must be an array-like or a DataFrame of shape (n_samples, n_features), "
+            f"got {'' if X.ndim == 0 else 'a sequence of '}{what}. Convert X, for "
+            "example with pandas.DataFrame(X)."
+        )
 
 
 def _list_to_array(X):
@@ -73,8 +90,15 @@ def _objects_to_floats(X):
     """Convert an array of objects or strings to floats, or raise an error."""
     for j, column in enumerate(X.T):
         _check_numeric_kinds(X, j, find_kinds(column.astype(object)))
-    try:
+    with _explained_overflow():
         return X.astype(np.float64)
+
+
+@contextmanager
+def _explained_overflow():
+    """Explain the error for Python integers outside the range of float64."""
+    try:
+        yield
     except OverflowError as error:
         raise ValueError(
             "Input X contains infinity or a value too large for dtype('float64')."
@@ -89,17 +113,36 @@ def _check_mixed_array(X, is_categorical):
         return X
     checked = X.copy()
     for j, column in enumerate(X.T):
-        if not is_categorical[j]:
-            _check_numeric_kinds(X, j, find_kinds(column), allows_missing=True)
+        kinds = find_kinds(column)
+        if is_categorical[j]:
+            _check_no_dates(X, j, kinds)
+            _check_hashable(kinds, j)
+        else:
+            _check_numeric_kinds(X, j, kinds, allows_missing=True)
             checked[pd.isna(column), j] = np.nan
     return checked
 
 
-def _check_numeric_kinds(X, j, kinds, allows_missing=False):
-    """Raise an error if a numeric column of an array contains other values."""
+def _check_no_dates(X, j, kinds):
+    """Raise ValueError if a column of an array contains dates."""
     if "date" in kinds:
         value = kinds["date"]
         raise_for_dates(X, {j: (type(value).__name__, get_value_kind(value))})
+
+
+def _check_hashable(kinds, name):
+    """Raise TypeError if a categorical column contains lists, dicts or sets."""
+    value = kinds.get("other")
+    if not isinstance(value, Hashable):
+        raise TypeError(
+            f"The categorical column {name!r} of X contains an object of type "
+            f"{type(value).__name__}. Categories must be strings or numbers."
+        )
+
+
+def _check_numeric_kinds(X, j, kinds, allows_missing=False):
+    """Raise an error if a numeric column of an array contains other values."""
+    _check_no_dates(X, j, kinds)
     if "other" in kinds:
         raise TypeError(
             f"X contains an object of type {type(kinds['other']).__name__} in column "
@@ -124,22 +167,24 @@ def _check_dataframe(X, is_categorical):
     """Check the columns of a DataFrame; convert numeric objects to floats."""
     dates, unsupported, numbers = {}, {}, {}
     for j, (name, dtype) in enumerate(zip(X.columns, X.dtypes)):
-        if is_categorical is not None and is_categorical[j]:
-            continue
-        dtype = _element_dtype(dtype)
+        dtype, objects = _element_dtype(dtype), None
         shown, date_kind, kinds = dtype, get_date_kind(dtype), {}
         if str(dtype).lower() == "object":
-            numbers[j] = np.asarray(X.iloc[:, j] if hasattr(X, "iloc") else X[name])
-            kinds = find_kinds(numbers[j].astype(object))
+            objects = np.asarray(X.iloc[:, j] if hasattr(X, "iloc") else X[name])
+            kinds = find_kinds(objects.astype(object))
         if "date" in kinds:
             shown = type(kinds["date"]).__name__
             date_kind = get_value_kind(kinds["date"])
         if date_kind or "date" in kinds:
             dates[name] = shown, date_kind
+        elif is_categorical is not None and is_categorical[j]:
+            _check_hashable(kinds, name)
         elif kinds.keys() & {"string", "other"}:
             value = kinds.get("string", kinds.get("other"))
             unsupported[name] = f"{dtype}, with values such as {str(value)!r}"
-        elif j not in numbers and not NUMERIC_DTYPE.match(str(dtype).lower()):
+        elif objects is not None:
+            numbers[j] = objects
+        elif not NUMERIC_DTYPE.match(str(dtype).lower()):
             unsupported[name] = dtype
     if dates:
         raise_for_dates(X, dates)
@@ -154,8 +199,10 @@ def _check_dataframe(X, is_categorical):
 
 
 def _element_dtype(dtype):
-    """Return the dtype of the categories of a pandas dtype, else the dtype itself."""
-    return dtype.categories.dtype if str(dtype) == "category" else dtype
+    """Return the dtype of categories or of sparse values, else the dtype itself."""
+    if str(dtype) == "category":
+        return dtype.categories.dtype
+    return getattr(dtype, "subtype", dtype) if "Sparse" in str(dtype) else dtype
 
 
 def _replace_columns(X, numbers):
@@ -166,5 +213,7 @@ def _replace_columns(X, numbers):
         return X
     X = X.copy(deep=False)
     for j, values in numbers.items():
-        X.isetitem(j, pd.Series(values, X.index).to_numpy(float, na_value=np.nan))
+        column = pd.Series(values, X.index)
+        with _explained_overflow():
+            X.isetitem(j, column.to_numpy(float, na_value=np.nan))
     return X

@@ -43,10 +43,12 @@ def to_target_array(y, *, are_numeric, name="y"):
             "of different lengths. For multilabel targets, pass a label indicator "
             "matrix, as from sklearn.preprocessing.MultiLabelBinarizer."
         ) from error
+    if array.dtype.kind == "T":  # strings of variable width
+        array = array.astype(object)
     # NumPy would convert the numbers in a list of mixed values to strings.
     is_list = isinstance(y, (list, tuple)) and array.dtype.kind in "US"
     objects = np.asarray(y, object) if is_list else array
-    kinds = _find_kinds(objects)
+    kinds = find_target_kinds(objects)
     if "missing" in kinds:
         raise ValueError(
             f"Input {name} contains NaN: at least one value is missing "
@@ -59,8 +61,19 @@ def to_target_array(y, *, are_numeric, name="y"):
     return _to_labels(array, objects, kinds, name)
 
 
-def _find_kinds(values):
-    """Return the kinds of values in an array; see `find_kinds`."""
+def find_target_kinds(values):
+    """Find the kinds of values in an array of targets or weights.
+
+    Parameters
+    ----------
+    values : ndarray
+        Values of any dtype.
+
+    Returns
+    -------
+    dict of str to object
+        One example of each kind; see `find_kinds`. Empty for bools and integers.
+    """
     if values.dtype.kind in "biuc":
         return {}
     if values.dtype.kind not in "fmMU":
@@ -89,8 +102,12 @@ def _to_numbers(objects, kinds, name):
         )
     try:
         return objects.astype(np.float64)
+    except OverflowError as error:
+        raise ValueError(
+            f"Input {name} contains infinity or a value too large for dtype('float64')."
+        ) from error
     except (TypeError, ValueError) as error:
-        raise TypeError(_describe_objects(kinds, name, "numbers")) from error
+        raise TypeError(_describe_objects(objects, name, "numbers")) from error
 
 
 def _to_labels(array, objects, kinds, name):
@@ -99,6 +116,12 @@ def _to_labels(array, objects, kinds, name):
         raise TypeError(
             f"{name} contains labels represented as bytes. Convert them to strings, "
             f"for example with {name}.astype(str)."
+        )
+    if "date" in kinds:
+        raise ValueError(
+            f"Unknown label type: {name} contains dates or durations, such as "
+            f"{kinds['date']!r}. Convert them to strings, for example with "
+            f"{name}.astype(str)."
         )
     if kinds.keys() <= {"boolean", "number"}:
         array = np.array(objects.tolist()) if kinds else array
@@ -110,13 +133,15 @@ def _to_labels(array, objects, kinds, name):
             "astype(str)."
         )
     if array.dtype == object and "string" not in kinds and kinds:
-        described = _describe_objects(kinds, name, "numbers or strings")
+        described = _describe_objects(objects, name, "numbers or strings")
         raise ValueError(f"Unknown label type: {described}")
     return array
 
 
-def _describe_objects(kinds, name, allowed):
-    value = next(iter(kinds.values()))
+def _describe_objects(objects, name, allowed):
+    """Return an error message that shows a value of an unsupported type."""
+    supported = (bool, int, float, str, np.generic)
+    value = next(v for v in objects.flat if not isinstance(v, supported))
     return (
         f"{name} contains values of type {type(value).__name__}, such as {value}. "
         f"Convert them to {allowed}."

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from .dataframes import get_column, is_dataframe
+from .dataframes import get_column, get_values, is_dataframe
 
 #: Maximum number of categories per column in the warning.
 MAX_SHOWN = 5
@@ -66,7 +66,7 @@ def _get_present(column):
         return column.cat.remove_unused_categories().cat.categories.tolist()
     if hasattr(column, "drop_nulls"):  # polars
         return column.unique(maintain_order=True).drop_nulls().to_list()
-    values = pd.unique(np.asarray(column))
+    values = pd.unique(get_values(column))
     return values[~pd.isna(values)].tolist()
 
 

@@ -1,15 +1,11 @@
 """Conversion of user data to network inputs and training samples."""
 
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_array,
-    column_or_1d,
-)
 
 from ..core.mixed import MixedRows
 from .checks import check_range
@@ -18,6 +14,7 @@ from .labels import to_target_array
 from .samples import TrainingSamples
 from .scaling import FittedScalers
 from .targets import DECLARE_CLASSES
+from .weights import check_partition_weight, check_weight
 
 
 @dataclass(frozen=True)
@@ -122,13 +119,7 @@ class Reader:
         samples = self.to_samples(X, y, None)
         if sample_weight is None:
             return samples
-        sample_weight = check_array(
-            sample_weight,
-            dtype=[np.float64, np.float32],
-            ensure_2d=False,
-            input_name="sample_weight",
-        )
-        return samples.with_weight(column_or_1d(sample_weight))
+        return samples.with_weight(check_partition_weight(sample_weight))
 
     def to_samples(self, X, y, sample_weight):
         """Convert validated arrays to samples.
@@ -148,7 +139,7 @@ class Reader:
         """
         targets, codes = self.targets.encode(y, self.dtype)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
+            sample_weight = check_weight(sample_weight, X)
         return TrainingSamples(X, targets, codes, sample_weight)
 
     def digest(self, X, y, sample_weight, estimator):
@@ -163,7 +154,9 @@ class Reader:
         -------
         str
         """
-        samples = self.read(X, y, sample_weight, estimator)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the fit warns about the same data
+            samples = self.read(X, y, sample_weight, estimator)
         arrays = [samples.X]
         if samples.is_sparse:
             # Equal sparse matrices and arrays may have int32 or int64 indices.

@@ -121,7 +121,7 @@ class FittedScalers:
         else:
             center, scale = None, self._nonzero_scale()
             largest = np.maximum(-low, high) / scale
-        return Standardized(center, scale, RANGE_FACTOR * np.maximum(largest, 1.0))
+        return Standardized(center, scale, RANGE_FACTOR * np.fmax(largest, 1.0))
 
     def _nonzero_scale(self):
         """Return the root mean square of the nonzero values of each input.
@@ -186,6 +186,26 @@ class FittedScalers:
         largest = 0.999 * float(np.finfo(dtype).max)
         mean = np.abs(self.output_shift)
         return (largest - mean) / np.maximum(self.output_scale, 1.0)
+
+    def input_rescaling(self, before):
+        """Return the factor and the shift that convert inputs to earlier scales.
+
+        Parameters
+        ----------
+        before : FittedScalers
+            Earlier scalers of the same inputs.
+
+        Returns
+        -------
+        factor, shift : ndarray of shape (n_numeric,)
+            Inputs that were constant keep their weights, because these are random.
+        """
+        if not self.centers_inputs:
+            scale, earlier = self._nonzero_scale(), before._nonzero_scale()
+            return scale / earlier, np.zeros_like(scale)
+        scale, earlier = self.inputs.standard_deviation, before.inputs
+        unit = np.where(earlier.is_constant, scale, earlier.standard_deviation)
+        return scale / unit, (self.inputs.mean - earlier.mean) / unit
 
     def output_rescaling(self, before):
         """Return the factor and the shift that convert outputs from earlier scales."""

@@ -251,6 +251,7 @@ class NumericTargets:
     n_quantiles: int | None = None
     kind: ClassVar[str] = "numeric"
     are_numeric: ClassVar[bool] = True
+    is_constant: ClassVar[bool] = False
 
     @staticmethod
     def check(y):

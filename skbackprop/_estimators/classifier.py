@@ -99,9 +99,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
         Missing and unknown categories are encoded as all zeros. The one-hot encoding is
         computed for one mini-batch at a time, so that features can have many
-        categories. Missing numeric values of dense data are replaced by the mean of the
-        feature in the first fit. Features with missing values in the first fit also get
-        an indicator column. If `X` is sparse, missing values are not supported, and
+        categories. Missing numeric values of dense data are replaced by the weighted
+        mean of the known values: with ``standardize=True`` in all training data so far,
+        otherwise in the first fit. Features with missing values in the first fit also
+        get an indicator column. If `X` is sparse, missing values are not supported, and
         `categorical_features` must be ``"from_dtype"`` or None.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Class weights, multiplied by `sample_weight`.
@@ -699,4 +700,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
 def _unique_classes(classes):
     """Return the sorted argument `classes` of `partial_fit`."""
-    return unique_labels(to_target_array(classes, are_numeric=False, name="classes"))
+    labels = to_target_array(classes, are_numeric=False, name="classes")
+    if labels.ndim != 1:
+        raise ValueError(
+            "classes must be an array-like of class labels, of shape (n_classes,), got "
+            f"{classes!r}."
+        )
+    return unique_labels(labels)

@@ -7,9 +7,9 @@ import numpy as np
 
 from ..core.constant_prediction import evaluate_constant
 
-#: Relative improvement on the constant prediction that counts as learning. Real signals
-#: that are weaker are indistinguishable from noise for most numbers of samples.
-MIN_IMPROVEMENT = 1e-4
+#: Relative improvement on the constant prediction that counts as learning. Networks
+#: with vanishing gradients can improve by a few thousandths before training stops.
+MIN_IMPROVEMENT = 0.005
 
 
 class UnlearnedFit(NamedTuple):
@@ -28,6 +28,11 @@ class UnlearnedFit(NamedTuple):
     loss: float
     constant_loss: float
     has_risen: bool
+
+    @property
+    def has_improved(self):
+        """Whether the network is slightly better than the constant."""
+        return self.loss < self.constant_loss
 
 
 def set_reference(training, *, scores_loss, scales_targets):
@@ -62,6 +67,7 @@ def set_reference(training, *, scores_loss, scales_targets):
         config,
         tol=config.tol * (loss_scale if scores_loss else 1.0),
         gradient_tol=config.gradient_tol * gradient_scale,
+        loss_tol=config.loss_tol * loss_scale,
     )
 
 

@@ -261,7 +261,7 @@ def _start_fit(estimator, kind, reader, architecture, state, samples):
     if estimator.standardize:
         scalers = samples.fit_scalers(architecture.target_scaling)
         if kind.continues:
-            scalers = _update_scalers(reader.scalers, scalers, network)
+            scalers = _update_scalers(kind, reader.scalers, scalers, network)
         reader = replace(reader, scalers=scalers)
         network.inputs = scalers.input_transform()
     if architecture.starts_at_class_frequencies and not kind.continues:
@@ -269,9 +269,12 @@ def _start_fit(estimator, kind, reader, architecture, state, samples):
     return reader
 
 
-def _update_scalers(before, added, network):
-    """Return the scalers of all samples so far, and rescale the outputs to match."""
+def _update_scalers(kind, before, added, network):
+    """Return the scalers of all samples so far, and rescale the network to match."""
     scalers = before + added
+    # The scales after the first chunks are too inaccurate to preserve the network.
+    if kind is FitKind.WARM and before.inputs is not None:
+        network.rescale_inputs(*scalers.input_rescaling(before))
     if scalers.targets is None:
         return scalers
     if not can_rescale_outputs(network.activations[-1]):

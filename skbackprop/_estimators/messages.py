@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..core.training import Observer
+from .convergence import MIN_IMPROVEMENT
 from .fitted import fitted_parts
 from .solvers import SOLVERS
 
@@ -157,6 +158,8 @@ def warn_on_stop(estimator, config, stop, unlearned):
         )
     elif stop.kind == "diverged":
         _warn_of_divergence(estimator, config)
+    elif fitted_parts(estimator).reader.targets.is_constant:
+        pass  # the predictions are exact without training
     elif stop.message:
         warnings.warn(
             f"{estimator.solver} failed to converge after {estimator.n_iter_} "
@@ -196,8 +199,10 @@ def _explain_unlearned(estimator, stop, unlearned):
     remedies = _get_remedies(estimator, stop, unlearned)
     *others, last = *remedies, "check that the features are related to y"
     remedy = f"{', '.join(others)}, or {last}" if others else last
+    amount = f" by more than {MIN_IMPROVEMENT:.1%}" if unlearned.has_improved else ""
     return (
-        "The network has not improved on a constant prediction: the training loss is "
+        f"The network has not improved on a constant prediction{amount}: the training "
+        "loss is "
         f"{unlearned.loss:.6g}, and the best constant has {unlearned.constant_loss:.6g}"
         f". {remedy[0].upper()}{remedy[1:]}."
     )

@@ -123,9 +123,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
         Missing and unknown categories are encoded as all zeros. The one-hot encoding is
         computed for one mini-batch at a time, so that features can have many
-        categories. Missing numeric values of dense data are replaced by the mean of the
-        feature in the first fit. Features with missing values in the first fit also get
-        an indicator column. If `X` is sparse, missing values are not supported, and
+        categories. Missing numeric values of dense data are replaced by the weighted
+        mean of the known values: with ``standardize=True`` in all training data so far,
+        otherwise in the first fit. Features with missing values in the first fit also
+        get an indicator column. If `X` is sparse, missing values are not supported, and
         `categorical_features` must be ``"from_dtype"`` or None.
     init : str or callable, default="auto"
         Initialization of weights and biases.

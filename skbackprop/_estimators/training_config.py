@@ -11,6 +11,9 @@ from ..core.schedules import SCHEDULES, WarmUp
 from ..core.user_functions import ScheduleFromFunction
 from .solvers import SOLVERS, get_learning_rate
 
+#: Tolerance of the cost in L-BFGS, the default of SciPy and of scikit-learn.
+LOSS_TOL = float(np.finfo(np.float64).eps * 1e7)
+
 
 def make_config(estimator, n_samples, n_hidden, n_epochs):
     """Create the training configuration that the parameters describe.
@@ -50,6 +53,7 @@ def make_config(estimator, n_samples, n_hidden, n_epochs):
         max_fun=estimator.max_fun,
         tol=estimator.tol,
         gradient_tol=estimator.tol,
+        loss_tol=LOSS_TOL,
         n_iter_no_change=estimator.n_iter_no_change,
         clip_norm=None if clip_norm is None else float(clip_norm),
         max_norm=None if max_norm is None else float(max_norm),

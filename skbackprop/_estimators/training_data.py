@@ -40,7 +40,12 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
     y = to_target_array(y, are_numeric=estimator._has_numeric_targets)
     columns = make_columns(X, estimator.categorical_features)
     X, y = columns.read_training_data(
-        X, y, estimator, y_numeric=estimator._has_numeric_targets, reset=True
+        X,
+        y,
+        estimator,
+        y_numeric=estimator._has_numeric_targets,
+        reset=True,
+        sample_weight=sample_weight,
     )
     dtype = computing_dtype(estimator, X.dtype)
     check_input_range(X, dtype)

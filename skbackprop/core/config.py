@@ -31,6 +31,9 @@ class TrainingConfig:
         Minimum improvement of the monitored loss or score.
     gradient_tol : float
         L-BFGS stops if no component of the gradient is larger than `gradient_tol`.
+    loss_tol : float
+        L-BFGS stops if an iteration decreases the cost by less than `loss_tol`, or by
+        less than this fraction of a cost above 1.
     n_iter_no_change : int or inf
         Number of epochs without improvement to tolerate.
     clip_norm : float or None
@@ -55,6 +58,7 @@ class TrainingConfig:
     max_fun: int
     tol: float
     gradient_tol: float
+    loss_tol: float
     n_iter_no_change: float
     clip_norm: float | None
     max_norm: float | None = None

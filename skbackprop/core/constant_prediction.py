@@ -10,9 +10,6 @@ from .activations import Sigmoid
 #: Number of target values per block.
 BLOCK_SIZE = 65536
 
-#: Loss below which targets are considered constant, because of rounding errors.
-MIN_LOSS = 1e-12
-
 #: Squared-error loss and mean absolute error dC/dz of a sigmoid output, for the best
 #: constant prediction of two balanced classes.
 BALANCED_LOSS, BALANCED_ERROR = 0.125, 0.125
@@ -24,11 +21,10 @@ class ConstantPrediction(NamedTuple):
     Parameters
     ----------
     losses : ndarray of shape (n_outputs,)
-        Mean loss of each output.
+        Mean loss of each output; 0.0 for constant targets.
     errors : ndarray of shape (n_outputs,)
-        Mean absolute error dC/dz of each output. Zero for canonical pairs, whose errors
-        have the size of the targets, and if the derivative of the activation is unknown
-        because it depends on z.
+        Mean absolute error dC/dz of each output; dC/da if the derivative of the
+        activation depends on z.
     """
 
     losses: np.ndarray
@@ -36,9 +32,8 @@ class ConstantPrediction(NamedTuple):
 
     @property
     def loss(self):
-        """Loss term of C; 0.0 if the targets are constant, up to rounding."""
-        loss = float(self.losses.sum())
-        return loss if loss > MIN_LOSS else 0.0
+        """Loss term of C; 0.0 if the targets are constant."""
+        return float(self.losses.sum())
 
     @property
     def loss_scale(self):
@@ -52,7 +47,7 @@ class ConstantPrediction(NamedTuple):
         The smallest error of all outputs is decisive, so that training does not stop
         before it has learned the rarest class. Constant outputs are ignored.
         """
-        errors = self.errors[(self.losses > MIN_LOSS) & (self.errors > 0.0)]
+        errors = self.errors[(self.losses > 0.0) & (self.errors > 0.0)]
         return float(errors.min(initial=BALANCED_ERROR)) / BALANCED_ERROR
 
 
@@ -91,7 +86,7 @@ def best_constant(loss, y, weight):
 
 
 def sum_of_constant(objective, samples, constant):
-    """Return the sums of losses and errors of constant outputs, for each output.
+    """Return sums over the samples for constant outputs, for each output.
 
     Parameters
     ----------
@@ -104,11 +99,12 @@ def sum_of_constant(objective, samples, constant):
 
     Returns
     -------
-    ndarray of shape (2, n_outputs)
-        Weighted sums of the losses and of the absolute errors dC/dz. The sums over
-        several sets of samples can be added.
+    ndarray of shape (3, n_outputs)
+        Weighted sums of the losses, of the absolute errors dC/dz, and of the absolute
+        differences from the targets. The sums over several sets of samples can be
+        added.
     """
-    sums = np.zeros((2, constant.size))
+    sums = np.zeros((3, constant.size))
     loss, f = objective.loss, objective.network.activations[-1]
     # The built-in losses read z only if the outputs are sigmoids.
     tiny, eps = np.finfo(float).tiny, np.finfo(float).eps
@@ -121,10 +117,14 @@ def sum_of_constant(objective, samples, constant):
         weight = np.ones(len(y)) if weight is None else weight.astype(float)
         loss.value(y, a, z, out)
         sums[0] += weight @ out
-        if not (objective.is_canonical or f.needs_z):
+        sums[2] += weight @ np.abs(y - constant)
+        if objective.is_canonical:
+            np.subtract(a, y, out=out)
+        else:
             loss.gradient(y, a, out)
+        if not (objective.is_canonical or f.needs_z):
             f.backward(out, a, z, scratch)
-            sums[1] += weight @ np.abs(out)
+        sums[1] += weight @ np.abs(out)
     return sums
 
 
@@ -145,4 +145,7 @@ def evaluate_constant(objective, samples):
     constant = samples.best_constant(objective.loss)
     sums = samples.sum_of_constant(objective, constant)
     mean_weight = samples.weight_totals().mean
-    return ConstantPrediction(*sums / (samples.n_samples * mean_weight))
+    losses, errors, differences = sums / (samples.n_samples * mean_weight)
+    # Differences between equal targets are rounding errors.
+    rounding = 4.0 * np.finfo(objective.network.dtype).eps * np.abs(constant)
+    return ConstantPrediction(np.where(differences > rounding, losses, 0.0), errors)

@@ -59,6 +59,20 @@ class IdentityTransform:
         """Return transformed sparse rows of the given dtype."""
         return raw.astype(dtype, copy=False)
 
+    def replace_missing(self, imputation_values):
+        """Return the transformed inputs that replace missing values.
+
+        Parameters
+        ----------
+        imputation_values : ndarray of shape (n_inputs,)
+            Mean of each feature in the first fit.
+
+        Returns
+        -------
+        ndarray of shape (n_inputs,) or float
+        """
+        return imputation_values
+
     def derivative(self, x):
         """Return the derivative of the transform at the transformed inputs `x`."""
         return np.ones_like(x)
@@ -129,6 +143,10 @@ class Standardized:
             entries = entries.astype(dtype, copy=False)
         entries.clip(self.low[raw.indices], self.high[raw.indices], out=entries)
         return csr_array((entries, raw.indices, raw.indptr), raw.shape)
+
+    def replace_missing(self, imputation_values):
+        """Return 0.0, the transformed mean; see `IdentityTransform.replace_missing`."""
+        return 0.0
 
     def derivative(self, x):
         """Return the derivative of the transform at the transformed inputs `x`."""

@@ -66,6 +66,7 @@ def lbfgs(training, loss_term=None):
                 "maxiter": config.max_iter,
                 "maxfun": config.max_fun,
                 "gtol": config.gradient_tol,
+                "ftol": config.loss_tol,
             },
         )
     except KeyboardInterrupt:

@@ -18,7 +18,8 @@ class Encoding:
     Parameters
     ----------
     imputation_values : ndarray of shape (n_numeric,)
-        Replacement for the missing values of each numeric feature.
+        Replacement for the missing values of each numeric feature, if the features are
+        not standardized.
     indicator_features : ndarray of int of shape (n_indicators,)
         Numeric features that have a missing-value indicator.
     n_levels : tuple of int
@@ -90,16 +91,6 @@ class MixedRows:
     def __getitem__(self, rows):
         return MixedRows(self.numeric[rows], self.codes[rows], self.encoding)
 
-    def imputed(self):
-        """Return the numeric features with imputed missing values."""
-        return self._impute(np.isnan(self.numeric))
-
-    def _impute(self, is_missing):
-        if not is_missing.any():
-            return self.numeric
-        values = self.encoding.imputation_values.astype(self.numeric.dtype)
-        return np.where(is_missing, values, self.numeric)
-
     def write_dense(self, inputs, out):
         """Write the transformed numeric features and the indicators into `out`.
 
@@ -112,9 +103,11 @@ class MixedRows:
         """
         n_numeric = self.encoding.n_numeric
         is_missing, x = np.isnan(self.numeric), out[:, :n_numeric]
-        transformed = inputs.dense(self._impute(is_missing), x)
+        transformed = inputs.dense(self.numeric, x)
         if transformed is not x:
             x[...] = transformed
+        values = inputs.replace_missing(self.encoding.imputation_values)
+        np.copyto(x, values, casting="same_kind", where=is_missing)
         out[:, n_numeric:] = is_missing[:, self.encoding.indicator_features]
 
     def write_one_hot(self, out):

@@ -108,6 +108,21 @@ class Network:
         W, b = self.weights[-1], self.biases[-1]
         rescale_outputs(self.activations[-1], W, b, factor, shift)
 
+    def rescale_inputs(self, factor, shift):
+        """Rescale the first layer if the transform of the inputs has changed.
+
+        The outputs stay the same if the first inputs `x` were ``factor * x + shift``
+        with the earlier transform.
+
+        Parameters
+        ----------
+        factor, shift : ndarray of shape (n_numeric,)
+            Factor and shift of each of the first inputs.
+        """
+        W, b = self.weights[0][: factor.size], self.biases[0]
+        b += shift @ W
+        W *= factor[:, np.newaxis]
+
     def forward(self, x, batch):
         """Compute the activations of each layer for one batch of rows.
 

@@ -10,10 +10,6 @@ from .finite import all_finite
 from .layout import row_blocks
 from .mixed import MixedRows
 
-#: Maximum number of rows whose outputs are checked after training. The pass takes less
-#: time than a few mini-batches.
-MAX_CHECKED_ROWS = 256
-
 
 @dataclass(frozen=True)
 class WeightTotals:
@@ -164,8 +160,8 @@ class Samples:
         Yields
         ------
         X : {ndarray, sparse array} of shape (n_block, n_numeric)
-            Rows of `X`; a view if the rows are consecutive. Missing values are imputed,
-            and categories are omitted.
+            Rows of `X`; a view if the rows are consecutive. Missing values are NaN, and
+            categories are omitted.
         weight : ndarray of shape (n_block,) or None
             Sample weights of these rows.
         """
@@ -175,7 +171,7 @@ class Samples:
         X, weight = self.X, self.weight
         for rows in blocks:
             block = X[rows]
-            numeric = block.imputed() if isinstance(X, MixedRows) else block
+            numeric = block.numeric if isinstance(X, MixedRows) else block
             yield numeric, None if weight is None else weight[rows]
 
     def target_blocks(self, n_rows):
@@ -221,14 +217,15 @@ class Samples:
             self.take(self.weight),
         )
 
-    def largest_outputs(self, network):
+    def largest_outputs(self, network, n_rows):
         """Compute the largest absolute outputs of a network on some of the samples.
 
         Parameters
         ----------
         network : Network
-            Network to evaluate on at most `MAX_CHECKED_ROWS` samples, at equal
-            distances.
+            Network to evaluate.
+        n_rows : int
+            Maximum number of samples to evaluate, at equal distances.
 
         Returns
         -------
@@ -236,7 +233,7 @@ class Samples:
             Largest absolute value of each output. Infinite or NaN if an output, or its
             weighted input z, is not finite.
         """
-        some = slice(None, None, -(-self.n_samples // MAX_CHECKED_ROWS))
+        some = slice(None, None, -(-self.n_samples // n_rows))
         X = self.X[some if self.rows is None else self.rows[some]]
         largest = np.zeros(network.sizes[-1])
         for _, batch in network.forward_blocks(X):

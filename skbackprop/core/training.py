@@ -15,6 +15,13 @@ from .finite import all_finite
 from .schedules import ScheduleState
 from .state import EpochRecord, TrainingState
 
+#: Number of epochs from which the outputs for all samples are checked after training.
+#: The pass then takes a few percent of the training time.
+MIN_EPOCHS_FOR_ALL = 10
+
+#: Minimum number of samples whose outputs are checked after fewer epochs.
+MIN_CHECKED_ROWS = 256
+
 
 class Observer:
     """Base class for observers that run after each epoch and can stop training."""
@@ -263,9 +270,12 @@ class Training:
 
     def _check_outputs(self):
         """Raise DivergenceError if an output is not valid after the last step."""
-        largest = self.samples.largest_outputs(self.state.network)
+        state, n_rows = self.state, self.samples.n_samples
+        if state.n_epochs < MIN_EPOCHS_FOR_ALL:
+            n_rows = max(MIN_CHECKED_ROWS, self.config.batch_size)
+        largest = self.samples.largest_outputs(state.network, n_rows)
         if not (largest <= self.output_limits).all():
-            raise DivergenceError(max(self.state.n_epochs, 1))
+            raise DivergenceError(max(state.n_epochs, 1))
 
 
 def mini_batches(training, epoch=None):

@@ -51,9 +51,9 @@ class DistributedSamples:
         """Fit scalers to the samples; see `FittedScalers.fit`."""
         return self.shards.reduce("fit_scalers", target_scaling)
 
-    def largest_outputs(self, network):
+    def largest_outputs(self, network, n_rows):
         """Compute the largest outputs of a network on some samples of each worker."""
-        return np.max(self.shards.map("largest_outputs", network), axis=0)
+        return np.max(self.shards.map("largest_outputs", network, n_rows), axis=0)
 
     def with_class_weights(self, class_weights):
         """Multiply the sample weights on the workers by class weights."""

@@ -13,6 +13,8 @@ from .._data.checks import check_dense
 from .._data.columns import make_columns
 from .._data.inputs import check_inputs
 from .._data.labels import to_target_array
+from .._data.missing_values import compute_statistics
+from .._data.weights import check_partition_weight
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class PartitionSummary:
         Parameters
         ----------
         X, y, sample_weight
-            Partition. The sample weights are not used.
+            Partition.
         categorical_features
             Parameter `categorical_features` of the estimator.
         has_labels : bool
@@ -93,7 +95,7 @@ class PartitionSummary:
             X[:0],
             numeric.dtype,
             columns.is_categorical,
-            NumericSummary.from_array(numeric),
+            NumericSummary.from_array(numeric, sample_weight),
             categories,
             has_labels,
             targets,
@@ -111,6 +113,12 @@ class PartitionSummary:
                 "Partitions of X have different categorical columns. Convert each "
                 "column to the same dtype in all partitions, or list the columns in "
                 "categorical_features."
+            )
+        if self.has_labels and _has_strings(self) != _has_strings(other):
+            raise ValueError(
+                "Unknown label type: y contains labels of several types, such as "
+                f"{self.targets[0]!r} and {other.targets[0]!r} in two partitions. "
+                "Convert all labels to one type, for example with astype(str)."
             )
         both = np.concatenate([self.targets, other.targets])
         return PartitionSummary(
@@ -147,47 +155,51 @@ class NumericSummary:
 
     Parameters
     ----------
-    counts : ndarray of int of shape (n_numeric,)
-        Number of values that are not missing.
-    sums : ndarray of shape (n_numeric,)
-        Sum of these values.
+    means : ndarray of shape (n_numeric,)
+        Weighted mean of the values that are not missing; 0 if all are missing.
+    weights : ndarray of shape (n_numeric,)
+        Sum of the positive weights of these values.
     has_missing : ndarray of bool of shape (n_numeric,)
         Whether the feature has missing values.
     """
 
-    counts: np.ndarray
-    sums: np.ndarray
+    means: np.ndarray
+    weights: np.ndarray
     has_missing: np.ndarray
 
     @classmethod
-    def from_array(cls, numeric):
+    def from_array(cls, numeric, sample_weight):
         """Summarize the numeric features of a partition.
 
         Parameters
         ----------
         numeric : ndarray of shape (n_samples, n_numeric)
             Numeric features. Missing values are NaN.
+        sample_weight : array-like of shape (n_samples,) or None
+            Sample weights.
 
         Returns
         -------
         NumericSummary
         """
-        is_missing = np.isnan(numeric)
-        sums = np.where(is_missing, 0.0, numeric).sum(axis=0, dtype=np.float64)
-        return cls((~is_missing).sum(axis=0), sums, is_missing.any(axis=0))
+        if sample_weight is None:
+            weight = np.ones(len(numeric))
+        else:
+            weight = np.maximum(check_partition_weight(sample_weight), 0.0)
+        means, has_missing = compute_statistics(numeric, weight)
+        return cls(means, weight @ ~np.isnan(numeric), has_missing)
 
     def __add__(self, other):
         """Return the summary of the rows of both."""
+        weights = self.weights + other.weights
+        fraction = other.weights / np.where(weights > 0.0, weights, 1.0)
+        with np.errstate(all="ignore"):  # infinity raises an error later
+            means = self.means + (other.means - self.means) * fraction
         return NumericSummary(
-            self.counts + other.counts,
-            self.sums + other.sums,
+            means,
+            weights,
             self.has_missing | other.has_missing,
         )
-
-    @property
-    def means(self):
-        """Mean of each feature, or 0 if all values are missing."""
-        return self.sums / np.maximum(self.counts, 1)
 
 
 def merge_categories(one, other):
@@ -221,6 +233,10 @@ def merge_categories(one, other):
             f"{one[:3].tolist()} and {other[:3].tolist()}. Convert the column to the "
             "same type in all partitions, for example strings or numbers."
         ) from error
+
+
+def _has_strings(summary):
+    return summary.targets.dtype.kind in "OU"
 
 
 def _min_and_max(y):

@@ -140,9 +140,9 @@ class Shard:
         """Return the scalers; see `TrainingSamples.fit_scalers`."""
         return self.samples.fit_scalers(target_scaling)
 
-    def largest_outputs(self, network):
+    def largest_outputs(self, network, n_rows):
         """Return the largest outputs; see `Samples.largest_outputs`."""
-        return self.samples.largest_outputs(network)
+        return self.samples.largest_outputs(network, n_rows)
 
     def apply_class_weights(self, class_weights):
         """Multiply the sample weights by class weights."""

@@ -133,9 +133,10 @@ def encode_columns(features, columns, network):
     if not columns.is_categorical.all():
         numbers = features.numeric(np.flatnonzero(~columns.is_categorical))
         is_missing = numbers.apply("IsNaN", dtype=bool)
-        values = numbers.as_tensor(columns.imputation_values)
-        imputed = where(is_missing, values, numbers)
-        encoded.append(transform_inputs(imputed, network.inputs, dtype))
+        transformed = transform_inputs(numbers, network.inputs, dtype)
+        values = network.inputs.replace_missing(columns.imputation_values)
+        values = transformed.as_tensor(np.asarray(values))
+        encoded.append(where(is_missing, values, transformed))
         if columns.indicator_features.size:
             indicators = is_missing.take_columns(columns.indicator_features)
             encoded.append(indicators.astype(dtype))

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from decimal import Decimal
 from hashlib import sha256
 from io import BytesIO
@@ -359,6 +360,29 @@ def test_resumed_fit_that_reached_max_iter_warns(tmp_path):
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(6\)"):
         resumed = Checkpoint.resume(path, X, CODES)
     assert resumed.n_iter_ == 6
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+@ignore_convergence_warning
+def test_data_cause_each_warning_once(resumes, tmp_path):
+    path = tmp_path / "fit.checkpoint"
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    column = CODES[:, np.newaxis]
+    net = small(BackpropClassifier, max_iter=5)
+    if resumes:
+        fit_and_interrupt(net, path, 2, frame, CODES)
+    else:
+        net.fit(frame, CODES).set_params(warm_start=True)
+        net.set_callbacks(Checkpoint(path))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if resumes:
+            Checkpoint.resume(path, X, column)
+        else:
+            net.fit(X, column)
+    messages = [str(warning.message) for warning in caught]
+    for words in ("column-vector y was passed", "valid feature names"):
+        assert sum(words in message for message in messages) == 1
 
 
 def test_resume_sets_the_passed_callbacks(tmp_path):

@@ -79,11 +79,9 @@ def encode_manually(df, learned_from=None, levels=LEVELS, standardize=True):
         x, known = (
             frame[name].to_numpy().astype(float) for frame in (df, learned_from)
         )
-        mean = np.nanmean(known)
-        x, known = (np.where(np.isnan(values), mean, values) for values in (x, known))
-        if standardize:
-            x = (x - mean) / known.std()
-        columns.append(x)
+        mean, std = np.nanmean(known), np.nanstd(known)
+        x = np.where(np.isnan(x), mean, x)
+        columns.append((x - mean) / std if standardize else x)
     columns.append(np.isnan(df["age"].to_numpy().astype(float)))
     for name in levels:
         values = np.asarray(df[name])
@@ -164,9 +162,11 @@ def test_scalers_use_sample_weights(make, y):
     df = mixed()
     fitted = make_net(make).fit(df, y, WEIGHT)
     z = encode_manually(df, standardize=False)
-    mean = np.average(z[:, :3], axis=0, weights=WEIGHT)
-    std = np.sqrt(np.average((z[:, :3] - mean) ** 2, axis=0, weights=WEIGHT))
+    weights = np.column_stack([WEIGHT * (1.0 - z[:, 3]), WEIGHT, WEIGHT])
+    mean = np.average(z[:, :3], axis=0, weights=weights)
+    std = np.sqrt(np.average((z[:, :3] - mean) ** 2, axis=0, weights=weights))
     numbers = (z[:, :3] - mean) / std
+    numbers[z[:, 3] == 1.0, 0] = 0.0  # missing
     assert_network_inputs(fitted, df, [*numbers.T, *z[:, 3:].T])
 
 
@@ -421,8 +421,8 @@ def test_later_chunks_update_only_scalers_of_numeric_features(make, y):
     for rows in (slice(0, 40), slice(40, 90)):
         net.partial_fit(df[rows], y[rows], **kwargs)
     z = encode_manually(df, df[:40], standardize=False)
-    filled = z[:, 0]
-    age = (filled - filled.mean()) / filled.std()
+    known = df["age"].to_numpy()
+    age = np.nan_to_num((known - np.nanmean(known)) / np.nanstd(known))
     assert_network_inputs(net, df, [age, *z[:, 3:].T], [0, *range(3, 14)])
 
 

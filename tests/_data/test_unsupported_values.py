@@ -2,6 +2,7 @@
 
 import datetime as dt
 import warnings
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -111,6 +112,24 @@ BAD_INPUTS = {
         ["X contains dates"],
     ),
     "LazyFrame": (pl.LazyFrame(X), TypeError, ["X is a LazyFrame", "X.collect()"]),
+    "one dict": ({"a": 1}, TypeError, ["got dict", "pandas.DataFrame(X)"]),
+    "records": ([{"a": 1.0}] * 40, TypeError, ["got a sequence of dict"]),
+    "set": ({1.0, 2.0}, TypeError, ["got set"]),
+    "huge integers in a column": (
+        FRAME.assign(d=pd.Series([10**400] * 40, dtype=object)),
+        ValueError,
+        ["Input X contains", "too large"],
+    ),
+    "sparse dates": (
+        FRAME.assign(d=pd.arrays.SparseArray(DAYS.to_numpy())),
+        ValueError,
+        ["X contains dates", "'d'"],
+    ),
+    "sparse strings": (
+        FRAME.assign(s=pd.arrays.SparseArray(NAMES.astype(object))),
+        ValueError,
+        ["neither numeric nor categorical: 's' ("],
+    ),
     "ragged rows": ([[1.0], *X[1:].tolist()], ValueError, ["X must be", "same number"]),
     "huge integers": (
         [[10**400] * 4, *X[1:].tolist()],
@@ -265,6 +284,17 @@ BAD_LABELS = {
         ["Unknown label type: y", "date"],
     ),
     "periods": (DAYS.to_period("D"), ValueError, ["Unknown label type: y", "Period"]),
+    "dates": (pd.Series(DAYS), ValueError, ["y contains dates", "strings"]),
+    "datetime64": (DAYS.to_numpy(), ValueError, ["y contains dates", "2020-01-01"]),
+    "time zone": (pd.Series(DAYS.tz_localize("UTC")), ValueError, ["y contains dates"]),
+    "durations": (pd.Series(DAYS - DAYS[0]), ValueError, ["y contains dates"]),
+    "category of dates": (pd.Series(DAYS, dtype="category"), ValueError, ["dates"]),
+    "polars dates": (pl.Series(DAYS.date), ValueError, ["y contains dates"]),
+    "decimals": (
+        np.array([1, Decimal(2)] * 20, object),
+        ValueError,
+        ["type Decimal, such as 2"],
+    ),
     "ragged": ([[0], [1, 2]] * 20, ValueError, ["y must be", "MultiLabelBinarizer"]),
     "LazyFrame": (pl.LazyFrame({"y": NAMES}), TypeError, ["y is a LazyFrame"]),
 }
@@ -298,6 +328,12 @@ BAD_NUMBERS = {
     "periods": (pd.Series(DAYS.to_period("D")), ValueError, ["y contains dates"]),
     "polars dates": (pl.Series(DAYS.date), ValueError, ["y contains dates"]),
     "dict": (np.array([{}] * 40), TypeError, ["y contains values of type dict"]),
+    "list": (
+        np.array([*NUMBERS[1:], [1]], object),
+        TypeError,
+        ["y contains values of type list, such as [1]"],
+    ),
+    "huge integer": ([10**400, *NUMBERS[1:]], ValueError, ["Input y", "too large"]),
     "LazyFrame": (pl.LazyFrame({"y": NUMBERS}), TypeError, ["y is a LazyFrame"]),
 }
 BAD_TARGETS = [("classifier", kind, *bad) for kind, bad in BAD_LABELS.items()]
@@ -326,6 +362,57 @@ def test_labels_of_bytes_raise(where):
 def test_unsupported_classes_raise(classes):
     with pytest.raises(ValueError, match="classes contains"):
         classifier().partial_fit(X, TWO_CLASSES, classes=classes)
+
+
+@pytest.mark.parametrize("classes", [3, "ab", [[0, 1]]], ids=str)
+def test_classes_must_have_one_dimension(classes):
+    with pytest.raises(ValueError, match=r"classes must be an array-like .* got"):
+        classifier().partial_fit(X, TWO_CLASSES, classes=classes)
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="requires NumPy 2")
+def test_labels_can_be_strings_of_variable_width():
+    labels = np.array(NAMES.tolist(), np.dtypes.StringDType())
+    fitted = classifier().fit(X, labels)
+    assert fitted.classes_.tolist() == ["a", "b", "c"]
+    np.testing.assert_array_equal(
+        fitted.predict(X), classifier().fit(X, NAMES).predict(X)
+    )
+
+
+# ------------------------------------------------------------------- sample weights
+
+#: Sample weights, the class of the error and words in its message.
+BAD_WEIGHTS = {
+    "dates": (DAYS, ValueError, ["datetime64"]),
+    "date objects": (np.array(DAYS.date), ValueError, ["datetime.date(2020"]),
+    "numeric strings": (["1"] * 40, ValueError, ["'1'"]),
+    "words": (["a"] * 40, ValueError, ["'a'"]),
+    "dict": ({"a": 1}, ValueError, ["type dict"]),
+    "LazyFrame": (pl.LazyFrame({"w": np.ones(40)}), TypeError, ["is a LazyFrame"]),
+    "NaN": ([np.nan] * 40, ValueError, ["NaN"]),
+}
+
+
+@pytest.mark.parametrize("where", ["fit", "partial_fit", "validation"])
+@pytest.mark.parametrize("has_missing", [False, True])
+@pytest.mark.parametrize("kind", BAD_WEIGHTS)
+@pytest.mark.parametrize("estimator", MAKE)
+def test_unsupported_weights_raise(estimator, kind, has_missing, where):
+    weight, error, words = BAD_WEIGHTS[kind]
+    net, y = MAKE[estimator](), VALID[estimator]
+    inputs = with_value(np.nan, dtype=float) if has_missing else X
+    method = net.partial_fit if where == "partial_fit" else net.fit
+    kwargs = {"X": inputs, "y": y, "sample_weight": weight}
+    if where == "validation":
+        kwargs = {"X": X, "y": y, "X_val": inputs, "y_val": y}
+        kwargs["sample_weight_val"] = weight
+    if where == "partial_fit" and estimator == "classifier":
+        kwargs["classes"] = [0, 1, 2]
+    with pytest.raises(error, match="sample_weight") as caught:
+        method(**kwargs)
+    for word in words:
+        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -424,6 +511,87 @@ def test_dates_raise_in_prediction(estimator):
     fitted = MAKE[estimator]().fit(numbers, VALID[estimator])
     with pytest.raises(ValueError, match=r"'day' .*`X.'day'. = "):
         fitted.predict(pd.DataFrame({"day": DAYS}))
+
+
+DATES_AS_CATEGORIES = {
+    "pandas": pd.DataFrame({"day": DAYS}),
+    "pandas objects": pd.DataFrame({"day": pd.Series(DAYS.date, dtype=object)}),
+    "pandas periods": pd.DataFrame({"day": DAYS.to_period("D")}),
+    "pandas category": pd.DataFrame({"day": pd.Categorical(DAYS)}),
+    "category of periods": pd.DataFrame({"day": pd.Categorical(DAYS.to_period("D"))}),
+    "category of objects": pd.DataFrame({"day": pd.Categorical(DAYS.date)}),
+    "polars": pl.DataFrame({"day": DAYS.date}),
+    "array": np.array(DAYS.date)[:, np.newaxis],
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "predict"])
+@pytest.mark.parametrize("kind", DATES_AS_CATEGORIES)
+@pytest.mark.parametrize("estimator", MAKE)
+def test_dates_cannot_be_categories(estimator, kind, method):
+    dates = DATES_AS_CATEGORIES[kind]
+    net = MAKE[estimator](categorical_features=[0])
+    if method == "predict":
+        words = dates.astype(str) if not isinstance(dates, pl.DataFrame) else None
+        words = pl.DataFrame({"day": NAMES}) if words is None else words
+        net.fit(words, VALID[estimator])
+        arguments = ()
+    else:
+        arguments = (VALID[estimator],)
+        if (estimator, method) == ("classifier", "partial_fit"):
+            arguments += (None, [0, 1, 2])
+    with pytest.raises(ValueError, match=r"X contains dates.*convert them to strings"):
+        getattr(net, method)(dates, *arguments)
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_categories_must_be_hashable(as_frame):
+    values = with_value([1])
+    values = pd.DataFrame(values) if as_frame else values
+    with pytest.raises(TypeError, match=r"categorical column 1 .* type list"):
+        classifier(categorical_features=[1]).fit(values, TWO_CLASSES)
+
+
+# ------------------------------------------------------------------- large integers
+
+BIG = 2**60 + np.arange(3)
+
+
+def ids(values, kind):
+    """Return a DataFrame with a column of integers, of which some may be missing."""
+    if kind == "polars":
+        return pl.DataFrame({"x": np.zeros(len(values)), "id": values})
+    column = pd.Series(values, dtype=kind)
+    return pd.DataFrame({"x": 0.0, "id": column})
+
+
+@pytest.mark.parametrize("kind", ["Int64", "UInt64", "int64[pyarrow]", "polars"])
+def test_large_integers_are_different_categories(kind):
+    complete = ids(BIG.tolist() * 20, kind)
+    missing = ids([*BIG.tolist(), None] * 15, kind)
+    y = np.arange(60) % 3
+    params = dict(solver="lbfgs", max_iter=100, categorical_features=["id"])
+    for train, y_train in ((complete, y), (missing, np.arange(60) % 4)):
+        net = classifier(**params).fit(train, y_train)
+        expected = y_train[:3]
+        np.testing.assert_array_equal(net.predict(complete[:3]), expected)
+        np.testing.assert_array_equal(net.predict(missing[:4])[:3], expected)
+    chunks = classifier(categorical_features=["id"])
+    chunks.partial_fit(complete, y, classes=[0, 1, 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no new categories
+        chunks.partial_fit(missing, y)
+
+
+def test_large_integers_in_float_columns_raise():
+    floats = pd.DataFrame({"x": 0.0, "id": [*BIG.astype(float), np.nan] * 10})
+    y = np.arange(40) % 2
+    with pytest.raises(ValueError, match=r"'id'.*float.*above 2\*\*53"):
+        classifier(categorical_features=["id"]).fit(floats, y)
+    integers = pd.DataFrame({"x": 0.0, "id": BIG.tolist() * 10})
+    net = classifier(categorical_features=["id"]).fit(integers, y[:30])
+    with pytest.raises(ValueError, match=r"'id'.*float.*above 2\*\*53"):
+        net.predict(floats)
 
 
 # -------------------------------------------------------------------- new categories

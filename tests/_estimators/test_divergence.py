@@ -406,6 +406,20 @@ def test_validation_loss_that_is_never_finite_raises():
     )
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_output_that_overflows_in_one_row_of_the_batch_raises(method):
+    # One step of gradient descent, after which only one row has an infinite output.
+    n_rows, outlier = 4000, 2001
+    rows = np.ones((n_rows, 1))
+    rows[outlier] = 60.0
+    net = BackpropRegressor((), loss="poisson", standardize=False, solver="sgd")
+    net.set_params(momentum=0.0, learning_rate_init=1.0, alpha=0.0, max_iter=1)
+    net.set_params(batch_size=n_rows, init=lambda rng, i, o: np.zeros((i, o)))
+    y = np.where(rows[:, 0] > 1.0, n_rows * 0.25, 1.0)
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        getattr(net, method)(rows, y)
+
+
 # ------------------------------------------------------------ weights before a fit
 
 

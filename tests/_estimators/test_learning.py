@@ -74,6 +74,40 @@ def test_small_targets_of_sigmoid_outputs_are_learned():
 
 
 @ignore_convergence_warning
+@pytest.mark.parametrize(
+    "params",
+    [dict(output_activation="softplus"), dict(loss="poisson")],
+    ids=["softplus", "poisson"],
+)
+@ignore_convergence_warning
+def test_lbfgs_learns_targets_with_a_large_mean(params):
+    # Divided by their root mean square, the targets have small deviations from 1.
+    temperature = 290.0 + 5.0 * np.tanh(RISK)
+    net = BackpropRegressor(solver="lbfgs", random_state=0, max_iter=300, **params)
+    assert net.fit(X, temperature).score(X, temperature) > 0.97
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_tolerances_of_targets_with_a_large_mean(solver):
+    params = dict(solver=solver, output_activation="relu")
+    config = config_of(BackpropRegressor(**params), 290.0 + 5.0 * RISK)
+    balanced = config_of(BackpropRegressor(**params), RISK - RISK.min())
+    deviation = 5.0 * RISK.std() / 290.0
+    loss_scale = 0.5 * deviation**2 / 0.125
+    assert config.loss_tol == pytest.approx(2.22e-9 * loss_scale, rel=0.02)
+    assert config.tol == pytest.approx(1e-4 * loss_scale, rel=0.02)
+    assert config.gradient_tol < 0.2 * balanced.gradient_tol
+
+
+@ignore_convergence_warning
+def test_lbfgs_uses_the_tolerance_of_the_loss():
+    temperature = 290.0 + 5.0 * (np.tanh(X[:, 0]) + 0.5 * X[:, 1] * X[:, 2])
+    net = BackpropRegressor((20,), solver="lbfgs", output_activation="relu")
+    net.set_params(max_iter=500, random_state=0).fit(X, temperature)
+    assert net.score(X, temperature) > 0.947  # 0.937 with an absolute tolerance
+
+
+@ignore_convergence_warning
 def test_lbfgs_learns_many_classes():
     n_classes = 150
     centers = 3.0 * rng.normal(size=(n_classes, 10))
@@ -246,6 +280,32 @@ def test_fit_that_learned_nothing_warns(net, y, is_sparse, weight):
     rows = csr_array(X) if is_sparse else X
     (message,) = messages_of(lambda: net.fit(rows, y, sample_weight=weight))
     assert MESSAGE in message
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-7, 1e-12])
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
+@pytest.mark.parametrize("output_activation", ["sigmoid", "tanh", "identity"])
+def test_fit_to_tiny_targets_warns_or_learns(output_activation, solver, scale):
+    y = scale * expit(RISK)
+    net = BackpropRegressor(
+        output_activation=output_activation,
+        solver=solver,
+        standardize=False,
+        max_iter=20,
+        random_state=0,
+    )
+    messages = messages_of(lambda: net.fit(X, y))
+    assert net.score(X, y) > 0.0 or any(MESSAGE in text for text in messages)
+
+
+@pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
+def test_vanishing_gradients_warn(make):
+    net = make((50, 50, 50), "sigmoid", solver="sgd", random_state=0)
+    y = BALANCED if make is BackpropClassifier else RISK
+    (message,) = messages_of(lambda: net.fit(X[:300], y[:300]))
+    assert MESSAGE in message
+    improved = net.loss_ < prepare_training(net, X[:300], y[:300]).constant.loss
+    assert ("by more than 0.5%" in message) == improved
 
 
 @pytest.mark.parametrize(

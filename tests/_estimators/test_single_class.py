@@ -1,5 +1,7 @@
 """Classification targets with a single class."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -10,6 +12,7 @@ from sklearn.model_selection import learning_curve
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from small_fits import TWO_CLASSES, X, classifier, ignore_convergence_warning
 
+from skbackprop import BackpropClassifier
 from skbackprop._estimators.solvers import SOLVERS
 
 pytestmark = ignore_convergence_warning
@@ -71,6 +74,13 @@ def test_partial_fit_and_warm_start_with_single_class():
     with pytest.raises(ValueError, match="same classes as in"):
         net.fit(X, TWO_CLASSES)
     assert_constant(net, 0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_single_class_does_not_warn(solver):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        BackpropClassifier(solver=solver, max_iter=2).fit(X, np.ones(len(X)))
 
 
 def test_class_without_weight_is_kept():

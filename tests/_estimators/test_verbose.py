@@ -44,6 +44,7 @@ def record(loss=1.0, validation_loss=nan, score=nan, rate=nan, seconds=1.0):
         (BackpropRegressor, MLPRegressor, NUMBERS, "squared_error"),
     ],
 )
+@ignore_convergence_warning
 def test_printed_losses_equal_scikit_learn(capsys, make, mlp, y, loss, solver):
     params = dict(
         hidden_layer_sizes=(5,),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
 from small_fits import (
     COUNTS,
@@ -222,3 +223,22 @@ def test_changed_settings_raise_before_the_data_are_read(make, y):
     strings[:, 0] = "a"
     estimator.set_params(categorical_features=[0])
     error_of(lambda: estimator.fit(strings, y), "categorical_features has changed")
+
+
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+@ESTIMATORS
+@ignore_convergence_warning
+def test_warm_start_on_other_scales_starts_with_the_same_predictions(
+    make, y, is_sparse
+):
+    convert = csr_array if is_sparse else np.asarray
+    constant = np.hstack([X, np.ones((len(X), 1))])  # the last column
+    other = (constant if is_sparse else constant + 2.0) * [1.0, 10.0, 0.5, 3.0, 1.0]
+    net = make((8,), max_iter=5, random_state=0).fit(convert(constant), y)
+    method = "decision_function" if make is BackpropClassifier else "predict"
+    before, scale = getattr(net, method)(convert(constant)), net.input_scale_
+    net.set_params(warm_start=True, learning_rate_init=1e-300, max_iter=1)
+    net.fit(convert(other), y)
+    assert (net.input_scale_ != scale).tolist() == [not is_sparse, *[True] * 3, False]
+    after = getattr(net, method)(convert(constant))
+    np.testing.assert_allclose(after, before, rtol=1e-9)

@@ -86,6 +86,12 @@ def test_unsupported_targets_raise(client):
         classifier().fit(to_dask(X), to_dask(with_value(LABELS, 2)))
     with pytest.raises(ValueError, match="string"):
         regressor().fit(to_dask(X), to_dask(NAMES))
+    mixed = [to_dask(labels.astype(object)) for labels in (THREE, NAMES)]
+    rows = da.concatenate([to_dask(X), to_dask(X)])
+    with pytest.raises(ValueError, match="labels of several types"):
+        classifier().fit(rows, da.concatenate(mixed))
+    with pytest.raises(ValueError, match="sample_weight must be an array of numbers"):
+        classifier().fit(to_dask(X), to_dask(THREE), to_dask(NAMES))
 
 
 def test_negative_counts_raise(client):

@@ -40,6 +40,8 @@ from skbackprop._estimators.training_data import read_summary, read_training_dat
 from skbackprop.core.losses import AbsoluteError
 from skbackprop.dask.distributed_samples import DistributedSamples
 
+rng = np.random.default_rng(0)
+
 # ----------------------------------------------------------------------- scalers
 
 
@@ -195,7 +197,7 @@ NUMERIC_TARGETS = pytest.mark.parametrize(
 )
 
 
-def read_on_shards(make, y, weight, groups, **params):
+def read_on_shards(make, y, weight, groups, rows=X, **params):
     """Read the same data on several shards and in one process.
 
     Returns
@@ -205,13 +207,13 @@ def read_on_shards(make, y, weight, groups, **params):
     expected : TrainingSamples
         Samples in one process.
     """
-    shards = InProcessShards(partitions(X, y, weight), groups)
+    shards = InProcessShards(partitions(rows, y, weight), groups)
     net = make(**params)
     has_labels = make is BackpropClassifier
     summary = shards.reduce("summarize", net.categorical_features, has_labels)
     reader, targets = read_summary(net, FitKind.FRESH, summary)
     shards.broadcast("read", reader, make.__name__)
-    _, expected = read_training_data(make(**params), FitKind.FRESH, X, y, weight)
+    _, expected = read_training_data(make(**params), FitKind.FRESH, rows, y, weight)
     return DistributedSamples(shards, targets), expected
 
 
@@ -347,6 +349,24 @@ def test_shard_with_zero_weights_does_not_change_statistics(groups):
     scalers = distributed.fit_scalers(None)
     assert_same_scaler(scalers.inputs, expected.fit_scalers(None).inputs)
     assert distributed.weight_totals().mean == pytest.approx(weight.mean(), rel=1e-12)
+
+
+@GROUPS
+def test_statistics_of_known_values(groups):
+    values, weight = X.copy(), WEIGHT.copy()
+    values[rng.random(X.shape) < 0.2] = np.nan
+    values[20:33, 1] = np.nan  # all rows of partition 1
+    weight[40:50] = 0.0
+    values[40:50] *= 1e9  # ignored
+    distributed, expected = read_on_shards(
+        BackpropClassifier, THREE, weight, groups, rows=values
+    )
+    scalers = distributed.fit_scalers(None)
+    assert_same_scaler(scalers.inputs, expected.fit_scalers(None).inputs)
+    encoding = distributed.shards.shards[0].samples.X.encoding
+    np.testing.assert_allclose(
+        encoding.imputation_values, expected.X.encoding.imputation_values, rtol=1e-12
+    )
 
 
 def assert_same_constant(make, y, weight, groups, rtol, **params):
