@@ -141,7 +141,8 @@ def _to_labels(array, objects, kinds, name):
 def _describe_objects(objects, name, allowed):
     """Return an error message that shows a value of an unsupported type."""
     supported = (bool, int, float, str, np.generic)
-    value = next(v for v in objects.flat if not isinstance(v, supported))
+    others = (value for value in objects.flat if not isinstance(value, supported))
+    value = next(others, objects.flat[0])  # integers may be too large
     return (
         f"{name} contains values of type {type(value).__name__}, such as {value}. "
         f"Convert them to {allowed}."

@@ -290,6 +290,7 @@ BAD_LABELS = {
     "durations": (pd.Series(DAYS - DAYS[0]), ValueError, ["y contains dates"]),
     "category of dates": (pd.Series(DAYS, dtype="category"), ValueError, ["dates"]),
     "polars dates": (pl.Series(DAYS.date), ValueError, ["y contains dates"]),
+    "huge integers": ([10**400, 1] * 20, ValueError, ["type int", "strings"]),
     "decimals": (
         np.array([1, Decimal(2)] * 20, object),
         ValueError,
