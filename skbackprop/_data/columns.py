@@ -21,6 +21,7 @@ from .dataframes import (
 )
 from .inputs import check_inputs
 from .missing_values import check_missing, compute_statistics
+from .valid_arrays import are_valid_targets, is_valid_array
 from .weights import check_weight
 
 #: Arguments of `check_X_y` and `validate_data` for training data. `check_missing`
@@ -239,28 +240,31 @@ class NumericColumns(Columns):
 
     def read(self, X, estimator):
         """See `Columns.read`."""
-        X = validate_data(
-            estimator,
-            check_inputs(X),
-            accept_sparse="csr",
-            dtype="numeric",
-            ensure_all_finite=False,
-            reset=False,
-        )
+        if not is_valid_array(X, estimator):
+            X = validate_data(
+                estimator,
+                check_inputs(X),
+                accept_sparse="csr",
+                dtype="numeric",
+                ensure_all_finite=False,
+                reset=False,
+            )
         return self._to_inputs(X, check_missing(X, estimator))
 
     def read_training_data(
         self, X, y, estimator, *, y_numeric, reset, sample_weight=None
     ):
         """See `Columns.read_training_data`."""
-        X, y = validate_data(
-            estimator,
-            check_inputs(X),
-            y,
-            reset=reset,
-            y_numeric=y_numeric,
-            **TRAINING_CHECKS,
-        )
+        is_known = not reset and is_valid_array(X, estimator)
+        if not (is_known and are_valid_targets(y, len(X))):
+            X, y = validate_data(
+                estimator,
+                check_inputs(X),
+                y,
+                reset=reset,
+                y_numeric=y_numeric,
+                **TRAINING_CHECKS,
+            )
         has_missing = check_missing(X, estimator)
         if reset:
             self.learn_statistics(X, sample_weight)

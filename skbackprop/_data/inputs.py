@@ -213,7 +213,7 @@ def _replace_columns(X, numbers):
         return X
     X = X.copy(deep=False)
     for j, values in numbers.items():
-        column = pd.Series(values, X.index)
         with _explained_overflow():
+            column = pd.Series(values, X.index)
             X.isetitem(j, column.to_numpy(float, na_value=np.nan))
     return X

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.optimize
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_array
 from scipy.special import expit, logit
@@ -13,6 +14,7 @@ from small_fits import ignore_convergence_warning
 
 from skbackprop import BackpropClassifier, BackpropRegressor, Loss
 from skbackprop._estimators.fitting import prepare_training
+from skbackprop.core import lbfgs
 from skbackprop.core.constant_prediction import best_constant
 from skbackprop.core.optimizers import OPTIMIZERS
 
@@ -100,11 +102,19 @@ def test_tolerances_of_targets_with_a_large_mean(solver):
 
 
 @ignore_convergence_warning
-def test_lbfgs_uses_the_tolerance_of_the_loss():
-    temperature = 290.0 + 5.0 * (np.tanh(X[:, 0]) + 0.5 * X[:, 1] * X[:, 2])
-    net = BackpropRegressor((20,), solver="lbfgs", output_activation="relu")
-    net.set_params(max_iter=500, random_state=0).fit(X, temperature)
-    assert net.score(X, temperature) > 0.947  # 0.937 with an absolute tolerance
+def test_lbfgs_uses_the_tolerances(monkeypatch):
+    passed = {}
+
+    def minimize(*args, options, **kwargs):
+        passed.update(options)
+        return scipy.optimize.minimize(*args, options=options, **kwargs)
+
+    monkeypatch.setattr(lbfgs, "minimize", minimize)
+    net = BackpropRegressor(solver="lbfgs", output_activation="relu", max_iter=2)
+    net.fit(X, 290.0 + 5.0 * RISK)
+    config = config_of(net, 290.0 + 5.0 * RISK)
+    assert passed["ftol"] == config.loss_tol < 1e-11
+    assert passed["gtol"] == config.gradient_tol < 1e-4
 
 
 @ignore_convergence_warning
