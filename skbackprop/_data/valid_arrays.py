@@ -53,4 +53,4 @@ def are_valid_targets(y, n_samples):
     if type(y) is not np.ndarray or y.dtype.kind not in "fiu" or y.ndim not in (1, 2):
         return False
     with np.errstate(all="ignore"):
-        return y.size > 0 and len(y) == n_samples and bool(all_finite(y))
+        return y.size > 0 and len(y) == n_samples and all_finite(y)

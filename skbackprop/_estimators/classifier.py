@@ -246,16 +246,18 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         consecutive epochs without such an improvement. Smaller improvements of the
         validation loss accumulate. With ``solver="lbfgs"``, training stops when no
         component of the gradient exceeds `tol`. Training also stops, for any `tol`,
-        when an iteration reduces the loss by less than 2.2e-9 times its value.
+        when an iteration reduces the loss by less than 2.2e-9, or by less than this
+        fraction of a loss above 1.
         `tol` is absolute if the loss and the output activation are a canonical pair,
         and the targets are not scaled. Canonical pairs are ``"log_loss"`` with
         ``"softmax"`` or ``"sigmoid"``, ``"squared_error"`` with ``"identity"``, and
         ``"poisson"`` with ``"exp"``. Otherwise, `tol` is smaller if losses or gradients
-        are small, for example because a class is rare. `tol` is
-        then multiplied by the loss of the best constant prediction or, for
-        ``solver="lbfgs"`` and ``solver="sgd"``, by the smallest mean absolute error
-        dC/dz of its outputs, each divided by the value for two balanced classes
-        (0.125). Scores other than ``"loss"`` are compared with `tol` itself.
+        are small, for example because a class is rare. `tol` is then multiplied by the
+        loss of the best constant prediction or, for ``solver="lbfgs"`` and
+        ``solver="sgd"``, by the smallest mean absolute error dC/dz of its outputs, each
+        divided by the value for two balanced classes (0.125). The limit of 2.2e-9 is
+        multiplied by the loss in the same way. Scores other than ``"loss"`` are
+        compared with `tol` itself.
         Increase `tol` to stop earlier; decrease it to train longer.
     verbose : bool or int, default=False
         Whether to print one line per epoch: losses, score, learning rate, and an upper

@@ -19,4 +19,6 @@ def all_finite(array):
     bool
     """
     # A finite sum proves that all values are finite, without a temporary array.
-    return math.isfinite(np.add.reduce(array, axis=None)) or np.isfinite(array).all()
+    if math.isfinite(np.add.reduce(array, axis=None)):
+        return True
+    return bool(np.isfinite(array).all())

@@ -104,7 +104,7 @@ class Standardized:
         self.low = -self.high
 
     def with_dtype(self, input_dtype, dtype):
-        """Return this transform, or a copy, for the dtypes of inputs and network.
+        """Return the transform for the dtypes of the inputs and of the network.
 
         See `IdentityTransform.with_dtype` for the parameters.
         """

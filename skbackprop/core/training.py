@@ -16,8 +16,8 @@ from .schedules import ScheduleState
 from .state import EpochRecord, TrainingState
 
 #: Number of epochs from which the outputs for all samples are checked after training.
-#: The pass then takes a few percent of the training time.
-MIN_EPOCHS_FOR_ALL = 10
+#: The pass then takes about one percent of the training time.
+MIN_EPOCHS_FOR_ALL = 30
 
 #: Minimum number of samples whose outputs are checked after fewer epochs.
 MIN_CHECKED_ROWS = 256

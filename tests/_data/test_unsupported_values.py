@@ -371,7 +371,6 @@ def test_classes_must_have_one_dimension(classes):
         classifier().partial_fit(X, TWO_CLASSES, classes=classes)
 
 
-@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="requires NumPy 2")
 def test_labels_can_be_strings_of_variable_width():
     labels = np.array(NAMES.tolist(), np.dtypes.StringDType())
     fitted = classifier().fit(X, labels)
