@@ -9,6 +9,7 @@ from ._estimators.classifier import BackpropClassifier
 from ._estimators.regressor import BackpropRegressor
 from ._gradient_check import check_gradients
 from ._persistence import SKOPS_TRUSTED, load
+from ._show_versions import show_versions
 from .core.activations import Activation
 from .core.losses import Loss
 
@@ -28,4 +29,5 @@ __all__ = [
     "WeightsDisplay",
     "check_gradients",
     "load",
+    "show_versions",
 ]

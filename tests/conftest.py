@@ -23,3 +23,9 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("slow")
+
+
+@pytest.fixture
+def _numpy_kernels(monkeypatch):
+    """Compute activations, losses and updates in NumPy during a test."""
+    monkeypatch.setattr("skbackprop.core.kernels.compiled", None)

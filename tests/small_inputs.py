@@ -20,10 +20,9 @@ def learn_columns(X, categorical_features="from_dtype"):
 
 def encode_batch(inputs):
     """Return the inputs of the first layer as an array, without standardization."""
-    transform = IdentityTransform()
-    first_layer = make_first_layer(inputs, transform)
+    first_layer = make_first_layer(inputs, IdentityTransform(), inputs.dtype)
     out = np.empty((inputs.shape[0], first_layer.n_dense), inputs.dtype)
-    batch = first_layer.read(inputs, out, transform)
+    batch = first_layer.read(inputs, out)
     if hasattr(batch, "one_hot"):
         return np.hstack([batch.dense, batch.one_hot.toarray()])
     return batch

@@ -15,9 +15,9 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._estimators.parameters import losses_for
 from skbackprop._estimators.threads import SMALL_PRODUCT, blas_threads
-from skbackprop.core import updater
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.epochs import MiniBatchEpoch
+from skbackprop.core.kernels import numpy_kernels
 from skbackprop.core.layout import BLOCK_ROWS
 from skbackprop.core.network import Network
 from skbackprop.core.optimizers import OPTIMIZERS
@@ -75,7 +75,9 @@ def epoch_memory(traced_memory, monkeypatch):
         return loss
 
     monkeypatch.setattr(MiniBatchEpoch, "run", measured_run)
-    monkeypatch.setattr(updater, "FLUSH_EVERY", 2)  # so that flushing is measured too
+    monkeypatch.setattr(
+        numpy_kernels, "FLUSH_EVERY", 2
+    )  # so that flushing is measured too
     return measured
 
 

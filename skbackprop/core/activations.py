@@ -104,6 +104,7 @@ class Activation:
     positive = False
     output_range = (-math.inf, math.inf)
     glorot_factor = 6.0
+    kernel_parameter = None
 
     def __repr__(self):
         settings = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
@@ -142,6 +143,7 @@ class Activation:
 class Identity(Activation):
     """Identity: ``f(z) = z``, the usual output activation in regression."""
 
+    kernel = "identity"
     needs_z = False
 
     def forward(self, z, out):
@@ -158,6 +160,7 @@ class Sigmoid(Activation):
     The derivative is ``a (1 - a)``, which never exceeds 1/4.
     """
 
+    kernel = "sigmoid"
     needs_z = False
     positive = True
     glorot_factor = 2.0
@@ -175,6 +178,7 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """Hyperbolic tangent: ``f(z) = tanh(z)``, with derivative ``1 - a**2``."""
 
+    kernel = "tanh"
     needs_z = False
     output_range = (-1.0, 1.0)
 
@@ -193,6 +197,7 @@ class ReLU(Activation):
     The derivative is 1 if ``z > 0`` and 0 otherwise, including at ``z = 0``.
     """
 
+    kernel = "relu"
     needs_z = False
     output_range = (0.0, math.inf)
 
@@ -213,7 +218,9 @@ class LeakyReLU(Activation):
         Derivative for negative `z`.
     """
 
+    kernel = "leaky_relu"
     negative_slope = 0.01
+    kernel_parameter = "negative_slope"
 
     def forward(self, z, out):
         np.multiply(z, self.negative_slope, out=out)
@@ -232,6 +239,7 @@ class ELU(Activation):
     ``f(z) = z`` if ``z > 0``, otherwise ``f(z) = exp(z) - 1``.
     """
 
+    kernel = "elu"
     output_range = (-1.0, math.inf)
 
     def forward(self, z, out):
@@ -252,6 +260,7 @@ class GELU(Activation):
     normal distribution.
     """
 
+    kernel = "gelu"
     output_range = (-0.16997120747990369, math.inf)
 
     def forward(self, z, out):
@@ -276,6 +285,7 @@ class SiLU(Activation):
     Ramachandran et al. (2017).
     """
 
+    kernel = "silu"
     output_range = (-0.27846454276107374, math.inf)
 
     def forward(self, z, out):
@@ -297,6 +307,7 @@ class Softplus(Activation):
     The derivative is ``sigma(z)``, the logistic sigmoid.
     """
 
+    kernel = "softplus"
     positive = True
     output_range = (0.0, math.inf)
 
@@ -314,6 +325,7 @@ class Softmax(Activation):
     The outputs are the probabilities of mutually exclusive classes.
     """
 
+    kernel = "softmax"
     needs_z = False
     positive = True
     output_range = (0.0, 1.0)
@@ -336,6 +348,7 @@ class Softmax(Activation):
 class Exp(Activation):
     """Exponential: ``f(z) = exp(z)``, the mean of counts for the Poisson loss."""
 
+    kernel = "exp"
     needs_z = False
     positive = True
     output_range = (0.0, math.inf)
@@ -360,7 +373,9 @@ class CumulativeSoftplus(Activation):
         Scale of the softplus values.
     """
 
+    kernel = "increasing"
     unit = 1.0
+    kernel_parameter = "unit"
 
     def forward(self, z, out):
         np.copyto(out[:, :1], z[:, :1])

@@ -1,20 +1,24 @@
 """Dropout: random deactivation of units, which reduces overfitting."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from .activations import Activation
+from .kernels import DropoutMask
 
 
-class DropoutActivation(Activation):
-    """Activation with inverted dropout; a new mask is drawn for each batch.
+class DropoutKernel:
+    """Kernel of a layer with inverted dropout; a new mask is drawn for each batch.
 
     The activations of kept units are divided by the keep probability, so that
     predictions need no rescaling; Srivastava et al. (JMLR 15, 2014), section 10.
 
     Parameters
     ----------
-    activation : Activation
-        Activation of the layer.
+    kernel : ActivationKernel
+        Kernel of the layer without dropout.
+    needs_z : bool
+        Whether the derivative of the activation reads `z`.
     rate : float
         Dropout rate: probability that a unit is dropped, in (0, 1).
     rng : numpy.random.Generator
@@ -25,63 +29,74 @@ class DropoutActivation(Activation):
         Dtype of the network.
     """
 
-    def __init__(self, activation, rate, rng, shape, dtype):
-        self.activation, self.rng = activation, rng
-        self.keep_probability = 1.0 - rate
-        # Single precision is sufficient for the mask and takes half the time to draw.
-        self.draws = np.empty(shape, np.float32)
+    def __init__(self, kernel, needs_z, rate, rng, shape, dtype):
+        self.kernel, self.rng = kernel, rng
+        self.random_mask = DropoutMask(1.0 - rate, *shape)
         self.mask = np.empty(shape, dtype)
         # `backward` needs the activations before dropout. They are stored in `z`, or in
         # a separate buffer if the derivative also needs `z`.
-        self.buffer = np.empty(shape, dtype) if activation.needs_z else None
+        self.buffer = np.empty(shape, dtype) if needs_z else None
 
     def _activation_output(self, z):
         """Return the array of the activations before dropout."""
         return z if self.buffer is None else self.buffer[: len(z)]
 
-    def forward(self, z, out):
-        """Write ``f(z)`` of the kept units and 0 for dropped units into `out`."""
-        draws, mask = self.draws[: len(z)], self.mask[: len(z)]
+    def forward(self, z, b, out):
+        """Write ``f(z + b)`` of the kept units and 0 for dropped units into `out`."""
         a = self._activation_output(z)
-        self.activation.forward(z, a)
-        self.rng.random(out=draws, dtype=np.float32)
-        np.less(draws, self.keep_probability, out=mask)
-        mask *= 1.0 / self.keep_probability
-        np.multiply(a, mask, out=out)
+        self.kernel.forward(z, b, a)
+        key = self.rng.bit_generator.random_raw()
+        self.random_mask.apply(a, key, self.mask[: len(z)], out)
 
-    def backward(self, delta, a, z, scratch):
-        """Multiply `delta` by the mask and by ``f'(z)``, in place."""
+    def backward(self, delta, a, z, db, scratch):
+        """Multiply `delta` by the mask and by ``f'(z)``, and sum it into `db`."""
         delta *= self.mask[: len(z)]
-        self.activation.backward(delta, self._activation_output(z), z, scratch)
+        self.kernel.backward(delta, self._activation_output(z), z, db, scratch)
 
 
-def with_dropout(network, rates, rng, n_rows):
-    """Return the activations of a network, with dropout in the hidden layers.
+@dataclass(frozen=True)
+class Dropout:
+    """Dropout in the hidden layers of a network.
 
     Parameters
     ----------
-    network : Network
-        Network that provides the activations.
     rates : sequence of float
         Dropout rate of each hidden layer, in [0, 1). A rate of 0 disables dropout in
         that layer. The output layer has no dropout.
     rng : numpy.random.Generator
         Generator that draws the masks.
-    n_rows : int
-        Number of rows of the largest batch.
-
-    Returns
-    -------
-    tuple of Activation
-        Activation of each layer after the input.
     """
-    *hidden, output = network.activations
-    return (
-        *(
-            DropoutActivation(f, rate, rng, (n_rows, n_units), network.dtype)
-            if rate
-            else f
-            for f, rate, n_units in zip(hidden, rates, network.sizes[1:])
-        ),
-        output,
-    )
+
+    rates: tuple
+    rng: np.random.Generator
+
+    def wrap(self, kernels, network, n_rows):
+        """Return the kernels of a network with dropout in the hidden layers.
+
+        Parameters
+        ----------
+        kernels : list of ActivationKernel
+            Kernel of each layer after the input.
+        network : Network
+            Network that the kernels belong to.
+        n_rows : int
+            Number of rows of the largest batch.
+
+        Returns
+        -------
+        list of {ActivationKernel, DropoutKernel}
+            Kernel of each layer after the input.
+        """
+        *hidden, output = kernels
+        layers = zip(hidden, network.activations, self.rates, network.sizes[1:])
+        return [
+            *(
+                DropoutKernel(
+                    kernel, f.needs_z, rate, self.rng, (n_rows, n_units), network.dtype
+                )
+                if rate
+                else kernel
+                for kernel, f, rate, n_units in layers
+            ),
+            output,
+        ]

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from .blas import norms
-from .dropout import with_dropout
+from .dropout import Dropout
 from .layout import row_blocks
 from .sparse import LazySparseSGD
 from .updater import ParameterUpdater
@@ -71,8 +71,8 @@ class MiniBatchEpoch:
         self.samples, self.config = training.samples, training.config
         n_samples, batch_size = self.samples.n_samples, self.config.batch_size
         self.n_samples, self.n_steps = n_samples, -(-n_samples // batch_size)
-        activations = self._drop_out(batch_size) if self.config.dropout else None
-        self.work = self.objective.workspace(self.samples, batch_size, activations)
+        dropout = self._make_dropout() if self.config.dropout else None
+        self.work = self.objective.workspace(self.samples, batch_size, dropout)
         self.gradients = [dW.reshape(-1) for dW in self.work.dW]
         self.updater = ParameterUpdater(training, self.work.grad, first_param)
         if self.state.order is None or self.state.order.size != n_samples:
@@ -83,15 +83,12 @@ class MiniBatchEpoch:
         """Workspace of the last mini-batch, which may have fewer rows."""
         return self.work.head(self.n_samples % self.config.batch_size)
 
-    def _drop_out(self, n_rows):
-        """Return the activations of the network with dropout."""
+    def _make_dropout(self):
         state = self.state
         if state.dropout_rng is None:
             seed = state.rng.randint(np.iinfo(np.int32).max)
             state.dropout_rng = np.random.Generator(np.random.SFC64(seed))
-        return with_dropout(
-            state.network, self.config.dropout, state.dropout_rng, n_rows
-        )
+        return Dropout(self.config.dropout, state.dropout_rng)
 
     def run(self, rates):
         """Update the parameters once per mini-batch.
@@ -166,7 +163,7 @@ class LazySparseEpoch(MiniBatchEpoch):
 
     def _step(self, work, n_rows, rate):
         penalty = super()._step(work, n_rows, rate)
-        strength = self.objective.strength(n_rows)
+        strength, _ = self.objective.strengths(n_rows)
         penalty += 0.5 * strength * self.first.squared_norm
         self.first.step(work.x, work.delta[0], rate, 1.0 - rate * strength)
         return penalty

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, hstack, issparse
 
-from .mixed import MAX_DENSE_LEVELS, MixedRows
+from .kernels import indicator_function, input_kernel, write_one_hot
+from .mixed import MAX_DENSE_LEVELS, MixedRows, sparse_one_hot
 from .sparse import sparse_dot, sparse_gradient
 
 
@@ -27,8 +28,8 @@ class FirstLayer:
     def __init__(self, n_dense, n_continuous):
         self.n_dense, self.n_continuous = n_dense, n_continuous
 
-    def read(self, raw, out, inputs):
-        """Transform raw rows.
+    def read(self, raw, out):
+        """Transform all rows of `raw`.
 
         Parameters
         ----------
@@ -36,14 +37,30 @@ class FirstLayer:
             Raw rows.
         out : ndarray of shape (n_rows, n_dense)
             Buffer of the dtype of the network.
-        inputs : IdentityTransform or Standardized
-            Transform for the dtypes of `raw` and `out`; see `with_dtype`.
 
         Returns
         -------
         {ndarray, sparse array, SplitBatch} of shape (n_rows, n_inputs)
         """
         raise NotImplementedError
+
+    def gather(self, X, rows, out):
+        """Transform the given rows of `X`.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse array, MixedRows} of shape (n_samples, n_inputs)
+            Raw inputs.
+        rows : ndarray of intp of shape (n_rows,)
+            Row numbers.
+        out : ndarray of shape (n_rows, n_dense)
+            Buffer of the dtype of the network.
+
+        Returns
+        -------
+        {ndarray, sparse array, SplitBatch} of shape (n_rows, n_inputs)
+        """
+        return self.read(X[rows], out)
 
     def dot(self, x, W, out):
         """Compute ``np.dot(x, W, out=out)`` for a batch `x` from `read`."""
@@ -75,8 +92,20 @@ class DenseProducts(FirstLayer):
 class DenseRows(DenseProducts):
     """Dense rows."""
 
-    def read(self, raw, out, inputs):
-        return inputs.dense(raw, out)
+    def __init__(self, X, inputs, dtype):
+        super().__init__(X.shape[1], X.shape[1])
+        self.kernel = input_kernel(X, inputs, dtype)
+        self.is_unchanged = inputs.is_identity and X.dtype == dtype
+
+    def read(self, raw, out):
+        if self.is_unchanged:
+            return raw
+        self.kernel.read(raw, None, out)
+        return out
+
+    def gather(self, X, rows, out):
+        self.kernel.read(X, rows, out)
+        return out
 
     def continuous(self, x):
         return x
@@ -85,8 +114,12 @@ class DenseRows(DenseProducts):
 class CenteredSparseRows(DenseProducts):
     """Sparse rows that become dense because the transform subtracts a center."""
 
-    def read(self, raw, out, inputs):
-        return inputs.dense(raw.toarray(), out)
+    def __init__(self, X, inputs, dtype):
+        super().__init__(X.shape[1], X.shape[1])
+        self.inputs = inputs.with_dtype(X.dtype, dtype)
+
+    def read(self, raw, out):
+        return self.inputs.dense(raw.toarray(), out)
 
     def continuous(self, x):
         return x
@@ -98,20 +131,63 @@ class SparseRows(FirstLayer):
     dot = staticmethod(sparse_dot)
     gradient = staticmethod(sparse_gradient)
 
-    def read(self, raw, out, inputs):
-        return inputs.sparse(raw, out.dtype)
+    def __init__(self, X, inputs, dtype):
+        super().__init__(0, X.shape[1])
+        self.inputs = inputs.with_dtype(X.dtype, dtype)
+
+    def read(self, raw, out):
+        return self.inputs.sparse(raw, out.dtype)
 
     def continuous(self, x):
         return x.toarray()
 
 
+class NumericColumns:
+    """Numeric features and missing-value indicators of mixed rows.
+
+    Parameters
+    ----------
+    X : MixedRows
+        Raw inputs.
+    inputs : IdentityTransform or Standardized
+        Transform of the numeric features.
+    dtype : numpy.dtype
+        Dtype of the network.
+    """
+
+    def __init__(self, X, inputs, dtype):
+        encoding = X.encoding
+        self.n_numeric = encoding.n_numeric
+        self.indicator_features = encoding.indicator_features
+        missing = np.empty(self.n_numeric, dtype)
+        missing[...] = inputs.replace_missing(encoding.imputation_values)
+        self.kernel = input_kernel(X.numeric, inputs, dtype, missing)
+        self.write_indicators = indicator_function(X.numeric)
+
+    def write(self, X, rows, out):
+        """Write the columns of the given rows into `out`; of all rows if None."""
+        self.kernel.read(X.numeric, rows, out[:, : self.n_numeric])
+        self.write_indicators(
+            X.numeric, rows, self.indicator_features, out[:, self.n_numeric :]
+        )
+
+
 class OneHotRows(DenseProducts):
     """Mixed rows with few categories, which become dense."""
 
-    def read(self, raw, out, inputs):
-        n_dense = raw.encoding.n_dense
-        raw.write_dense(inputs, out[:, :n_dense])
-        raw.write_one_hot(out[:, n_dense:])
+    def __init__(self, X, inputs, dtype):
+        super().__init__(X.shape[1], X.encoding.n_numeric)
+        self.numeric = NumericColumns(X, inputs, dtype)
+        self.n_numeric_columns = X.encoding.n_dense
+        self.first_levels = X.encoding.first_levels
+
+    def read(self, raw, out):
+        return self.gather(raw, None, out)
+
+    def gather(self, X, rows, out):
+        n = self.n_numeric_columns
+        self.numeric.write(X, rows, out[:, :n])
+        write_one_hot(X.codes, rows, self.first_levels, out[:, n:])
         return out
 
     def continuous(self, x):
@@ -139,9 +215,17 @@ class SplitRows(FirstLayer):
     The products select and update only the weights of the categories in the batch.
     """
 
-    def read(self, raw, out, inputs):
-        raw.write_dense(inputs, out)
-        return SplitBatch(out, raw.sparse_one_hot(out.dtype))
+    def __init__(self, X, inputs, dtype):
+        super().__init__(X.encoding.n_dense, X.encoding.n_numeric)
+        self.numeric = NumericColumns(X, inputs, dtype)
+
+    def read(self, raw, out):
+        self.numeric.write(raw, None, out)
+        return SplitBatch(out, sparse_one_hot(raw.codes, raw.encoding, out.dtype))
+
+    def gather(self, X, rows, out):
+        self.numeric.write(X, rows, out)
+        return SplitBatch(out, sparse_one_hot(X.codes[rows], X.encoding, out.dtype))
 
     def dot(self, x, W, out):
         np.dot(x.dense, W[: self.n_dense], out=out)
@@ -158,7 +242,7 @@ class SplitRows(FirstLayer):
         return hstack([csr_array(x.dense), x.one_hot], format="csr")
 
 
-def make_first_layer(X, inputs):
+def make_first_layer(X, inputs, dtype):
     """Create the object that reads batches of `X`.
 
     Parameters
@@ -167,19 +251,16 @@ def make_first_layer(X, inputs):
         Raw inputs.
     inputs : IdentityTransform or Standardized
         Transform of the inputs.
+    dtype : numpy.dtype
+        Dtype of the network.
 
     Returns
     -------
     FirstLayer
     """
-    n_inputs = X.shape[1]
     if isinstance(X, MixedRows):
-        encoding = X.encoding
-        if encoding.n_one_hot > MAX_DENSE_LEVELS:
-            return SplitRows(encoding.n_dense, encoding.n_numeric)
-        return OneHotRows(n_inputs, encoding.n_numeric)
+        has_many_levels = X.encoding.n_one_hot > MAX_DENSE_LEVELS
+        return (SplitRows if has_many_levels else OneHotRows)(X, inputs, dtype)
     if not issparse(X):
-        return DenseRows(n_inputs, n_inputs)
-    if inputs.centers:
-        return CenteredSparseRows(n_inputs, n_inputs)
-    return SparseRows(0, n_inputs)
+        return DenseRows(X, inputs, dtype)
+    return (CenteredSparseRows if inputs.centers else SparseRows)(X, inputs, dtype)

@@ -17,6 +17,8 @@ class IdentityTransform:
     center, factor, high = None, 1.0, math.inf
     #: Whether the transform subtracts a center, which makes sparse rows dense.
     centers = False
+    #: Whether the transform only converts inputs.
+    is_identity = True
 
     def with_dtype(self, input_dtype, dtype):
         """Return the transform for the dtypes of the inputs and of the network.
@@ -34,6 +36,17 @@ class IdentityTransform:
             The instance itself.
         """
         return self
+
+    def column_vectors(self):
+        """Return the vectors of the transform for `kernels.input_kernel`.
+
+        Returns
+        -------
+        center, factor, bound : ndarray of shape (n_inputs,) or None
+            None if inputs are only converted. `center` and `factor` have the dtype in
+            which differences are computed.
+        """
+        return None, None, None
 
     def dense(self, raw, out):
         """Transform dense rows.
@@ -95,6 +108,8 @@ class Standardized:
         Maximum absolute value of the transformed inputs.
     """
 
+    is_identity = False
+
     def __init__(self, center, scale, bound):
         self.center = center
         #: Whether the transform subtracts a center, which makes sparse rows dense.
@@ -122,6 +137,12 @@ class Standardized:
             # Large values, such as dates, must be subtracted in their own precision.
             converted.center = self.center.astype(difference_dtype)
         return converted
+
+    def column_vectors(self):
+        """Return center, factor and bound; see `IdentityTransform.column_vectors`."""
+        center = self.center if self.centers else np.zeros_like(self.factor)
+        dtype = np.result_type(center, self.factor)
+        return center.astype(dtype), self.factor.astype(dtype), self.high
 
     def dense(self, raw, out):
         """Transform dense rows; see `IdentityTransform.dense`."""

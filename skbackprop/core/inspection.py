@@ -115,6 +115,6 @@ def _gradient_of_output(network, x, batch, k, of_weighted_inputs):
     delta.fill(0.0)
     delta[:, k] = 1.0
     if not of_weighted_inputs:
-        f = network.activations[-1]
-        f.backward(delta, batch.a[-1], batch.z[-1], batch.scratch[-1])
+        a, z, db = batch.a[-1], batch.z[-1], batch.db[-1]
+        batch.layers[-1].backward(delta, a, z, db, batch.scratch[-1])
     return network.backward_to_inputs(batch, batch.first_layer.n_continuous)

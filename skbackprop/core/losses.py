@@ -76,6 +76,7 @@ class Loss:
     quantile = None
     output_activation = None
     tasks = ()
+    kernel_parameter = None
 
     def __repr__(self):
         settings = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
@@ -175,6 +176,7 @@ class SquaredError(Loss):
     Nielsen (2015), chapter 1, equation 6.
     """
 
+    kernel = "squared_error"
     canonical = Identity
     tasks = ("classification", "regression")
 
@@ -200,6 +202,7 @@ class LogLoss(Loss):
     The classes are mutually exclusive, and each sample has a target of 1 for its class.
     """
 
+    kernel = "log_loss"
     canonical = Softmax
     output_activation = "softmax"
     tasks = ("classification",)
@@ -235,6 +238,7 @@ class BinaryLogLoss(Loss):
     if `a` is rounded to 0 or 1.
     """
 
+    kernel = "binary_log_loss"
     canonical = Sigmoid
     output_activation = "logistic"
 
@@ -263,6 +267,7 @@ class AbsoluteError(Loss):
     as 0.
     """
 
+    kernel = "absolute_error"
     quantile = 0.5
     tasks = ("regression",)
 
@@ -289,8 +294,10 @@ class Huber(Loss):
         of `y`.
     """
 
+    kernel = "huber"
     delta: float = 1.0
     tasks = ("regression",)
+    kernel_parameter = "delta"
 
     def value(self, y, a, z, out):
         np.subtract(a, y, out=out)
@@ -314,8 +321,10 @@ class Quantile(Loss):
         error. A tuple contains one quantile for each output.
     """
 
+    kernel = "quantile"
     quantile: float | tuple = 0.5
     tasks = ("regression",)
+    kernel_parameter = "quantile"
 
     @property
     def output_activation(self):
@@ -363,6 +372,7 @@ class Poisson(Loss):
     The loss is half the Poisson deviance.
     """
 
+    kernel = "poisson"
     canonical = Exp
     output_activation = "exp"
     tasks = ("regression",)

@@ -72,7 +72,7 @@ class MixedRows:
 
     def __init__(self, numeric, codes, encoding):
         self.numeric = np.require(numeric, requirements="A")
-        self.codes = np.require(codes, requirements="A")
+        self.codes = np.require(codes, np.int32, ["C", "A"])
         self.encoding = encoding
 
     @property
@@ -91,61 +91,30 @@ class MixedRows:
     def __getitem__(self, rows):
         return MixedRows(self.numeric[rows], self.codes[rows], self.encoding)
 
-    def write_dense(self, inputs, out):
-        """Write the transformed numeric features and the indicators into `out`.
 
-        Parameters
-        ----------
-        inputs : IdentityTransform or Standardized
-            Transform of the numeric features.
-        out : ndarray of shape (n_rows, n_dense)
-            Array that receives the columns.
-        """
-        n_numeric = self.encoding.n_numeric
-        is_missing, x = np.isnan(self.numeric), out[:, :n_numeric]
-        transformed = inputs.dense(self.numeric, x)
-        if transformed is not x:
-            x[...] = transformed
-        values = inputs.replace_missing(self.encoding.imputation_values)
-        np.copyto(x, values, casting="same_kind", where=is_missing)
-        out[:, n_numeric:] = is_missing[:, self.encoding.indicator_features]
+def sparse_one_hot(codes, encoding, dtype):
+    """Encode categories as sparse one-hot columns.
 
-    def write_one_hot(self, out):
-        """Write the one-hot encoded categories into `out`.
+    Parameters
+    ----------
+    codes : ndarray of int32 of shape (n_rows, n_categorical)
+        Index of the category of each feature; see `MixedRows`.
+    encoding : Encoding
+        Encoded columns of these features.
+    dtype : dtype
+        Dtype of the result.
 
-        Parameters
-        ----------
-        out : ndarray of shape (n_rows, n_one_hot)
-            Array that receives the columns.
-        """
-        out.fill(0.0)
-        rows = np.arange(len(out))[:, np.newaxis]
-        # Missing categories write zero to the first level.
-        out[rows, self._one_hot_columns()] = self.codes >= 0
-
-    def sparse_one_hot(self, dtype):
-        """Return the one-hot encoded categories.
-
-        Parameters
-        ----------
-        dtype : dtype
-            Dtype of the result.
-
-        Returns
-        -------
-        sparse array of shape (n_rows, n_one_hot)
-            Array in CSR format. Missing and unknown categories are stored zeros.
-        """
-        n_rows, n_features = self.codes.shape
-        columns = self._one_hot_columns()
-        values = (self.codes >= 0).astype(dtype)
-        first = np.arange(0, columns.size + 1, n_features, dtype=np.int32)
-        entries = values.ravel(), columns.ravel(), first
-        return csr_array(entries, (n_rows, self.encoding.n_one_hot))
-
-    def _one_hot_columns(self):
-        """Return the one-hot column of each code; the first level if a code is -1."""
-        return np.maximum(self.codes, 0) + self.encoding.first_levels
+    Returns
+    -------
+    sparse array of shape (n_rows, n_one_hot)
+        Array in CSR format. Missing and unknown categories are stored zeros.
+    """
+    n_rows, n_features = codes.shape
+    columns = np.maximum(codes, 0) + encoding.first_levels
+    values = (codes >= 0).astype(dtype)
+    first = np.arange(0, columns.size + 1, n_features, dtype=np.int32)
+    entries = values.ravel(), columns.ravel(), first
+    return csr_array(entries, (n_rows, encoding.n_one_hot))
 
 
 def concatenate_rows(parts):

@@ -18,7 +18,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from .blas import add_to_rows
 from .inputs import IdentityTransform
 from .layout import BLOCK_ROWS, layer_views, row_blocks
 from .output_scaling import rescale_outputs
@@ -69,6 +68,8 @@ class Network:
 
     def __setstate__(self, state):
         self.__dict__.update(state)
+        # Arrays from a message may be unaligned, which is slower.
+        self.params = np.require(self.params, requirements="A")
         self.dtype = self.params.dtype
         self.weights, self.biases = layer_views(self.params, self.sizes)
 
@@ -139,12 +140,11 @@ class Network:
             Outputs of the network, the array ``batch.a[-1]``.
         """
         dot, a = batch.first_layer.dot, x
-        for W, b, f, z, out in zip(
-            self.weights, self.biases, batch.activations, batch.z, batch.a
+        for W, b, layer, z, out in zip(
+            self.weights, self.biases, batch.layers, batch.z, batch.a
         ):
             dot(a, W, out=z)
-            add_to_rows(b, z, batch.ones)
-            f.forward(z, out)
+            layer.forward(z, b, out)  # z += b, then a[l] = f(z)
             dot, a = np.dot, out
         return a
 
@@ -154,22 +154,23 @@ class Network:
         Parameters
         ----------
         batch : Workspace
-            Buffers after `forward`, with the output error dC/dz in ``delta[-1]``. The
-            method writes `delta`, `db` and `dW`; see `first_layer_gradient` for
-            ``dW[0]``.
+            Buffers after `forward`, with the output error dC/dz in ``delta[-1]`` and
+            its sums over the rows in ``db[-1]``. The method writes the other arrays in
+            `delta`, `db` and `dW`; see `first_layer_gradient` for ``dW[0]``.
         """
         for l in range(len(self.weights) - 1, 0, -1):
             np.dot(batch.a[l - 1].T, batch.delta[l], out=batch.dW[l])  # (BP4)
-            np.dot(batch.ones, batch.delta[l], out=batch.db[l])  # (BP3)
-            self._propagate_error(l, batch)  # (BP2)
-        np.dot(batch.ones, batch.delta[0], out=batch.db[0])  # (BP3)
+            self._propagate_error(l, batch)  # (BP2) and (BP3)
 
     def _propagate_error(self, l, batch):
-        """Write the error of the layer below layer `l`, equation (BP2)."""
+        """Write the error of the layer below layer `l` and its sums over the rows.
+
+        Equations (BP2) and (BP3).
+        """
         a, z, delta_below = batch.a[l - 1], batch.z[l - 1], batch.delta[l - 1]
         np.dot(batch.delta[l], self.weights[l].T, out=delta_below)
-        f = batch.activations[l - 1]
-        f.backward(delta_below, a, z, batch.scratch[l - 1])
+        layer, db = batch.layers[l - 1], batch.db[l - 1]
+        layer.backward(delta_below, a, z, db, batch.scratch[l - 1])
 
     def backward_to_inputs(self, batch, n_inputs):
         """Propagate the output error through all layers to the inputs.
@@ -178,7 +179,7 @@ class Network:
         ----------
         batch : Workspace
             Buffers after `forward`, with the output error dC/dz in ``delta[-1]``. The
-            method writes `delta` but not `dW` and `db`.
+            method overwrites `delta` and `db`, but not `dW`.
         n_inputs : int
             Number of inputs, counted from the first input.
 

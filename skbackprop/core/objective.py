@@ -15,10 +15,9 @@ and `l1_alpha` by the mean sample weight, or by the fraction of the samples with
 nonzero weight if this fraction is larger; see `WeightTotals.penalty_divisor`.
 """
 
-import numpy as np
-
-from .blas import asum, axpy, dot
+from .kernels import loss_kernel
 from .layout import row_blocks
+from .penalty import add_gradient, penalty
 from .workspace import Workspace
 
 
@@ -46,26 +45,38 @@ class Objective:
         self.n_averaged = n_averaged
         # For a canonical pair, the derivatives of loss and activation cancel.
         self.is_canonical = loss.canonical is type(network.activations[-1])
-        self._output_error = self._canonical_error if self.is_canonical else self._error
 
-    def _error(self, work, a, z, delta):
-        """Write delta = dC/da * f'(z), equation (BP1)."""
-        self.loss.gradient(work.y, a, delta)
-        f = self.network.activations[-1]
-        f.backward(delta, a, z, work.scratch[-1])
+    def workspace(self, samples, n_rows, dropout=None):
+        """Allocate the buffers for batches of at most `n_rows` samples.
 
-    def _canonical_error(self, work, a, z, delta):
-        """Write delta = a - y, equation (BP1) for a canonical pair."""
-        np.subtract(a, work.y, out=delta)
+        Parameters
+        ----------
+        samples : Samples
+            Samples that the batches come from.
+        n_rows : int
+            Number of samples of the largest batch.
+        dropout : Dropout, default=None
+            Dropout in the hidden layers.
 
-    def workspace(self, samples, n_rows, activations=None):
-        """Allocate the buffers for batches of at most `n_rows` samples."""
-        return Workspace(self.network, n_rows, samples.X, activations)
+        Returns
+        -------
+        Workspace
+        """
+        kernel = loss_kernel(self.loss, self.is_canonical, self.network.sizes[-1])
+        return Workspace(self.network, n_rows, samples.X, dropout, kernel)
 
-    def _loss_sum(self, work, a):
+    def _loss_sum(self, work):
         """Return the sum of the losses of all rows and outputs, with their weights."""
-        scratch = work.delta[-1]  # unused until the error is written
-        return self.loss.total(work.y, a, work.z[-1], scratch, work.weight)
+        scratch = work.scratch[-1]
+        return work.loss.sum(work.y, work.a[-1], work.z[-1], work.weight, scratch)
+
+    def _output_error(self, work, scale):
+        """Write ``delta = scale dC/da * f'(z)``, equation (BP1), and its sums."""
+        a, z, delta, db = work.a[-1], work.z[-1], work.delta[-1], work.db[-1]
+        scratch = work.scratch[-1]
+        work.loss.error(work.y, a, work.weight, scale, delta, db, scratch)
+        if not self.is_canonical:
+            work.layers[-1].backward(delta, a, z, db, scratch)
 
     def loss_and_gradient(self, work, n_rows):
         """Compute the loss term of C and its gradient for one batch.
@@ -92,15 +103,9 @@ class Objective:
         See `loss_and_gradient` for the parameters and the return value.
         """
         scale = 1.0 / n_rows
-        a = self.network.forward(work.x, work)
-        cost = scale * self._loss_sum(work, a)
-        delta = work.delta[-1]
-        self._output_error(work, a, work.z[-1], delta)
-        if work.weight is None:
-            delta *= scale
-        else:
-            np.multiply(work.weight[:, np.newaxis], scale, out=work.row_scale)
-            delta *= work.row_scale
+        self.network.forward(work.x, work)
+        cost = scale * self._loss_sum(work)
+        self._output_error(work, scale)
         self.network.backward(work)
         return cost
 
@@ -123,34 +128,23 @@ class Objective:
         float
             Contribution of these weights to the penalty term of C.
         """
-        if self.alpha:
-            axpy(self.strength(n_rows), weights, grad)
-        if self.l1_alpha:
-            np.sign(weights, out=scratch)
-            axpy(self.l1_alpha / n_rows, scratch, grad)
-        return self._compute_penalty(weights, n_rows)
+        l2, l1 = self.strengths(n_rows)
+        add_gradient(weights, grad, l2, l1, scratch)
+        return penalty(weights, l2, l1)
 
     @property
     def has_penalty(self):
         """Whether C has a penalty term."""
         return bool(self.alpha or self.l1_alpha)
 
-    def strength(self, n_rows):
-        """Return the factor of the weights in the gradient of the L2 penalty."""
-        return self.alpha / n_rows
+    def strengths(self, n_rows):
+        """Return the factors of w and of sign(w) in the gradient of the penalties."""
+        return self.alpha / n_rows, self.l1_alpha / n_rows
 
     def penalty(self, n_rows):
         """Return the penalty term of C for `n_rows` rows."""
         W = self.network.params[: self.network.n_weights]
-        return self._compute_penalty(W, n_rows)
-
-    def _compute_penalty(self, W, n_rows):
-        penalty = 0.0
-        if self.alpha:
-            penalty += 0.5 * self.alpha * dot(W, W)
-        if self.l1_alpha:
-            penalty += self.l1_alpha * asum(W)
-        return penalty / n_rows
+        return penalty(W, *self.strengths(n_rows))
 
     def display_loss(self, loss_term, penalty_term):
         """Return the loss that is reported and monitored for convergence."""
@@ -175,5 +169,6 @@ class Objective:
         for rows in row_blocks(samples.n_samples, work.n_rows):
             block = work.head(rows.stop - rows.start)
             samples.slice(rows, block)
-            total += self._loss_sum(block, self.network.forward(block.x, block))
+            self.network.forward(block.x, block)
+            total += self._loss_sum(block)
         return self.display_loss(total / samples.n_samples, 0.0)

@@ -42,6 +42,17 @@ class SGD:
         """Number of state rows: 1 for the velocity, or 0 without momentum."""
         return 1 if self.momentum else 0
 
+    @property
+    def kernel(self):
+        """Name of the compiled kernel."""
+        if not self.momentum:
+            return "gradient_descent"
+        return "nesterov" if self.nesterovs_momentum else "momentum"
+
+    def coefficients(self, rate, t):
+        """Return the coefficients of the compiled kernel for step `t`."""
+        return (rate, self.momentum) if self.momentum else (rate,)
+
     def step(self, params, grad, slots, scratch, rate, t):
         """Update the parameters in place.
 
@@ -93,14 +104,36 @@ class Adam:
     slots: ClassVar[int] = 2
     normalizes_gradients: ClassVar[bool] = True
     decays_weights: ClassVar[bool] = False
+    #: Name of the compiled kernel.
+    kernel: ClassVar[str] = "adam"
+
+    def coefficients(self, rate, t):
+        """Return the coefficients of step `t`.
+
+        The slots store m / (1 - beta_1) and v / (1 - beta_2), which saves one pass over
+        memory for each. The step size and epsilon are rescaled to compensate.
+
+        Parameters
+        ----------
+        rate : float
+            Learning rate.
+        t : int
+            Step number, starting at 1.
+
+        Returns
+        -------
+        tuple of float
+            Step size, beta_1, beta_2 and epsilon.
+        """
+        root = math.sqrt(1.0 - self.beta_2)
+        rate *= math.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+        step_size = rate * (1.0 - self.beta_1) / root
+        return step_size, self.beta_1, self.beta_2, self.epsilon / root
 
     def step(self, params, grad, slots, scratch, rate, t):
         """Update the parameters in place; see `SGD.step`."""
-        # The slots store m / (1 - beta_1) and v / (1 - beta_2), which saves one pass
-        # over memory for each. `rate` and `epsilon` are rescaled to compensate.
         m, v = slots
-        root = math.sqrt(1.0 - self.beta_2)
-        rate *= math.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+        step_size, _, _, epsilon = self.coefficients(rate, t)
         scal(self.beta_1, m)
         axpy(1.0, grad, m)
         np.multiply(grad, grad, out=grad)
@@ -109,9 +142,9 @@ class Adam:
         # `grad` serves as scratch memory below, because a fifth vector would occupy
         # more of the CPU cache.
         np.sqrt(v, out=grad)
-        grad += self.epsilon / root
+        grad += epsilon
         np.divide(m, grad, out=grad)
-        axpy(-rate * (1.0 - self.beta_1) / root, grad, params)
+        axpy(-step_size, grad, params)
 
 
 @dataclass(frozen=True)
@@ -124,6 +157,7 @@ class AdamW(Adam):
     """
 
     decays_weights: ClassVar[bool] = True
+    kernel: ClassVar[str] = "adam"
 
 
 @dataclass(frozen=True)
@@ -147,6 +181,11 @@ class RMSProp:
     slots: ClassVar[int] = 1
     normalizes_gradients: ClassVar[bool] = True
     decays_weights: ClassVar[bool] = False
+    kernel: ClassVar[str] = "rmsprop"
+
+    def coefficients(self, rate, t):
+        """Return the coefficients of the compiled kernel for step `t`."""
+        return rate, self.beta_2, self.epsilon
 
     def step(self, params, grad, slots, scratch, rate, t):
         """Update the parameters in place; see `SGD.step`."""

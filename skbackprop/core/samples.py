@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .finite import all_finite
+from .kernels import write_one_hot_targets, write_targets
 from .layout import row_blocks
 from .mixed import MixedRows
 
@@ -258,22 +259,11 @@ class Samples:
         work : Workspace
             Its `x`, `y` and `weight` are set.
         """
-        raw, y, weight, codes, _ = work.buffers
-        if self.is_array:
-            # mode="clip" avoids the extra buffer of mode="raise".
-            self.X.take(rows, axis=0, out=raw, mode="clip")
-        else:
-            raw = self.X[rows]
-        work.x = work.read(raw)
+        work.x = work.first_layer.gather(self.X, rows, work.x_buffer)
+        work.y, weight = work.buffers
+        self._write_targets(self.codes, rows, work.y)
         if self.weight is not None:
             work.weight = self.weight.take(rows, out=weight, mode="clip")
-        if self.codes is not None:
-            self._write_coded_targets(
-                self.codes.take(rows, out=codes, mode="clip"), work.buffers
-            )
-        else:
-            self.targets.T.take(rows, axis=1, out=y.T, mode="clip")
-        work.y = y
 
     def slice(self, rows, work):
         """Read consecutive samples into the workspace, as views if possible.
@@ -289,19 +279,17 @@ class Samples:
             self.gather(self.rows[rows], work)
             return
         work.x = work.read(self.X[rows])
-        if self.codes is not None:
-            self._write_coded_targets(self.codes[rows], work.buffers)
-            work.y = work.buffers.y
-        else:
+        if self.codes is None:
             work.y = self.targets[rows]
+        else:
+            work.y = work.buffers.y
+            self._write_targets(self.codes[rows], None, work.y)
         if self.weight is not None:
             work.weight = self.weight[rows]
 
-    def _write_coded_targets(self, codes, buffers):
-        """Write the targets of the given codes into the buffer `y`."""
-        y = buffers.y
-        if not self.has_one_hot_targets:
-            self.targets.T.take(codes, axis=1, out=y.T, mode="clip")
-            return
-        y.fill(0.0)
-        y[buffers.positions, codes] = 1.0
+    def _write_targets(self, codes, rows, y):
+        """Write the targets of the given rows, or of all `codes`, into `y`."""
+        if self.has_one_hot_targets:
+            write_one_hot_targets(codes, rows, y)
+        else:
+            write_targets(self.targets, codes, rows, y)

@@ -1,30 +1,11 @@
 """One update of the parameters: penalty, clipping, optimizer step and max-norm."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from .blas import dot, scal
+from .kernels import optimizer_kernel
 from .layout import layer_views
-
-#: Parameters per block. Small enough that parameters, gradient and optimizer state stay
-#: in the CPU cache from one pass to the next.
-BLOCK_SIZE = 32768
-
-#: Number of steps after which subnormal numbers in the optimizer state are set to zero.
-FLUSH_EVERY = 256
-
-
-class _Block(NamedTuple):
-    """Views of consecutive parameters that fit into the CPU cache."""
-
-    params: np.ndarray
-    grad: np.ndarray
-    slots: tuple
-    scratch: np.ndarray
-    weights: np.ndarray
-    weight_grad: np.ndarray
 
 
 class ParameterUpdater:
@@ -45,32 +26,19 @@ class ParameterUpdater:
     def __init__(self, training, grad, first=0):
         self.state, self.config = training.state, training.config
         self.objective = training.objective
-        self.grad = grad
-        n_scratch = min(BLOCK_SIZE, grad.size - first)
-        self.scratch = np.empty(n_scratch, self.state.network.dtype)
-        self.blocks = self._make_blocks(first)
+        network = self.state.network
+        self.kernel = optimizer_kernel(
+            self.config.optimizer,
+            network.params[first:],
+            grad[first:],
+            self.state.slots[:, first:],
+            network.n_weights - first,
+        )
+        clip_norm = self.config.clip_norm
+        self.clip_norm = math.inf if clip_norm is None else clip_norm
         if self.config.max_norm is not None:
             # Max-norm uses the gradient of each layer as a buffer.
-            self.dW, self.db = layer_views(grad, self.state.network.sizes)
-
-    def _make_blocks(self, first):
-        """Split the parameters, starting at index `first`, into blocks."""
-        network = self.state.network
-        blocks = []
-        for start in range(first, network.params.size, BLOCK_SIZE):
-            block = slice(start, start + BLOCK_SIZE)
-            weights = slice(start, min(start + BLOCK_SIZE, network.n_weights))
-            blocks.append(
-                _Block(
-                    network.params[block],
-                    self.grad[block],
-                    tuple(self.state.slots[:, block]),
-                    self.scratch[: self.grad[block].size],
-                    network.params[weights],
-                    self.grad[weights],
-                )
-            )
-        return blocks
+            self.dW, self.db = layer_views(grad, network.sizes)
 
     def step(self, n_rows, rate):
         """Update the parameters once.
@@ -87,38 +55,19 @@ class ParameterUpdater:
         float
             Penalty term of the parameters before the update.
         """
-        self.state.n_updates += 1
-        self.state.n_steps += 1
-        penalty, clip_norm = 0.0, self.config.clip_norm
-        for block in self.blocks:
-            penalty += self._penalize(block, n_rows)
-            if clip_norm is None:
-                self._step_block(block, rate)
-        if clip_norm is not None:
-            _clip_norm(self.grad, clip_norm)
-            for block in self.blocks:
-                self._step_block(block, rate)
-        if self.config.max_norm is not None:
-            self._apply_max_norm(self.config.max_norm)
-        if self.state.n_updates % FLUSH_EVERY == 0:
-            self._flush_subnormals()
+        state, config = self.state, self.config
+        state.n_updates += 1
+        state.n_steps += 1
+        penalty = self.kernel.update(
+            rate,
+            state.n_updates,
+            *self.objective.strengths(n_rows),
+            1.0 - rate * config.weight_decay,
+            self.clip_norm,
+        )
+        if config.max_norm is not None:
+            self._apply_max_norm(config.max_norm)
         return penalty
-
-    def _penalize(self, block, n_rows):
-        if not self.objective.has_penalty or not block.weights.size:
-            return 0.0
-        scratch = block.scratch[: block.weights.size]
-        return self.objective.penalize(
-            block.weights, block.weight_grad, n_rows, scratch
-        )
-
-    def _step_block(self, block, rate):
-        if self.config.weight_decay and block.weights.size:
-            scal(1.0 - rate * self.config.weight_decay, block.weights)
-        params, grad, slots, scratch, _, _ = block
-        self.config.optimizer.step(
-            params, grad, slots, scratch, rate, self.state.n_updates
-        )
 
     def _apply_max_norm(self, max_norm):
         """Limit the norm of the incoming weights of each unit to `max_norm`.
@@ -136,25 +85,3 @@ class ParameterUpdater:
             np.maximum(norms, max_norm, out=norms)
             np.divide(max_norm, norms, out=norms)
             np.multiply(W, norms, out=W)
-
-    def _flush_subnormals(self):
-        """Set subnormal numbers in the optimizer state to zero.
-
-        Decaying moments of dead units and unused inputs become subnormal. Computations
-        with subnormal numbers are about 50 times slower.
-        """
-        smallest = np.finfo(self.scratch.dtype).tiny
-        for block in self.blocks:
-            for slot in block.slots:
-                np.abs(slot, out=block.scratch)
-                np.greater_equal(block.scratch, smallest, out=block.scratch)
-                slot *= block.scratch
-
-
-def _clip_norm(grad, clip_norm):
-    norm = math.sqrt(dot(grad, grad))
-    if norm == math.inf:
-        # The squares can overflow although the gradient is finite.
-        norm = float(np.linalg.norm(grad.astype(np.float64)))
-    if norm > clip_norm:
-        grad *= clip_norm / norm

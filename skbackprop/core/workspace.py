@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .first_layer import make_first_layer
+from .kernels import activation_kernel
 from .layout import layer_views
 
 
@@ -41,12 +42,13 @@ class ForwardBuffers:
         Number of rows of the largest batch.
     X : {ndarray, sparse array, MixedRows} of shape (n_samples, n_inputs)
         Raw inputs that the batches come from.
-    activations : tuple of Activation, default=None
-        Activation of each layer after the input. If None, the activations of the
-        network are used.
+    dropout : Dropout, default=None
+        Dropout in the hidden layers; None for predictions.
 
     Attributes
     ----------
+    layers : list of {ActivationKernel, DropoutKernel}
+        Bias and activation of each layer after the input.
     first_layer : FirstLayer
         Reads the raw rows of a batch, and multiplies them by the first-layer weights.
     inputs : IdentityTransform or Standardized
@@ -59,25 +61,25 @@ class ForwardBuffers:
         Activations of each layer after the input. In a hidden layer, `a` is the same
         array as `z` if the activation allows it. The outputs are in Fortran order,
         which makes sums over the classes of a row fast.
-    ones : ndarray of shape (n_rows,)
-        Vector of ones, to compute sums over rows as matrix products.
     """
 
-    def __init__(self, network, n_rows, X, activations=None):
+    def __init__(self, network, n_rows, X, dropout=None):
         self.n_rows = n_rows
-        self.activations = activations or network.activations
         dtype = network.dtype
-        self.first_layer = make_first_layer(X, network.inputs)
+        layers = [activation_kernel(f, n_rows, dtype) for f in network.activations]
+        self.layers = dropout.wrap(layers, network, n_rows) if dropout else layers
+        self.first_layer = make_first_layer(X, network.inputs, dtype)
         self.inputs = network.inputs.with_dtype(X.dtype, dtype)
         self.x_buffer = np.empty((n_rows, self.first_layer.n_dense), dtype)
         self.z = [np.empty((n_rows, n), dtype) for n in network.sizes[1:]]
         *hidden, outputs = self.z
         self.a = [
-            np.empty_like(z) if f.needs_z else z
-            for z, f in zip(hidden, self.activations)
+            z if kernel is plain and not f.needs_z else np.empty_like(z)
+            for z, f, kernel, plain in zip(
+                hidden, network.activations, self.layers, layers
+            )
         ]
         self.a.append(np.empty_like(outputs, order="F"))
-        self.ones = np.ones(n_rows, dtype)
 
     def head(self, n_rows):
         """Return buffers for fewer rows in the same memory, as views."""
@@ -89,48 +91,30 @@ class ForwardBuffers:
         head.z = [z[:n_rows] for z in self.z]
         *hidden, outputs = self.a
         head.a = [*[a[:n_rows] for a in hidden], head_rows(outputs, n_rows)]
-        head.ones = self.ones[:n_rows]
         return head
 
     def read(self, raw):
         """Return the transformed inputs of a batch of raw rows."""
-        return self.first_layer.read(raw, self.x_buffer, self.inputs)
+        return self.first_layer.read(raw, self.x_buffer)
 
 
 class BatchBuffers(NamedTuple):
-    """Arrays that the rows of a mini-batch are copied into.
+    """Arrays that the targets and weights of a mini-batch are copied into.
 
     Parameters
     ----------
-    raw : ndarray of shape (n_rows, n_dense)
-        Dense inputs in the dtype of the data. Shares the memory of the transformed
-        inputs if the dtypes are equal.
     y : ndarray of shape (n_rows, n_outputs)
         Targets, in Fortran order like the outputs.
     weight : ndarray of shape (n_rows,)
         Sample weights.
-    codes : ndarray of int of shape (n_rows,)
-        Codes of the targets.
-    positions : ndarray of int of shape (n_rows,)
-        Row numbers 0, 1, ..., n_rows - 1; constant.
     """
 
-    raw: np.ndarray
     y: np.ndarray
     weight: np.ndarray
-    codes: np.ndarray
-    positions: np.ndarray
 
     def head(self, n_rows):
         """Return the same buffers for `n_rows` rows, as views."""
-        raw, y, weight, codes, positions = self
-        return BatchBuffers(
-            raw[:n_rows],
-            head_rows(y, n_rows),
-            weight[:n_rows],
-            codes[:n_rows],
-            positions[:n_rows],
-        )
+        return BatchBuffers(head_rows(self.y, n_rows), self.weight[:n_rows])
 
 
 class Workspace(ForwardBuffers):
@@ -138,8 +122,10 @@ class Workspace(ForwardBuffers):
 
     Parameters
     ----------
-    network, n_rows, X, activations
+    network, n_rows, X, dropout
         As in `ForwardBuffers`.
+    loss : LossKernel, default=None
+        Loss; None if only `backward_to_inputs` is used.
 
     Attributes
     ----------
@@ -150,30 +136,26 @@ class Workspace(ForwardBuffers):
     weight : ndarray of shape (n_rows,) or None
         Sample weights of the current rows.
     buffers : BatchBuffers
-        Arrays for the raw inputs, `y` and `weight`. The passes never write to `x`,
-        `y` and `weight`, because they may be views of user arrays.
+        Arrays for `y` and `weight`. The passes never write to `x`, `y` and `weight`,
+        because they may be views of user arrays.
     delta : list of ndarray of shape (n_rows, n_units)
         Errors dC/dz of each layer after the input, in the memory order of `a`.
     scratch : list of ndarray of shape (n_rows, n_units)
         Temporary arrays of the shapes of `delta`. All of them share the same memory.
-    row_scale : ndarray of shape (n_rows, 1)
-        Factor of the error of each row.
     grad : ndarray of shape (n_params,)
         Gradient, in the layout of ``network.params``.
     dW, db : tuple of ndarray
         dC/dW and dC/db of each layer: views of `grad`.
     """
 
-    def __init__(self, network, n_rows, X, activations=None):
-        super().__init__(network, n_rows, X, activations)
-        dtype, x = network.dtype, self.x_buffer
+    def __init__(self, network, n_rows, X, dropout=None, loss=None):
+        super().__init__(network, n_rows, X, dropout)
+        self.loss = loss
+        dtype = network.dtype
         self.x = self.y = self.weight = None
         self.buffers = BatchBuffers(
-            raw=x if X.dtype == dtype else np.empty_like(x, X.dtype),
             y=np.empty((n_rows, network.sizes[-1]), dtype, order="F"),
             weight=np.empty(n_rows, dtype),
-            codes=np.empty(n_rows, np.intp),
-            positions=np.arange(n_rows),
         )
         self.delta = [np.empty_like(a) for a in self.a]
         shared = np.empty(n_rows * max(network.sizes[1:]), dtype)
@@ -183,7 +165,6 @@ class Workspace(ForwardBuffers):
             )
             for a in self.a
         ]
-        self.row_scale = np.empty((n_rows, 1), dtype)
         self.grad = np.empty_like(network.params)
         self.dW, self.db = layer_views(self.grad, network.sizes)
 
@@ -197,5 +178,4 @@ class Workspace(ForwardBuffers):
             views = [*[h[:n_rows] for h in hidden], head_rows(outputs, n_rows)]
             setattr(head, name, views)
         head.buffers = self.buffers.head(n_rows)
-        head.row_scale = self.row_scale[:n_rows]
         return head

@@ -7,7 +7,7 @@ from itertools import repeat
 import numpy as np
 
 from .._estimators.threads import blas_threads
-from ..core.dropout import with_dropout
+from ..core.dropout import Dropout
 from ..core.epochs import make_epoch
 from ..core.layout import BLOCK_ROWS
 from ..core.lbfgs import FullBatchLoss
@@ -38,10 +38,9 @@ class StepWorker:
             assignment.rows_per_step(*pair) for pair in self.partition_sizes.items()
         ]
         n_rows = int(np.sum(counts, axis=0).max())
-        self.rng, activations = np.random.Generator(np.random.SFC64()), None
-        if config.dropout:
-            activations = with_dropout(self.network, config.dropout, self.rng, n_rows)
-        self.work = self.objective.workspace(self.samples, n_rows, activations)
+        self.rng = np.random.Generator(np.random.SFC64())
+        dropout = Dropout(config.dropout, self.rng) if config.dropout else None
+        self.work = self.objective.workspace(self.samples, n_rows, dropout)
         self.epoch = None
 
     def __call__(self, params, epoch, step, n_rows):

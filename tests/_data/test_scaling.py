@@ -96,13 +96,14 @@ def test_transform_equals_formula_for_all_dtypes(given, dtype):
     rtol = 10 * np.finfo(dtype).eps
     bound = np.array([0.75, 25.0, 30.0, 1e300])
     for c in (center, None):
-        inputs = Standardized(c, scale, bound).with_dtype(raw.dtype, np.dtype(dtype))
+        transform = Standardized(c, scale, bound)
+        inputs = transform.with_dtype(raw.dtype, np.dtype(dtype))
         z = (wide - (0.0 if c is None else c)) / scale
         expected = z.clip(-bound, bound)
         assert (np.abs(z) > bound).any(axis=0).tolist() == [True] + [False] * 3
         for rows in (raw, sp.csr_array(raw)):
             out = np.empty(raw.shape, dtype)
-            x = make_first_layer(rows, inputs).read(rows, out, inputs)
+            x = make_first_layer(rows, transform, out.dtype).read(rows, out)
             # Centering removes the zeros, so the result is dense.
             assert sp.issparse(x) == (sp.issparse(rows) and c is None)
             assert (x is out) == (not sp.issparse(x))
@@ -365,7 +366,8 @@ def test_network_without_hidden_layers_is_linear(shift, dtype):
 
 def transform(rows, inputs):
     """Return the inputs of the network for some rows."""
-    return make_first_layer(rows, inputs).read(rows, np.empty(rows.shape), inputs)
+    out = np.empty(rows.shape)
+    return make_first_layer(rows, inputs, out.dtype).read(rows, out)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])

@@ -516,6 +516,7 @@ def test_check_gradients_finds_nan_derivative():
     )
 
 
+@pytest.mark.usefixtures("_numpy_kernels")
 @pytest.mark.parametrize(
     ("component", "shown"), [(Tanh, "Tanh()"), (SquaredError, "SquaredError()")]
 )

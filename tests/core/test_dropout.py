@@ -27,7 +27,8 @@ from test_gradients import (
 
 from skbackprop import BackpropClassifier
 from skbackprop.core.activations import ACTIVATIONS, Identity, Sigmoid, Tanh
-from skbackprop.core.dropout import DropoutActivation, with_dropout
+from skbackprop.core.dropout import Dropout, DropoutKernel
+from skbackprop.core.kernels import activation_kernel
 from skbackprop.core.losses import BinaryLogLoss
 from skbackprop.core.network import Network
 from skbackprop.core.objective import Objective
@@ -37,29 +38,40 @@ SIGMAS = 5.0  # tolerance of random deviations, in standard deviations
 
 
 class FixedDraws:
-    """Random generator whose numbers depend only on the shape of the layer."""
+    """Random generator that draws the same key for each batch."""
 
-    def random(self, out, dtype):
-        assert dtype == out.dtype == np.float32
-        out[...] = draws(*out.shape)
+    key = 0x123456789ABCDEF
+    bit_generator = property(lambda self: self)
 
-
-def draws(n_rows, n_units):
-    return np.random.default_rng(n_units).random((100, n_units), np.float32)[:n_rows]
+    def random_raw(self):
+        return self.key
 
 
-def mask(rate, n_rows, n_units):
-    """Return the dropout mask for fixed draws: zero or ``1 / (1 - rate)``."""
-    return np.where(draws(n_rows, n_units) < 1 - rate, 1 / (1 - rate), 0.0)
+def random_bits(counter, key):
+    """Return the hash that decides about one unit, in integers of Python."""
+    x = (counter * 0x9E3779B9 + key) % 2**32
+    x = (x ^ (x >> 16)) * 0x21F0AAAD % 2**32 ^ (key >> 32)
+    x = (x ^ (x >> 15)) * 0x735A2D97 % 2**32
+    return x ^ (x >> 15)
+
+
+def mask(rate, n_rows, n_units, key=FixedDraws.key):
+    """Return the dropout mask for a fixed key: zero or ``1 / (1 - rate)``."""
+    bits = [random_bits(i, key) for i in range(n_rows * n_units)]
+    draws = np.reshape(bits, (n_rows, n_units)) / 2.0**32
+    return np.where(draws < 1 - rate, 1 / (1 - rate), 0.0)
+
+
+def make_layer(activation, rate, rng, shape, dtype="float64"):
+    kernel = activation_kernel(activation, shape[0], np.dtype(dtype))
+    return DropoutKernel(kernel, activation.needs_z, rate, rng, shape, dtype)
 
 
 def new_mask(rate, shape, seed=0, dtype="float64"):
     """Return the dropout mask of one batch, drawn with a seed."""
-    layer = DropoutActivation(
-        Identity(), rate, np.random.default_rng(seed), shape, dtype
-    )
+    layer = make_layer(Identity(), rate, np.random.default_rng(seed), shape, dtype)
     out = np.full(shape, np.nan, dtype)
-    layer.forward(np.ones(shape, dtype), out)
+    layer.forward(np.ones(shape, dtype), np.zeros(shape[1], dtype), out)
     return out
 
 
@@ -78,8 +90,7 @@ def test_cost_and_gradient_with_fixed_mask(hidden, rates, sparse):
     network = Network((3, 6, 5, 2), (f(), f(), Sigmoid()), np.float64)
     network.params[...] = 0.5 * rng.normal(size=network.params.size)
     objective = Objective(network, BinaryLogLoss(), 0.0)
-    activations = with_dropout(network, rates, FixedDraws(), 20)
-    work = objective.workspace(samples, 20, activations).head(9)
+    work = objective.workspace(samples, 20, Dropout(rates, FixedDraws())).head(9)
     samples.slice(slice(0, 9), work)
 
     cost = objective.loss_and_gradient(work, 9)
@@ -99,23 +110,23 @@ def test_cost_and_gradient_with_fixed_mask(hidden, rates, sparse):
     assert_gradient(computed, differences)
 
 
+@pytest.mark.usefixtures("_numpy_kernels")
 @pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
 def test_dropout_computes_in_float32(hidden):
     rng = np.random.default_rng(0)
     z, delta = rng.normal(size=(2, 8, 5))
     results = []
     for dtype, kind in (("float64", np.ndarray), ("float32", Float32Only)):
-        layer = DropoutActivation(
-            ACTIVATIONS[hidden](), 0.4, FixedDraws(), (8, 5), dtype
-        )
+        layer = make_layer(ACTIVATIONS[hidden](), 0.4, FixedDraws(), (8, 5), dtype)
         for name in ("mask", "buffer"):
             if getattr(layer, name) is not None:
                 setattr(layer, name, getattr(layer, name).view(kind))
         z_, delta_ = (x.astype(dtype).view(kind) for x in (z, delta))
         a, scratch = np.empty_like(z_), np.empty_like(z_)
-        layer.forward(z_, a)
+        b, db = np.linspace(-0.5, 0.5, 5, dtype=dtype), np.empty(5, dtype)
+        layer.forward(z_, b, a)
         forward = a.copy()
-        layer.backward(delta_, a, z_, scratch)
+        layer.backward(delta_, a, z_, db, scratch)
         results.append((forward, delta_))
     for single, double in zip(results[1], results[0], strict=True):
         assert_close_to_float64(single, double)
@@ -126,8 +137,8 @@ def test_dropout_computes_in_float32(hidden):
 def test_epoch_matches_reference_equations(monkeypatch, input_type):
     # Gradient descent without momentum, on batches of 40, 40 and 10 rows.
     monkeypatch.setattr(
-        "skbackprop.core.epochs.with_dropout",
-        lambda network, rates, rng, n: with_dropout(network, rates, FixedDraws(), n),
+        "skbackprop.core.epochs.Dropout",
+        lambda rates, rng: Dropout(rates, FixedDraws()),
     )
     settings = dict(
         activation="tanh",
@@ -180,12 +191,10 @@ def test_mask_has_inverse_scaling_and_expected_dropout_rate(rate, dtype):
 
 
 def test_each_batch_has_a_new_mask():
-    layer = DropoutActivation(
-        Identity(), 0.5, np.random.default_rng(0), (50, 20), "float64"
-    )
+    layer = make_layer(Identity(), 0.5, np.random.default_rng(0), (50, 20))
     masks = np.zeros((2, 50, 20))
     for m in masks:
-        layer.forward(np.ones((50, 20)), m)
+        layer.forward(np.ones((50, 20)), np.zeros(20), m)
     differing = (masks[0] != masks[1]).mean()
     assert abs(differing - 0.5) < SIGMAS * np.sqrt(0.25 / 1000)
 
@@ -196,20 +205,15 @@ def test_masks_of_float32_and_float64_are_equal():
 
 
 def test_each_hidden_layer_has_its_own_rate_and_outputs_have_none():
-    f, g, h, output = Tanh(), Tanh(), Tanh(), Tanh()
-    network = Network((3, 40, 30, 20, 2), (f, g, h, output), np.float64)
-    activations = with_dropout(network, (0.2, 0.0, 0.75), FixedDraws(), 100)
-    assert [type(a) for a in activations] == [
-        DropoutActivation,
-        Tanh,
-        DropoutActivation,
-        Tanh,
-    ]
-    assert activations[1] is g
-    assert activations[3] is output
-    for layer, rate, n_units in ((0, 0.2, 40), (2, 0.75, 20)):
+    network = Network((3, 40, 30, 20, 2), [Tanh() for _ in range(4)], np.float64)
+    plain = [activation_kernel(f, 100, network.dtype) for f in network.activations]
+    dropout = Dropout((0.2, 0.0, 0.75), FixedDraws())
+    layers = dropout.wrap(plain, network, 100)
+    assert layers[1] is plain[1]
+    assert layers[3] is plain[3]
+    for layer, rate, n_units in ((layers[0], 0.2, 40), (layers[2], 0.75, 20)):
         out = np.empty((100, n_units))
-        activations[layer].forward(np.ones_like(out), out)
+        layer.forward(np.zeros_like(out), np.ones(n_units), out)
         expected = np.tanh(1.0) * mask(rate, 100, n_units)
         np.testing.assert_allclose(out, expected, rtol=1e-15)
 

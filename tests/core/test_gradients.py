@@ -528,6 +528,7 @@ def test_check_loss_detects_wrong_sign(monkeypatch):
     ],
     ids=["activation", "loss", "penalty"],
 )
+@pytest.mark.usefixtures("_numpy_kernels")
 def test_check_network_detects_wrong_code(monkeypatch, owner, method, wrong):
     rng = np.random.default_rng(17)
     samples = draw_problem(rng, "squared_error")

@@ -550,9 +550,9 @@ def people(n_rows=90, seed=0):
     table = pd.DataFrame(
         {
             "color": pd.Categorical(rng.choice(COLORS[:3], n_rows), COLORS),
-            "income": 1e4 * np.exp(rng.normal(size=n_rows)),
+            "income": 10.0 * np.exp(rng.normal(size=n_rows)),  # in thousands
             "group": pd.Categorical(rng.choice(AGES, n_rows), AGES),
-            "age": rng.normal(40.0, 12.0, n_rows),
+            "age": rng.normal(4.0, 1.2, n_rows),  # in decades
             "flag": rng.random(n_rows) > 0.5,
             "children": rng.poisson(1.0, n_rows),
             "member": pd.Categorical(rng.random(n_rows) > 0.3),
