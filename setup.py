@@ -31,6 +31,8 @@ HEADERS = [
         "optimizers.h",
         "optimizers.pxi",
         "processor.h",
+        "sparse.h",
+        "sparse.pxi",
         "vector_math.h",
     )
 ]

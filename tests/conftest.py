@@ -5,6 +5,9 @@ import os
 import pytest
 from example_counts import load_few_examples
 
+#: Scripts that are not tests.
+collect_ignore = ["core/fit_coefficients.py"]
+
 # The networks are small and the tests run in parallel. Several BLAS threads per process
 # would compete for the same cores. NumPy reads this variable at import.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -143,7 +143,7 @@ class Activation:
 class Identity(Activation):
     """Identity: ``f(z) = z``, the usual output activation in regression."""
 
-    kernel = "identity"
+    compiled_kernel = "identity"
     needs_z = False
 
     def forward(self, z, out):
@@ -160,7 +160,7 @@ class Sigmoid(Activation):
     The derivative is ``a (1 - a)``, which never exceeds 1/4.
     """
 
-    kernel = "sigmoid"
+    compiled_kernel = "sigmoid"
     needs_z = False
     positive = True
     glorot_factor = 2.0
@@ -178,7 +178,7 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """Hyperbolic tangent: ``f(z) = tanh(z)``, with derivative ``1 - a**2``."""
 
-    kernel = "tanh"
+    compiled_kernel = "tanh"
     needs_z = False
     output_range = (-1.0, 1.0)
 
@@ -197,7 +197,7 @@ class ReLU(Activation):
     The derivative is 1 if ``z > 0`` and 0 otherwise, including at ``z = 0``.
     """
 
-    kernel = "relu"
+    compiled_kernel = "relu"
     needs_z = False
     output_range = (0.0, math.inf)
 
@@ -218,7 +218,7 @@ class LeakyReLU(Activation):
         Derivative for negative `z`.
     """
 
-    kernel = "leaky_relu"
+    compiled_kernel = "leaky_relu"
     negative_slope = 0.01
     kernel_parameter = "negative_slope"
 
@@ -239,7 +239,7 @@ class ELU(Activation):
     ``f(z) = z`` if ``z > 0``, otherwise ``f(z) = exp(z) - 1``.
     """
 
-    kernel = "elu"
+    compiled_kernel = "elu"
     output_range = (-1.0, math.inf)
 
     def forward(self, z, out):
@@ -260,7 +260,7 @@ class GELU(Activation):
     normal distribution.
     """
 
-    kernel = "gelu"
+    compiled_kernel = "gelu"
     output_range = (-0.16997120747990369, math.inf)
 
     def forward(self, z, out):
@@ -285,7 +285,7 @@ class SiLU(Activation):
     Ramachandran et al. (2017).
     """
 
-    kernel = "silu"
+    compiled_kernel = "silu"
     output_range = (-0.27846454276107374, math.inf)
 
     def forward(self, z, out):
@@ -307,7 +307,7 @@ class Softplus(Activation):
     The derivative is ``sigma(z)``, the logistic sigmoid.
     """
 
-    kernel = "softplus"
+    compiled_kernel = "softplus"
     positive = True
     output_range = (0.0, math.inf)
 
@@ -325,7 +325,7 @@ class Softmax(Activation):
     The outputs are the probabilities of mutually exclusive classes.
     """
 
-    kernel = "softmax"
+    compiled_kernel = "softmax"
     needs_z = False
     positive = True
     output_range = (0.0, 1.0)
@@ -348,7 +348,7 @@ class Softmax(Activation):
 class Exp(Activation):
     """Exponential: ``f(z) = exp(z)``, the mean of counts for the Poisson loss."""
 
-    kernel = "exp"
+    compiled_kernel = "exp"
     needs_z = False
     positive = True
     output_range = (0.0, math.inf)
@@ -373,7 +373,7 @@ class CumulativeSoftplus(Activation):
         Scale of the softplus values.
     """
 
-    kernel = "increasing"
+    compiled_kernel = "increasing"
     unit = 1.0
     kernel_parameter = "unit"
 

@@ -9,7 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, hstack, issparse
 
-from .kernels import indicator_function, input_kernel, write_one_hot
+from .kernels import (
+    add_sparse_product,
+    indicator_function,
+    input_kernel,
+    write_one_hot,
+)
 from .mixed import MAX_DENSE_LEVELS, MixedRows, sparse_one_hot
 from .sparse import sparse_dot, sparse_gradient
 
@@ -229,7 +234,7 @@ class SplitRows(FirstLayer):
 
     def dot(self, x, W, out):
         np.dot(x.dense, W[: self.n_dense], out=out)
-        out += x.one_hot @ W[self.n_dense :]
+        add_sparse_product(x.one_hot, W[self.n_dense :], out)
 
     def gradient(self, x, delta, out):
         np.dot(x.dense.T, delta, out=out[: self.n_dense])

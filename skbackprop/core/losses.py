@@ -176,7 +176,7 @@ class SquaredError(Loss):
     Nielsen (2015), chapter 1, equation 6.
     """
 
-    kernel = "squared_error"
+    compiled_kernel = "squared_error"
     canonical = Identity
     tasks = ("classification", "regression")
 
@@ -202,7 +202,7 @@ class LogLoss(Loss):
     The classes are mutually exclusive, and each sample has a target of 1 for its class.
     """
 
-    kernel = "log_loss"
+    compiled_kernel = "log_loss"
     canonical = Softmax
     output_activation = "softmax"
     tasks = ("classification",)
@@ -238,7 +238,7 @@ class BinaryLogLoss(Loss):
     if `a` is rounded to 0 or 1.
     """
 
-    kernel = "binary_log_loss"
+    compiled_kernel = "binary_log_loss"
     canonical = Sigmoid
     output_activation = "logistic"
 
@@ -267,7 +267,7 @@ class AbsoluteError(Loss):
     as 0.
     """
 
-    kernel = "absolute_error"
+    compiled_kernel = "absolute_error"
     quantile = 0.5
     tasks = ("regression",)
 
@@ -294,7 +294,7 @@ class Huber(Loss):
         of `y`.
     """
 
-    kernel = "huber"
+    compiled_kernel = "huber"
     delta: float = 1.0
     tasks = ("regression",)
     kernel_parameter = "delta"
@@ -321,7 +321,7 @@ class Quantile(Loss):
         error. A tuple contains one quantile for each output.
     """
 
-    kernel = "quantile"
+    compiled_kernel = "quantile"
     quantile: float | tuple = 0.5
     tasks = ("regression",)
     kernel_parameter = "quantile"
@@ -372,7 +372,7 @@ class Poisson(Loss):
     The loss is half the Poisson deviance.
     """
 
-    kernel = "poisson"
+    compiled_kernel = "poisson"
     canonical = Exp
     output_activation = "exp"
     tasks = ("regression",)

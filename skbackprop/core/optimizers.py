@@ -43,7 +43,7 @@ class SGD:
         return 1 if self.momentum else 0
 
     @property
-    def kernel(self):
+    def compiled_kernel(self):
         """Name of the compiled kernel."""
         if not self.momentum:
             return "gradient_descent"
@@ -105,7 +105,7 @@ class Adam:
     normalizes_gradients: ClassVar[bool] = True
     decays_weights: ClassVar[bool] = False
     #: Name of the compiled kernel.
-    kernel: ClassVar[str] = "adam"
+    compiled_kernel: ClassVar[str] = "adam"
 
     def coefficients(self, rate, t):
         """Return the coefficients of step `t`.
@@ -157,7 +157,7 @@ class AdamW(Adam):
     """
 
     decays_weights: ClassVar[bool] = True
-    kernel: ClassVar[str] = "adam"
+    compiled_kernel: ClassVar[str] = "adam"
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class RMSProp:
     slots: ClassVar[int] = 1
     normalizes_gradients: ClassVar[bool] = True
     decays_weights: ClassVar[bool] = False
-    kernel: ClassVar[str] = "rmsprop"
+    compiled_kernel: ClassVar[str] = "rmsprop"
 
     def coefficients(self, rate, t):
         """Return the coefficients of the compiled kernel for step `t`."""

@@ -4,10 +4,9 @@ A sparse batch has nonzero values in few columns. Only the corresponding rows of
 first-layer weights have a nonzero gradient.
 """
 
-import numpy as np
-from scipy.sparse import csr_array
-
 from .blas import dot, norm, scal
+from .kernels import add_sparse_product, add_sparse_transposed_product
+from .kernels.numpy_sparse import nonzero_gradient_rows
 
 #: Minimum scale. Smaller scales are multiplied into V, so that division by the scale
 #: stays accurate.
@@ -16,39 +15,14 @@ MIN_SCALE = 1e-3
 
 def sparse_dot(x, W, out):
     """Compute ``np.dot(x, W, out=out)`` for a SciPy sparse array `x`."""
-    out[...] = x @ W
-
-
-def nonzero_gradient_rows(x, delta):
-    """Compute the nonzero rows of ``x.T @ delta``.
-
-    Parameters
-    ----------
-    x : sparse array of shape (n_rows, n_inputs)
-        Batch of inputs in CSR format.
-    delta : ndarray of shape (n_rows, n_units)
-        Errors of the first layer.
-
-    Returns
-    -------
-    columns : ndarray of int of shape (n_columns,)
-        Columns of `x` with stored values, in increasing order.
-    rows : ndarray of shape (n_columns, n_units)
-        Corresponding rows of the product.
-    """
-    columns, indices = np.unique(x.indices, return_inverse=True)
-    compact = csr_array((x.data, indices, x.indptr), (x.shape[0], columns.size))
-    return columns, compact.T @ delta
+    out.fill(0.0)
+    add_sparse_product(x, W, out)
 
 
 def sparse_gradient(x, delta, out):
     """Compute ``np.dot(x.T, delta, out=out)`` for a SciPy sparse array `x`."""
-    if x.shape[1] < x.nnz:
-        out[...] = x.T @ delta
-        return
-    columns, rows = nonzero_gradient_rows(x, delta)
     out.fill(0.0)
-    out[columns] = rows
+    add_sparse_transposed_product(x, delta, out)
 
 
 def _sum_of_squares(matrix):

@@ -1,15 +1,22 @@
 """Compiled kernels: agreement with NumPy, accuracy, and checks of their arguments."""
 
 import math
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from scipy.special import expit, ndtr
 
 from skbackprop.core import kernels
-from skbackprop.core.activations import OUTPUT_ACTIVATIONS, CumulativeSoftplus, ReLU
+from skbackprop.core.activations import (
+    ACTIVATIONS,
+    OUTPUT_ACTIVATIONS,
+    CumulativeSoftplus,
+    ReLU,
+)
 from skbackprop.core.inputs import IdentityTransform, Standardized
 from skbackprop.core.kernels import numpy_inputs, numpy_kernels
 from skbackprop.core.kernels.variants import COMPILED, find_variants
@@ -65,22 +72,26 @@ def special_values(dtype):
 
 
 def both_activation_kernels(variant, f, n_rows, dtype):
-    compiled = variant.ActivationKernel(f.kernel, kernels.kernel_parameter(f))
+    compiled = variant.ActivationKernel(f.compiled_kernel, kernels.kernel_parameter(f))
     return compiled, numpy_kernels.ActivationKernel(f, n_rows, np.dtype(dtype))
 
 
-def is_output_only(name):
-    return name in ("softmax", "increasing")
+#: Activations of the output layer that combine the outputs of a row.
+ROW_WISE = ("softmax", "increasing")
 
 
-@pytest.mark.parametrize("layer", ["hidden", "output", "one_unit"])
-@pytest.mark.parametrize("name", OUTPUT_ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        *((name, "hidden") for name in (*ACTIVATIONS, "exp")),
+        *((name, "output") for name in OUTPUT_ACTIVATIONS),
+        *((name, "one_unit") for name in OUTPUT_ACTIVATIONS),
+    ],
+)
 @DTYPE
 @VARIANT
 def test_activation_kernels_match_numpy(variant, dtype, name, layer):
     f = OUTPUT_ACTIVATIONS[name]()
-    if layer == "hidden" and is_output_only(name):
-        pytest.skip("This activation combines the outputs of a row.")
     shape = (N_ROWS, 1 if layer == "one_unit" else N_UNITS)
     order = "C" if layer == "hidden" else "F"
     start, b = draw(shape, dtype), draw(shape[1], dtype, seed=1)
@@ -106,9 +117,7 @@ def test_activation_kernels_match_numpy(variant, dtype, name, layer):
     assert_few_ulp(a, a_np, terms, n_ulp)
     assert_few_ulp(z, z_np)
     largest = np.abs(error).max(axis=1, keepdims=True) * np.ones_like(delta_np)
-    assert_few_ulp(
-        delta, delta_np, N_UNITS * largest if is_output_only(name) else error
-    )
+    assert_few_ulp(delta, delta_np, N_UNITS * largest if name in ROW_WISE else error)
     assert_few_ulp(db, db_np, N_ROWS * np.abs(error).max(axis=0))
 
 
@@ -151,7 +160,9 @@ def test_elementary_functions_over_their_whole_range(variant, dtype, name):
     a = np.empty_like(z)
     f = OUTPUT_ACTIVATIONS[name]()
     # Adding -0 changes no number, not even the sign of 0.
-    variant.ActivationKernel(f.kernel).forward(z.copy(), np.array([-0.0], dtype), a)
+    variant.ActivationKernel(f.compiled_kernel).forward(
+        z.copy(), np.array([-0.0], dtype), a
+    )
     # The reference is computed with more digits if there are any.
     wide = np.float64 if dtype == "float32" else np.longdouble
     has_digits = np.finfo(wide).eps < np.finfo(dtype).eps / 100
@@ -441,6 +452,48 @@ def test_kernels_of_categories_and_targets_match_numpy(variant, dtype):
     np.testing.assert_array_equal(y, table[rows])
 
 
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
+@DTYPE
+@VARIANT
+def test_sparse_kernels_match_scipy(variant, dtype, index_dtype):
+    rng = np.random.default_rng(9)
+    x = csr_array(
+        rng.normal(size=(30, 50)).astype(dtype) * (rng.random((30, 50)) < 0.1)
+    )
+    x.indices, x.indptr = x.indices.astype(index_dtype), x.indptr.astype(index_dtype)
+    x = x[10:]  # without the first values
+    W, delta = rng.normal(size=(50, 7)).astype(dtype), rng.normal(size=(20, 7))
+    out, gradient = np.ones((20, 7), dtype), np.ones((50, 7), dtype)
+    variant.add_sparse_product(x, W, out)
+    assert_few_ulp(out, 1 + x.toarray() @ W, np.full_like(out, 10.0))
+    for order in "CF":
+        gradient[...] = 1.0
+        variant.add_sparse_transposed_product(
+            x, np.array(delta, dtype, order=order), gradient
+        )
+        expected = 1 + x.toarray().T @ delta.astype(dtype)
+        assert_few_ulp(gradient, expected, np.full_like(expected, 10.0))
+
+
+@VARIANT
+def test_sparse_kernels_refuse_invalid_matrices(variant):
+    values, out, W = np.ones(3), np.zeros((2, 4)), np.ones((5, 4))
+    columns, start = np.array([0, 4, 1], np.int32), np.array([0, 2, 3], np.int32)
+    product = variant.add_csr_product
+    product(values, columns, start, W, out)
+    for arguments in [
+        (values, columns + 1, start, W, out),
+        (values, columns - 1, start, W, out),
+        (values, columns, start + 1, W, out),
+        (values, columns, start[::-1].copy(), W, out),
+        (values, columns, start, W, np.zeros((3, 4))),
+        (values, columns, start, W, np.zeros((2, 3))),
+        (values, columns, start, W, np.zeros((2, 4), np.float32)),
+    ]:
+        with pytest.raises((ValueError, IndexError, TypeError)):
+            product(*arguments)
+
+
 @pytest.mark.parametrize("rate", [0.01, 0.5, 0.9])
 @DTYPE
 @VARIANT
@@ -524,7 +577,7 @@ def test_kernels_refuse_unknown_names_and_wrong_state(variant):
         (np.ones((2, 4)), params.astype("f4"), 4),
         (np.ones((2, 4)), params, 5),
     ]:
-        with pytest.raises(ValueError, match="number|layout"):
+        with pytest.raises(ValueError, match=r"number|layout"):
             variant.OptimizerKernel(
                 OPTIMIZERS["adam"](), params, gradient, slots, n_weights
             )
@@ -565,7 +618,7 @@ def test_every_built_in_part_names_a_kernel():
         *LOSSES.values(),
         *OPTIMIZERS.values(),
     ]
-    assert [part for part in parts if "kernel" not in vars(part)] == []
+    assert [part for part in parts if "compiled_kernel" not in vars(part)] == []
 
 
 @VARIANT
@@ -581,7 +634,7 @@ def test_kernel_uses_the_parameter_of_the_instance(variant, monkeypatch):
 def run_python(code, **variables):
     return subprocess.run(
         [sys.executable, "-c", code],
-        env={**__import__("os").environ, **variables},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -606,7 +659,7 @@ def test_unknown_value_of_environment_variable_is_an_error():
     process = run_python(SHOW_ACTIVE, SKBACKPROP_KERNELS="fast")
     assert process.returncode == 1
     message = process.stderr.splitlines()[-1]
-    for part in ("SKBACKPROP_KERNELS is 'fast'", "'numpy'", "Unset"):
+    for part in ("SKBACKPROP_KERNELS is 'fast'", "'numpy'", "unset"):
         assert part in message
 
 

@@ -6,14 +6,14 @@ reference. They also run activations and losses of users, and replace the compil
 kernels if these are not installed.
 
 A built-in activation, loss or optimizer names its compiled kernel in the attribute
-`kernel`. If the kernel depends on a setting of the part, such as a slope, the attribute
-`kernel_parameter` names this setting. Subclasses do not inherit the kernel, because
-they may compute something else.
+`compiled_kernel`. If the kernel depends on a setting of the part, such as a slope, the
+attribute `kernel_parameter` names this setting. Subclasses do not inherit the kernel,
+because they may compute something else.
 """
 
 import numpy as np
 
-from . import numpy_inputs, numpy_kernels
+from . import numpy_inputs, numpy_kernels, numpy_sparse
 from .variants import load_variant
 
 #: Name of the active kernels ("avx2", "baseline" or "numpy"), and their module or None.
@@ -23,6 +23,8 @@ DropoutMask = (compiled or numpy_kernels).DropoutMask
 write_one_hot = (compiled or numpy_inputs).write_one_hot
 write_targets = (compiled or numpy_inputs).write_targets
 write_one_hot_targets = (compiled or numpy_inputs).write_one_hot_targets
+add_sparse_product = (compiled or numpy_sparse).add_sparse_product
+add_sparse_transposed_product = (compiled or numpy_sparse).add_sparse_transposed_product
 
 
 def kernel_name(part):
@@ -38,8 +40,8 @@ def kernel_name(part):
     str or None
         None if the part runs in NumPy.
     """
-    has_kernel = compiled is not None and "kernel" in vars(type(part))
-    return part.kernel if has_kernel else None
+    has_kernel = compiled is not None and "compiled_kernel" in vars(type(part))
+    return part.compiled_kernel if has_kernel else None
 
 
 def kernel_parameter(part):

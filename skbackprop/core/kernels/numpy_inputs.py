@@ -117,8 +117,8 @@ def write_one_hot_targets(codes, rows, y):
     y : ndarray of shape (n_rows, n_classes)
         Array in Fortran order that receives the targets.
     """
-    y.fill(0.0)
-    y[np.arange(len(y)), _select(codes, rows)] = 1.0
+    classes = np.arange(y.shape[1])[:, np.newaxis]
+    np.equal(_select(codes, rows), classes, out=y.T)
 
 
 def _select(array, rows):

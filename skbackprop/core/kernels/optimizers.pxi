@@ -52,7 +52,7 @@ cdef class OptimizerKernel:
                  ptrdiff_t n_weights):
         cdef ptrdiff_t n = np.PyArray_SIZE(params)
         cdef Py_ssize_t i
-        key = optimizer.kernel.encode()
+        key = optimizer.compiled_kernel.encode()
         if dtype_index(params) == 0:
             self.functions = find_optimizer[float](key)
         else:
