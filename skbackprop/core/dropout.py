@@ -50,8 +50,8 @@ class DropoutKernel:
 
     def backward(self, delta, a, z, db, scratch):
         """Multiply `delta` by the mask and by ``f'(z)``, and sum it into `db`."""
-        delta *= self.mask[: len(z)]
-        self.kernel.backward(delta, self._activation_output(z), z, db, scratch)
+        a = self._activation_output(z)
+        self.kernel.backward(delta, a, z, db, scratch, self.mask[: len(z)])
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
-
-from .kernels import optimizer_kernel
+from .kernels import limit_column_norms, optimizer_kernel
 from .layout import layer_views
 
 
@@ -72,16 +70,8 @@ class ParameterUpdater:
     def _apply_max_norm(self, max_norm):
         """Limit the norm of the incoming weights of each unit to `max_norm`.
 
-        Srivastava et al. (JMLR 15, 2014), section 5.1. The method stores squares and
-        norms in the gradient array, because the gradient is no longer needed.
+        Srivastava et al. (JMLR 15, 2014), section 5.1. The gradient, which is no longer
+        needed, is a buffer.
         """
-        for W, squares, norms in zip(self.state.network.weights, self.dW, self.db):
-            np.square(W, out=squares)
-            np.add.reduce(squares, axis=0, out=norms)
-            np.sqrt(norms, out=norms)
-            if math.isinf(np.add.reduce(norms)):
-                # The squares can overflow although the weights are finite.
-                norms[...] = np.linalg.norm(W.astype(np.float64), axis=0)
-            np.maximum(norms, max_norm, out=norms)
-            np.divide(max_norm, norms, out=norms)
-            np.multiply(W, norms, out=W)
+        for W, dW, db in zip(self.state.network.weights, self.dW, self.db):
+            limit_column_norms(W, max_norm, dW, db)

@@ -84,6 +84,7 @@ ROW_WISE = ("softmax", "increasing")
     ("name", "layer"),
     [
         *((name, "hidden") for name in (*ACTIVATIONS, "exp")),
+        *((name, "dropout") for name in ACTIVATIONS),
         *((name, "output") for name in OUTPUT_ACTIVATIONS),
         *((name, "one_unit") for name in OUTPUT_ACTIVATIONS),
     ],
@@ -93,7 +94,10 @@ ROW_WISE = ("softmax", "increasing")
 def test_activation_kernels_match_numpy(variant, dtype, name, layer):
     f = OUTPUT_ACTIVATIONS[name]()
     shape = (N_ROWS, 1 if layer == "one_unit" else N_UNITS)
-    order = "C" if layer == "hidden" else "F"
+    order = "C" if layer in ("hidden", "dropout") else "F"
+    mask = None
+    if layer == "dropout":
+        mask = np.where(draw(shape, dtype, seed=3) > 0, 2.0, 0.0).astype(dtype)
     start, b = draw(shape, dtype), draw(shape[1], dtype, seed=1)
     if name in ("exp", "softmax"):
         start, b = start / 8, b / 8
@@ -105,7 +109,7 @@ def test_activation_kernels_match_numpy(variant, dtype, name, layer):
         a = z if in_place else np.empty(shape, dtype, order=order)
         kernel.forward(z, b, a)
         forward = a.copy(), z.copy()
-        kernel.backward(delta, a, z, db, np.empty_like(delta))
+        kernel.backward(delta, a, z, db, np.empty_like(delta), mask)
         results.append((*forward, delta, db))
     (a, z, delta, db), (a_np, z_np, delta_np, db_np) = results
     # In the lower tail, the functions of SciPy have 12 correct digits, or 5 in float32.
@@ -116,6 +120,7 @@ def test_activation_kernels_match_numpy(variant, dtype, name, layer):
     )
     assert_few_ulp(a, a_np, terms, n_ulp)
     assert_few_ulp(z, z_np)
+    error = 2 * error  # the largest factor of the mask
     largest = np.abs(error).max(axis=1, keepdims=True) * np.ones_like(delta_np)
     assert_few_ulp(delta, delta_np, N_UNITS * largest if name in ROW_WISE else error)
     assert_few_ulp(db, db_np, N_ROWS * np.abs(error).max(axis=0))
@@ -492,6 +497,24 @@ def test_sparse_kernels_refuse_invalid_matrices(variant):
     ]:
         with pytest.raises((ValueError, IndexError, TypeError)):
             product(*arguments)
+
+
+@DTYPE
+@VARIANT
+def test_column_norms_match_numpy(variant, dtype):
+    rng = np.random.default_rng(10)
+    W = rng.normal(size=(40, 150)).astype(dtype) * np.linspace(0.1, 2, 150, dtype=dtype)
+    W[:, 3] *= 1e30 if dtype == "float32" else 1e140
+    W[:, 4] = 0.0
+    expected = W.copy()
+    variant.limit_column_norms(W, 5.0)
+    with np.errstate(over="ignore"):
+        numpy_kernels.limit_column_norms(
+            expected, 5.0, np.empty_like(W), np.empty(150, dtype)
+        )
+    assert_few_ulp(W, expected)
+    largest = np.linalg.norm(W.astype(float), axis=0).max()
+    np.testing.assert_allclose(largest, 5.0, rtol=1e-5)
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.5, 0.9])

@@ -20,6 +20,7 @@ from .variants import load_variant
 ACTIVE, compiled = load_variant()
 
 DropoutMask = (compiled or numpy_kernels).DropoutMask
+limit_column_norms = (compiled or numpy_kernels).limit_column_norms
 write_one_hot = (compiled or numpy_inputs).write_one_hot
 write_targets = (compiled or numpy_inputs).write_targets
 write_one_hot_targets = (compiled or numpy_inputs).write_one_hot_targets

@@ -124,9 +124,11 @@ void forward(T *z, const T *b, T *out, Shape shape, double parameter) {
     }
 }
 
-// Multiply delta by f'(z), and write the sum of each column of delta into db.
+// Multiply delta by f'(z), and write the sum of each column of delta into db. With
+// dropout, delta is also multiplied by the mask of the layer; otherwise mask is null.
 template <class F, class T>
-void backward(T *delta, const T *a, const T *z, T *db, Shape shape, double parameter) {
+void backward(T *delta, const T *a, const T *z, T *db, Shape shape, double parameter,
+              const T *mask) {
     const F f(parameter);
     const ptrdiff_t n = shape.n_rows, m = shape.n_columns;
     if (shape.by_columns) {
@@ -142,7 +144,16 @@ void backward(T *delta, const T *a, const T *z, T *db, Shape shape, double param
     std::fill(db, db + m, T(0));
     for (ptrdiff_t i = 0; i < n; ++i) {
         T *di = delta + i * m;
-        const T *ai = a + i * m, *zi = z + i * m;
+        const T *ai = a + i * m, *zi = z + i * m, *mi = mask + i * m;
+        if (mask) {
+#pragma omp simd
+            for (ptrdiff_t j = 0; j < m; ++j) {
+                const T d = di[j] * mi[j] * f.derivative(ai[j], zi[j]);
+                di[j] = d;
+                db[j] += d;
+            }
+            continue;
+        }
 #pragma omp simd
         for (ptrdiff_t j = 0; j < m; ++j) {
             const T d = di[j] * f.derivative(ai[j], zi[j]);
@@ -192,7 +203,8 @@ void softmax_forward(T *z, const T *b, T *out, Shape shape, double) {
 }
 
 template <class T>
-void softmax_backward(T *delta, const T *a, const T *, T *db, Shape shape, double) {
+void softmax_backward(T *delta, const T *a, const T *, T *db, Shape shape, double,
+                      const T *) {
     const ptrdiff_t n = shape.n_rows, m = shape.n_columns;
     for (ptrdiff_t start = 0; start < n; start += ROWS) {
         const ptrdiff_t size = std::min(ROWS, n - start);
@@ -232,7 +244,7 @@ void cumulative_forward(T *z, const T *b, T *out, Shape shape, double unit) {
 
 template <class T>
 void cumulative_backward(T *delta, const T *, const T *z, T *db, Shape shape,
-                         double unit) {
+                         double unit, const T *) {
     const ptrdiff_t n = shape.n_rows, m = shape.n_columns;
     // z_k contributes to output k and to all later outputs.
     for (ptrdiff_t k = m - 1; k > 0; --k) {
@@ -256,7 +268,7 @@ void cumulative_backward(T *delta, const T *, const T *z, T *db, Shape shape,
 struct ActivationFunctions {
     void (*forward)(void *z, const void *b, void *out, Shape shape, double parameter);
     void (*backward)(void *delta, const void *a, const void *z, void *db, Shape shape,
-                     double parameter);
+                     double parameter, const void *mask);
 };
 
 template <class T, auto forward, auto backward> ActivationFunctions untyped() {
@@ -266,9 +278,10 @@ template <class T, auto forward, auto backward> ActivationFunctions untyped() {
             forward((T *)z, (const T *)b, (T *)out, shape, parameter);
         },
         [](void *delta, const void *a, const void *z, void *db, Shape shape,
-           double parameter) {
+           double parameter, const void *mask) {
             const ReleasedLock lock(shape.size());
-            backward((T *)delta, (const T *)a, (const T *)z, (T *)db, shape, parameter);
+            backward((T *)delta, (const T *)a, (const T *)z, (T *)db, shape, parameter,
+                     (const T *)mask);
         },
     };
 }

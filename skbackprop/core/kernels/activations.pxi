@@ -4,7 +4,7 @@ cdef extern from "activations.h" namespace "skbackprop":
     cdef struct ActivationFunctions:
         void (*forward)(void *z, const void *b, void *out, Shape shape, double parameter)
         void (*backward)(void *delta, const void *a, const void *z, void *db,
-                         Shape shape, double parameter)
+                         Shape shape, double parameter, const void *mask)
     ActivationFunctions find_activation[T](const char *name)
 
 
@@ -41,15 +41,21 @@ cdef class ActivationKernel:
         )
 
     def backward(self, np.ndarray delta, np.ndarray a, np.ndarray z, np.ndarray db,
-                 scratch=None):
+                 scratch=None, mask=None):
         """Multiply `delta` by f'(z), and write its column sums into `db`."""
         cdef Shape shape = self.shape(z, delta)
+        cdef const void *mask_data = NULL
+        if mask is not None:
+            if not is_matrix(mask, z, C_ORDER) or not is_matrix(delta, z, C_ORDER):
+                raise ValueError("delta and mask must be C-contiguous matrices.")
+            shape.by_columns = False
+            mask_data = np.PyArray_DATA(<np.ndarray>mask)
         cdef int order = F_ORDER if shape.by_columns else C_ORDER
         if not is_matrix(a, z, order) or not is_vector(db, z, shape.n_columns):
             raise ValueError("a and db must have the layout of delta.")
         self.functions[dtype_index(z)].backward(
             np.PyArray_DATA(delta), np.PyArray_DATA(a), np.PyArray_DATA(z),
-            np.PyArray_DATA(db), shape, self.parameter,
+            np.PyArray_DATA(db), shape, self.parameter, mask_data,
         )
 
     cdef Shape shape(self, np.ndarray z, np.ndarray other) except *:

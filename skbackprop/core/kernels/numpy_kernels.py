@@ -49,7 +49,7 @@ class ActivationKernel:
         add_to_rows(b, z, self.ones[: len(z)])
         self.activation.forward(z, out)
 
-    def backward(self, delta, a, z, db, scratch):
+    def backward(self, delta, a, z, db, scratch, mask=None):
         """Multiply `delta` by ``f'(z)``, and write its column sums into `db`.
 
         Parameters
@@ -62,7 +62,11 @@ class ActivationKernel:
             Array that receives the gradient of the bias, equation (BP3).
         scratch : ndarray of shape (n_rows, n_units)
             Buffer of the layout of `delta`; overwritten.
+        mask : ndarray of shape (n_rows, n_units), default=None
+            Dropout mask, another factor of `delta`.
         """
+        if mask is not None:
+            delta *= mask
         self.activation.backward(delta, a, z, scratch)
         np.dot(self.ones[: len(delta)], delta, out=db)
 
@@ -303,3 +307,28 @@ def limit_norm(gradient, clip_norm):
         norm = float(np.linalg.norm(gradient.astype(np.float64)))
     if norm > clip_norm:
         gradient *= clip_norm / norm
+
+
+def limit_column_norms(W, max_norm, squares, norms):
+    """Rescale each column of `W` in place if its norm is larger than `max_norm`.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_rows, n_columns)
+        Matrix in C order.
+    max_norm : float
+        Maximum norm.
+    squares : ndarray of shape (n_rows, n_columns)
+        Buffer; overwritten.
+    norms : ndarray of shape (n_columns,)
+        Buffer; overwritten.
+    """
+    np.square(W, out=squares)
+    np.add.reduce(squares, axis=0, out=norms)
+    np.sqrt(norms, out=norms)
+    if math.isinf(np.add.reduce(norms)):
+        # The squares can overflow although the weights are finite.
+        norms[...] = np.linalg.norm(W.astype(np.float64), axis=0)
+    np.maximum(norms, max_norm, out=norms)
+    np.divide(max_norm, norms, out=norms)
+    np.multiply(W, norms, out=W)

@@ -178,6 +178,36 @@ template <class T> double sum_of_squares(const Parameters &p, Penalty penalty) {
     return sum;
 }
 
+// Number of columns whose norms are computed together.
+constexpr ptrdiff_t COLUMNS = 64;
+
+// Rescale each column of a matrix whose norm exceeds max_norm to this norm.
+template <class T>
+void limit_column_norms(void *matrix, ptrdiff_t n_rows, ptrdiff_t n_columns,
+                        double max_norm) {
+    const ReleasedLock lock(n_rows * n_columns);
+    for (ptrdiff_t start = 0; start < n_columns; start += COLUMNS) {
+        const ptrdiff_t size = std::min(COLUMNS, n_columns - start);
+        T *first = (T *)matrix + start;
+        double squares[COLUMNS] = {};
+        for (ptrdiff_t i = 0; i < n_rows; ++i) {
+            const T *row = first + i * n_columns;
+#pragma omp simd
+            for (ptrdiff_t j = 0; j < size; ++j) squares[j] += double(row[j]) * row[j];
+        }
+        T factor[COLUMNS];
+        for (ptrdiff_t j = 0; j < size; ++j) {
+            const double norm = std::sqrt(squares[j]);
+            factor[j] = T(norm > max_norm ? max_norm / norm : 1.0);
+        }
+        for (ptrdiff_t i = 0; i < n_rows; ++i) {
+            T *row = first + i * n_columns;
+#pragma omp simd
+            for (ptrdiff_t j = 0; j < size; ++j) row[j] *= factor[j];
+        }
+    }
+}
+
 // Functions of one optimizer for float32 or float64 arrays.
 struct OptimizerFunctions {
     int n_slots, n_coefficients;

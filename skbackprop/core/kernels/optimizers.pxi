@@ -25,6 +25,8 @@ cdef extern from "optimizers.h" namespace "skbackprop":
                               const double *coefficients)
         double (*sum_of_squares)(const Parameters &parameters, Penalty penalty)
     OptimizerFunctions find_optimizer[T](const char *name)
+    void c_limit_column_norms "skbackprop::limit_column_norms"[T](
+        void *matrix, ptrdiff_t n_rows, ptrdiff_t n_columns, double max_norm)
 
 
 cdef class OptimizerKernel:
@@ -94,4 +96,18 @@ cdef class OptimizerKernel:
         # Without a penalty, sums that overflow have no effect.
         return (0.5 * l2 * sums.squares if l2 else 0.0) + (
             l1 * sums.magnitudes if l1 else 0.0
+        )
+
+
+def limit_column_norms(np.ndarray W, double max_norm, squares=None, norms=None):
+    """Limit the norms of the columns; see `numpy_kernels.limit_column_norms`."""
+    if np.PyArray_NDIM(W) != 2 or not is_matrix(W, W, C_ORDER):
+        raise ValueError("W must be a C-contiguous matrix.")
+    if dtype_index(W) == 0:
+        c_limit_column_norms[float](
+            np.PyArray_DATA(W), np.PyArray_DIM(W, 0), np.PyArray_DIM(W, 1), max_norm
+        )
+    else:
+        c_limit_column_norms[double](
+            np.PyArray_DATA(W), np.PyArray_DIM(W, 0), np.PyArray_DIM(W, 1), max_norm
         )
