@@ -2,7 +2,7 @@
 
 The script prints the fraction of the time of a fit that each kind of operation takes.
 The methods of each kind are wrapped with a timer, which adds about a microsecond per
-call. The remaining time is the bias terms, the training loop and Python overhead.
+call. The remaining time is the training loop and Python overhead.
 """
 
 import argparse
@@ -14,10 +14,7 @@ from time import perf_counter
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skbackprop.core.activations import OUTPUT_ACTIVATIONS
-from skbackprop.core.losses import LOSSES, Loss
-from skbackprop.core.objective import Objective
-from skbackprop.core.optimizers import OPTIMIZERS
+from skbackprop.core import objective, updater, workspace
 from skbackprop.core.samples import Samples
 
 from .competitors import floor, skbackprop_net
@@ -26,37 +23,49 @@ from .workloads import WORKLOADS
 
 REPEATS = 3
 
-#: Methods to time for each kind of operation.
-TIMED_METHODS = {
-    "gathering rows": [(Samples, "gather")],
-    "activations": [
-        (activation, method)
-        for activation in set(OUTPUT_ACTIVATIONS.values())
-        for method in ("forward", "backward")
-    ],
-    "loss": [
-        (loss, method)
-        for loss in {Loss, *LOSSES.values()}
-        for method in ("total", "gradient")
-        if method in vars(loss)
-    ],
-    "penalty": [(Objective, "penalize")],
-    "optimizer": [(OPTIMIZERS["sgd"], "step"), (OPTIMIZERS["adam"], "step")],
+#: For each kind of operation, the function that creates its kernel, as the name in a
+#: module, and the methods of the kernel to time.
+TIMED_KERNELS = {
+    "bias and activation": (workspace, "activation_kernel", ("forward", "backward")),
+    "loss": (objective, "loss_kernel", ("sum", "error")),
+    "update": (updater, "optimizer_kernel", ("update",)),
 }
 
+KINDS = ("gathering rows", *TIMED_KERNELS)
 
-def time_method(owner, name, kind, seconds):
-    """Wrap a method so that each call adds its duration to ``seconds[kind]``."""
-    method = getattr(owner, name)
 
-    @wraps(method)
-    def timed(*arguments):
+def timed(function, kind, seconds):
+    """Return a function whose calls add their duration to ``seconds[kind]``."""
+
+    @wraps(function)
+    def wrapper(*arguments):
         start = perf_counter()
-        result = method(*arguments)
+        result = function(*arguments)
         seconds[kind] += perf_counter() - start
         return result
 
-    setattr(owner, name, timed)
+    return wrapper
+
+
+class TimedKernel:
+    """Kernel with timed methods; compiled methods cannot be replaced."""
+
+    def __init__(self, kernel, methods, kind, seconds):
+        for method in methods:
+            setattr(self, method, timed(getattr(kernel, method), kind, seconds))
+
+
+def timed_factory(create, methods, kind, seconds):
+    """Return a function that creates a kernel with timed methods."""
+    return lambda *arguments: TimedKernel(create(*arguments), methods, kind, seconds)
+
+
+def time_kernels(seconds):
+    """Time all kernels that are created from now on, and the gathering of rows."""
+    Samples.gather = timed(Samples.gather, "gathering rows", seconds)
+    for kind, (module, name, methods) in TIMED_KERNELS.items():
+        create = getattr(module, name)
+        setattr(module, name, timed_factory(create, methods, kind, seconds))
 
 
 def seconds_of_fit(network, X, y):
@@ -90,7 +99,7 @@ def time_fractions(workload, seconds):
         total = seconds_of_fit(skbackprop_net(workload), X, y)
         known = {
             "matrix products": products,
-            **{kind: seconds[kind] for kind in TIMED_METHODS},
+            **{kind: seconds[kind] for kind in KINDS},
         }
         known["other"] = total - sum(known.values())
         fits.append({kind: part / total for kind, part in known.items()})
@@ -122,10 +131,8 @@ def main():
     names = parse_names()
     warnings.simplefilter("ignore", ConvergenceWarning)
     seconds = Counter()
-    for kind, methods in TIMED_METHODS.items():
-        for owner, name in methods:
-            time_method(owner, name, kind, seconds)
-    kinds = ["matrix products", *TIMED_METHODS, "other"]
+    time_kernels(seconds)
+    kinds = ["matrix products", *KINDS, "other"]
     print(markdown_row(["", *kinds]))
     print(markdown_row(["---", *["---:"] * len(kinds)]))
     for name in names:

@@ -166,19 +166,20 @@ FAULTS = [
     ),
     Fault(
         "canonical pairs: sign of the output error",
-        "np.subtract(a, work.y, out=delta)",
-        "np.subtract(work.y, a, out=delta)",
+        "np.subtract(a, y, out=delta)",
+        "np.subtract(y, a, out=delta)",
+        within="class LossKernel",
     ),
     # Network and cost
     Fault(
         "network: activation of the wrong layer",
-        "f = batch.activations[l - 1]",
-        "f = batch.activations[l]",
+        "layer, db = batch.layers[l - 1], batch.db[l - 1]",
+        "layer, db = batch.layers[l], batch.db[l - 1]",
     ),
     Fault(
         "network: bias gradient of the first layer is zero",
-        "np.dot(batch.ones, batch.delta[0], out=batch.db[0])",
-        "batch.db[0][...] = 0.0",
+        "np.dot(self.ones[: len(delta)], delta, out=db)",
+        "db.fill(0.0)",
     ),
     Fault(
         "batches: last row left out",
@@ -187,7 +188,7 @@ FAULTS = [
     ),
     Fault(
         "sample weights: not applied to the gradient",
-        "delta *= work.row_scale",
+        "delta *= row_scale",
         "delta *= scale",
     ),
     Fault(
@@ -210,13 +211,13 @@ FAULTS = [
     ),
     Fault(
         "L2 penalty: not in the gradient",
-        "axpy(self.strength(n_rows), weights, grad)",
-        "pass",
+        "axpy(l2, weights, gradient)",
+        "axpy(0.0, weights, gradient)",
     ),
     Fault(
         "L2 penalty: factor 1/2 missing in the cost",
-        "penalty += 0.5 * self.alpha * dot(W, W)",
-        "penalty += self.alpha * dot(W, W)",
+        "value += 0.5 * l2 * dot(weights, weights)",
+        "value += l2 * dot(weights, weights)",
     ),
     Fault(
         "L1 penalty: sign of negative weights",
@@ -241,8 +242,8 @@ FAULTS = [
     ),
     Fault(
         "adam: sign of the step",
-        "axpy(-rate * (1.0 - self.beta_1) / root, grad, params)",
-        "axpy(rate * (1.0 - self.beta_1) / root, grad, params)",
+        "axpy(-step_size, grad, params)",
+        "axpy(step_size, grad, params)",
     ),
     Fault(
         "adam: bias correction of the first step only",
@@ -256,8 +257,8 @@ FAULTS = [
     ),
     Fault(
         "adamw: decay does not follow the learning rate",
-        "scal(1.0 - rate * ",
-        "scal(1.0 - ",
+        "1.0 - rate * config.weight_decay",
+        "1.0 - config.weight_decay",
     ),
     Fault(
         "rmsprop: sign of the step",
@@ -272,8 +273,8 @@ FAULTS = [
     ),
     Fault(
         "clip_norm: gradient lengthened",
-        "grad *= clip_norm / norm",
-        "grad *= norm / clip_norm",
+        "gradient *= clip_norm / norm",
+        "gradient *= norm / clip_norm",
     ),
     Fault(
         "max_norm: short columns lengthened",
@@ -306,10 +307,71 @@ FAULTS = [
         first="_estimators/test_learning",
     ),
     Fault(
-        "targets: one-hot rows keep the classes of earlier batches",
-        "        y.fill(0.0)\n        y[buffers.positions, codes] = 1.0",
-        "        y[buffers.positions, codes] = 1.0",
-        first="_data/test_reader",
+        "kernels: one-hot targets keep the classes of earlier batches",
+        "    std::fill(y, y + rows.n_rows * n_classes, T(0));\n",
+        "",
+    ),
+    Fault(
+        "kernels: derivative of tanh",
+        "return T(1) - a * a;",
+        "return T(1) - a;",
+    ),
+    Fault(
+        "kernels: NaN becomes zero in ReLU",
+        "return z < T(0) ? T(0) : z;",
+        "return z > T(0) ? z : T(0);",
+    ),
+    Fault(
+        "kernels: bias is not added in the output layer",
+        "const T t = zk[i * m] + bk;",
+        "const T t = zk[i * m];",
+    ),
+    Fault(
+        "kernels: errors of the columns are not summed",
+        "db[j] += d;\n            }\n            continue;",
+        "db[j] = d;\n            }\n            continue;",
+    ),
+    Fault(
+        "kernels: loss without sample weights",
+        "part += w[i] * loss.value(y[i], a[i], z[i * m]);",
+        "part += loss.value(y[i], a[i], z[i * m]);",
+    ),
+    Fault(
+        "kernels: quantile of the first output for all outputs",
+        "const L loss(parameters[k]);\n        const T *y = (const T *)batch.y + k * "
+        "batch.y_column_stride;\n        const T *a = (const T *)batch.a + k * n;\n",
+        "const L loss(parameters[0]);\n        const T *y = (const T *)batch.y + k * "
+        "batch.y_column_stride;\n        const T *a = (const T *)batch.a + k * n;\n",
+    ),
+    Fault(
+        "kernels: L2 penalty on biases",
+        "const Penalty none = {0.0, 0.0, 1.0, penalty.clip};",
+        "const Penalty none = {penalty.l2, 0.0, 1.0, penalty.clip};",
+    ),
+    Fault(
+        "kernels: moments are not flushed to zero",
+        "return magnitude(slot) < std::numeric_limits<T>::min() ? T(0) : slot;",
+        "return slot;",
+    ),
+    Fault(
+        "kernels: inputs are not clipped from below",
+        "out[j] = below < -bound[j] ? -bound[j] : below;",
+        "out[j] = below;",
+    ),
+    Fault(
+        "kernels: rows are read in their original order",
+        "return (const T *)(data + (index ? index[i] : i) * stride);",
+        "return (const T *)(data + i * stride);",
+    ),
+    Fault(
+        "kernels: exp of subnormal results",
+        "return x * first * second;",
+        "return x * (first * second);",
+    ),
+    Fault(
+        "kernels: subclasses inherit the kernel",
+        '"compiled_kernel" in vars(type(part))',
+        'hasattr(part, "compiled_kernel")',
     ),
     Fault(
         "divergence: limits of outputs not in units of the targets",
@@ -348,8 +410,8 @@ FAULTS = [
     Fault("dropout: activations not scaled", "mask *= 1.0 / ", "mask *= 1.0 or "),
     Fault(
         "dropout: gradient flows through dropped units",
-        "delta *= self.mask[: len(z)]",
-        "pass",
+        "db, scratch, self.mask[: len(z)])",
+        "db, scratch)",
     ),
     Fault(
         "cosine: schedule shifted",
@@ -406,8 +468,8 @@ FAULTS = [
     ),
     Fault(
         "missing values: no indicators",
-        "out[:, n_numeric:] = is_missing[:, self.encoding.indicator_features]",
-        "out[:, n_numeric:] = 0.0",
+        "self.write_indicators = indicator_function(X.numeric)",
+        "self.write_indicators = lambda X, rows, features, out: out.fill(0.0)",
         first="_data/test_mixed",
     ),
     Fault(
@@ -467,8 +529,8 @@ FAULTS = [
     ),
     Fault(
         "standardize: missing values become one standard deviation",
-        "values = inputs.replace_missing(self.encoding.imputation_values)",
-        "values = inputs.replace_missing(self.encoding.imputation_values) + 1.0",
+        "missing[...] = inputs.replace_missing(encoding.imputation_values)",
+        "missing[...] = 1.0 + inputs.replace_missing(encoding.imputation_values)",
         first="_data/test_missing_values",
     ),
     Fault(
@@ -516,8 +578,8 @@ FAULTS = [
     ),
     Fault(
         "missing values: zero instead of mean",
-        'np.copyto(x, values, casting="same_kind", where=is_missing)',
-        'np.copyto(x, 0.0, casting="same_kind", where=is_missing)',
+        "missing[...] = inputs.replace_missing(encoding.imputation_values)",
+        "missing.fill(0.0)",
         first="_data/test_mixed",
     ),
     Fault(
@@ -742,7 +804,16 @@ def block_around(source, marker):
 
 
 def read_sources(root):
-    return {path: path.read_text() for path in sorted((root / PACKAGE).rglob("*.py"))}
+    """Return the source of each module, and of each header of the compiled kernels."""
+    package = root / PACKAGE
+    paths = [*sorted(package.rglob("*.py")), *sorted(package.rglob("*.h"))]
+    return {path: path.read_text() for path in paths}
+
+
+def build_kernels(root):
+    """Compile the kernels; requires Cython."""
+    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+    subprocess.run(command, cwd=root, capture_output=True, check=True)
 
 
 def pytest_arguments(root, first):
@@ -798,10 +869,15 @@ def try_out(faults, tier):
         for fault in faults:
             path, changed = find(fault, sources)
             path.write_text(changed)
+            is_compiled = path.suffix == ".h"
+            if is_compiled:
+                build_kernels(root)
             start = perf_counter()
             failure = first_failure(root, tier, fault.first)
             seconds = perf_counter() - start
             path.write_text(sources[path])
+            if is_compiled:
+                build_kernels(root)
             n_missed += failure is None
             print(f"| {fault.name} | {failure or 'NOT FOUND'} | {seconds:.0f} |")
             sys.stdout.flush()
@@ -823,8 +899,9 @@ def main():
     ]
     sources = read_sources(ROOT)
     for fault in faults:
-        _, changed = find(fault, sources)
-        compile(changed, fault.name, "exec")
+        path, changed = find(fault, sources)
+        if path.suffix == ".py":
+            compile(changed, fault.name, "exec")
         pytest_arguments(ROOT, fault.first)
     if args.check:
         print(f"{len(faults)} faults can be applied.")

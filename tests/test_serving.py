@@ -250,7 +250,8 @@ def test_first_predictions_of_a_process_can_be_concurrent(tmp_path):
     # restore this limit at its end. The delays make the second thread end last.
     joblib.dump(fit_case("strings")[0], tmp_path / "model.joblib")
     code = f"""
-        import itertools, threading, time
+        import itertools, os, threading, time
+        os.environ["SKBACKPROP_KERNELS"] = "numpy"  # calls np.tanh, replaced below
         from concurrent.futures import ThreadPoolExecutor
         import joblib, numpy as np, scipy.linalg, sklearn.neural_network
         from threadpoolctl import ThreadpoolController

@@ -4,12 +4,17 @@ import math
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from scipy.special import expit, ndtr
+from sklearn.base import clone
+from small_fits import ignore_convergence_warning
+from small_networks import assert_same_network
 
+from skbackprop import BackpropRegressor
 from skbackprop.core import kernels
 from skbackprop.core.activations import (
     ACTIVATIONS,
@@ -29,6 +34,9 @@ N_ROWS, N_UNITS = 37, 11  # neither is a multiple of the length of a vector
 
 VARIANT = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 DTYPE = pytest.mark.parametrize("dtype", DTYPES)
+
+#: Number of values from which a kernel releases the lock; see `loops.h`.
+LARGE = 16384
 
 #: Tolerance between kernel and NumPy, in units of the last place of the largest term.
 FEW_ULP = 16
@@ -531,6 +539,31 @@ def test_dropout_masks_equal_those_of_numpy(variant, dtype, rate):
         results.append((mask, out))
     np.testing.assert_array_equal(results[0], results[1])
     assert 0 < (results[0][0] == 0).sum() < a.size
+
+
+# ------------------------------------------------------------------------- threads
+
+
+@ignore_convergence_warning
+def test_concurrent_fits_equal_fits_one_after_the_other():
+    # The batches are so large that the kernels release the global interpreter lock.
+    rng = np.random.default_rng(11)
+    X = rng.normal(size=(300, 120))
+    assert LARGE < 150 * 120
+    params = dict(batch_size=150, max_iter=8)
+    networks = [
+        BackpropRegressor(
+            (120, 120), activation, solver=solver, random_state=i, dropout=0.1, **params
+        )
+        for i, (activation, solver) in enumerate(
+            [("tanh", "adam"), ("relu", "sgd"), ("gelu", "rmsprop"), ("silu", "adamw")]
+        )
+    ]
+    expected = [clone(network).fit(X, X[:, :3]) for network in networks]
+    with ThreadPoolExecutor(4) as pool:
+        fitted = list(pool.map(lambda network: network.fit(X, X[:, :3]), networks))
+    for one, other in zip(fitted, expected, strict=True):
+        assert_same_network(one, other)
 
 
 # ------------------------------------------------------------- checks of arguments
