@@ -42,6 +42,7 @@ HEADERS = [
 #: not changed, unlike with -ffast-math.
 UNIX_OPTIONS = [
     "-std=c++17",
+    "-g0",
     "-O3",
     "-fopenmp-simd",
     "-fno-math-errno",
@@ -57,7 +58,10 @@ def make_extension(name):
         f"skbackprop.core.kernels.{name}",
         [f"{KERNELS}/{name}.pyx"],
         include_dirs=[KERNELS, np.get_include()],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        define_macros=[
+            ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+            ("NOMINMAX", None),  # the macros of Windows would replace std::min
+        ],
         depends=HEADERS,
         language="c++",
         optional=True,

@@ -19,7 +19,9 @@ from .sections import (
     LOSSES,
     OPTIONS,
     PREDICTIONS,
+    SCALING_SECTIONS,
     SEARCHES,
+    THREAD_SCALING,
     memory_section,
 )
 
@@ -118,7 +120,8 @@ def main():
     with TemporaryDirectory() as folder:
         mapped_file = Path(folder) / "mapped.npy"
         memory = memory_section(mapped_file)
-        sections = (FITS, LOSSES, OPTIONS, PREDICTIONS, SEARCHES, memory)
+        scaling = (*SCALING_SECTIONS, THREAD_SCALING)
+        sections = (FITS, LOSSES, OPTIONS, PREDICTIONS, SEARCHES, *scaling, memory)
         options = parse_options(sections)
         if {"memory", "memory-mapped"} & set(options.only):
             write_mapped_file(mapped_file, options.mapped_gb)

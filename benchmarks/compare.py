@@ -70,9 +70,17 @@ def worktree(revision, folder):
     try:
         shutil.rmtree(folder / "benchmarks", ignore_errors=True)
         shutil.copytree(BENCHMARKS, folder / "benchmarks")
+        build_kernels(folder)
         yield folder
     finally:
         git("worktree", "remove", "--force", str(folder))
+
+
+def build_kernels(folder):
+    """Compile the kernels of a revision that has compiled kernels; requires Cython."""
+    if (folder / "setup.py").exists():
+        command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def classify_ratio(head_to_base):

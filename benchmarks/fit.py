@@ -5,7 +5,7 @@ from time import perf_counter
 
 from .competitors import COMPETITORS
 from .processes import report
-from .workloads import WORKLOADS
+from .workloads import ALL_WORKLOADS
 
 
 def warm_up(make, workload, X, y):
@@ -16,7 +16,7 @@ def warm_up(make, workload, X, y):
 
 def time_fit(workload, competitor):
     """Return the duration of one fit in seconds and the final loss."""
-    workload, make = WORKLOADS[workload], COMPETITORS[competitor]
+    workload, make = ALL_WORKLOADS[workload], COMPETITORS[competitor]
     X, y = workload.make_data()
     warm_up(make, workload, X, y)
     network = make(workload)

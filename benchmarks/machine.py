@@ -8,6 +8,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_info
 
 import skbackprop
+from skbackprop.core.kernels import ACTIVE
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 
@@ -18,7 +19,7 @@ def describe():
         "CPU": f"{_cpu_name()}, {os.cpu_count()} cores",
         "Python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
-        "skbackprop": skbackprop.__version__,
+        "skbackprop": f"{skbackprop.__version__}, kernels: {ACTIVE}",
         "BLAS": "; ".join(_blas()),
         "PyTorch threads": _torch_threads(),
     }

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .search import WORKLOAD
-from .workloads import WORKLOADS
+from .workloads import SCALING, THREADS, WORKLOADS
 
 PEERS = ("skbackprop", "MLPClassifier", "PyTorch")
 
@@ -135,6 +135,48 @@ SEARCHES = Section(
             ("n_jobs=2", "n_jobs=1"),
         )
         for name in ("skbackprop", "MLPClassifier")
+    ),
+)
+
+
+#: Quantities of the scaling benchmarks.
+TITLES = {
+    "rows": "number of rows",
+    "features": "number of features",
+    "width": "units of the hidden layer",
+    "threads": "number of threads",
+}
+
+
+def _scaling_row(quantity, value, workload):
+    name = f"{quantity}-{value}"
+    return Row(name, str(workload), ("fit", name), (*PEERS, "floor"))
+
+
+SCALING_SECTIONS = tuple(
+    Section(
+        f"scaling-{quantity}",
+        f"Seconds per fit, by {TITLES[quantity]}",
+        "seconds",
+        (*PEERS, "floor"),
+        tuple(_scaling_row(quantity, *item) for item in workloads.items()),
+    )
+    for quantity, workloads in SCALING.items()
+)
+
+THREAD_SCALING = Section(
+    "scaling-threads",
+    f"Seconds per fit, by {TITLES['threads']}",
+    "seconds",
+    (*PEERS, "floor"),
+    tuple(
+        Row(
+            f"threads-{n}",
+            f"{WORKLOADS['wide-float32']}, {n} threads",
+            ("threads", "wide-float32", str(n)),
+            (*PEERS, "floor"),
+        )
+        for n in THREADS
     ),
 )
 

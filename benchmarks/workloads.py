@@ -1,6 +1,6 @@
 """Networks and synthetic data of the benchmarks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -168,3 +168,28 @@ WORKLOADS = {
         **SPARSE, epochs=4, solver="sgd", momentum=0.0, learning_rate=0.1
     ),
 }
+
+#: The workload that the scaling benchmarks vary in one respect.
+SCALED = replace(WORKLOADS["default"], epochs=5)
+
+#: Workloads of the scaling benchmarks, by the quantity that varies and its value.
+SCALING = {
+    "rows": {n: replace(SCALED, n_rows=n) for n in (1_000, 5_000, 20_000, 100_000)},
+    "features": {
+        n: replace(SCALED, sizes=(n, *SCALED.sizes[1:])) for n in (10, 50, 250, 1_000)
+    },
+    "width": {
+        n: replace(SCALED, sizes=(SCALED.sizes[0], n, SCALED.sizes[2]))
+        for n in (10, 50, 250, 1_000)
+    },
+}
+
+#: All workloads by name.
+ALL_WORKLOADS = WORKLOADS | {
+    f"{quantity}-{value}": workload
+    for quantity, workloads in SCALING.items()
+    for value, workload in workloads.items()
+}
+
+#: Numbers of BLAS threads to measure, for the workload `wide-float32`.
+THREADS = (1, 2)
