@@ -64,7 +64,6 @@ def make_extension(name):
         ],
         depends=HEADERS,
         language="c++",
-        optional=True,
     )
 
 
@@ -98,7 +97,11 @@ class BuildKernels(build_ext):
             )
 
 
+extensions = cythonize([make_extension("_baseline"), make_extension("_avx2")])
+for extension in extensions:  # Cython does not keep this setting
+    extension.optional = True
+
 setup(
-    ext_modules=cythonize([make_extension("_baseline"), make_extension("_avx2")]),
+    ext_modules=extensions,
     cmdclass={"build_ext": BuildKernels},
 )
