@@ -23,6 +23,24 @@ COLORS = {
 }
 LABELS = {"floor": "matrix products alone"}
 
+#: Settings of matplotlib. Gray text is visible on a light and on a dark background. The
+#: same measurements give the same file.
+STYLE = {
+    **dict.fromkeys(
+        (
+            "text.color",
+            "axes.labelcolor",
+            "axes.edgecolor",
+            "xtick.color",
+            "ytick.color",
+        ),
+        "#808080",
+    ),
+    "savefig.transparent": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "skbackprop",
+}
+
 
 def parse_options():
     """Parse the command line."""
@@ -64,10 +82,14 @@ def draw_ratios(fits):
         )
         labels = ["" if r is None else f"{r:.1f}" for r in ratios]
         ax.bar_label(bars, labels, padding=3, fontsize=8)
-    ax.axvline(1.0, color=COLORS["skbackprop"], label="skbackprop = 1")
-    ax.set(yticks=range(len(names)), yticklabels=names, xlabel="duration of a fit")
+    ax.axvline(1.0, color=COLORS["skbackprop"], label="skbackprop")
+    ax.set(
+        yticks=range(len(names)),
+        yticklabels=names,
+        xlabel="duration of a fit, skbackprop = 1",
+    )
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(loc="lower right", frameon=False)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, reverse=True)
     return figure
 
 
@@ -96,7 +118,8 @@ def draw_scaling(results):
         ax.set_xticks(values, [f"{value:,}" for value in values], minor=False)
         ax.minorticks_off()
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].legend(frameon=False)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
     return figure
 
 
@@ -104,8 +127,7 @@ def main():
     """Draw both charts."""
     options = parse_options()
     results = json.loads(options.json.read_text())
-    # Fonts of the page, and the same file for the same measurements.
-    plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "skbackprop"})
+    plt.rcParams.update(STYLE)
     charts = {"ratios": draw_ratios(results["fits"]), "scaling": draw_scaling(results)}
     for name, figure in charts.items():
         figure.savefig(
