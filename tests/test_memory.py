@@ -75,9 +75,7 @@ def epoch_memory(traced_memory, monkeypatch):
         return loss
 
     monkeypatch.setattr(MiniBatchEpoch, "run", measured_run)
-    monkeypatch.setattr(
-        numpy_kernels, "FLUSH_EVERY", 2
-    )  # so that flushing is measured too
+    monkeypatch.setattr(numpy_kernels, "FLUSH_EVERY", 2)  # flushing is measured too
     return measured
 
 
@@ -102,9 +100,11 @@ def fit(make, y, X=INPUTS, weight=None, **params):
 
 def assert_no_allocation(epoch_memory, max_peak=MAX_PEAK, max_retained=MAX_RETAINED):
     assert len(epoch_memory) == 4
-    for retained, peak in epoch_memory[2:]:  # the first epochs may fill caches
-        assert retained <= max_retained
-        assert peak <= max_peak
+    # The first epochs may fill caches. During one of the others, a message of
+    # pytest-xdist may arrive in another thread; an allocation of training occurs in both.
+    retained, peak = np.min(epoch_memory[2:], axis=0)
+    assert retained <= max_retained
+    assert peak <= max_peak
 
 
 def fit_regressor(**params):
