@@ -100,8 +100,8 @@ def fit(make, y, X=INPUTS, weight=None, **params):
 
 def assert_no_allocation(epoch_memory, max_peak=MAX_PEAK, max_retained=MAX_RETAINED):
     assert len(epoch_memory) == 4
-    # The first epochs may fill caches. During one of the others, a message of
-    # pytest-xdist may arrive in another thread; an allocation of training occurs in both.
+    # The first epochs may fill caches. During one of the others, another thread may
+    # receive a message of pytest-xdist. Training allocates in both or in none.
     retained, peak = np.min(epoch_memory[2:], axis=0)
     assert retained <= max_retained
     assert peak <= max_peak
