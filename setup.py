@@ -73,7 +73,8 @@ class BuildKernels(build_ext):
     def build_extensions(self):
         """Set the options of the compiler, then build the kernels."""
         is_msvc = self.compiler.compiler_type == "msvc"
-        if is_msvc or platform.machine() not in ("x86_64", "AMD64"):
+        is_x86 = platform.machine() in ("x86_64", "AMD64")
+        if sys.platform not in ("linux", "darwin") or not is_x86:
             self.extensions = [
                 e for e in self.extensions if e.name.endswith("baseline")
             ]

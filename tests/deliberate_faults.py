@@ -370,8 +370,8 @@ FAULTS = [
     ),
     Fault(
         "kernels: subclasses inherit the kernel",
-        '"compiled_kernel" in vars(type(part))',
-        'hasattr(part, "compiled_kernel")',
+        '"compiled_kernel" in vars(cls)',
+        'hasattr(cls, "compiled_kernel")',
     ),
     Fault(
         "divergence: limits of outputs not in units of the targets",

@@ -142,7 +142,8 @@ class Standardized:
         """Return center, factor and bound; see `IdentityTransform.column_vectors`."""
         center = self.center if self.centers else np.zeros_like(self.factor)
         dtype = np.result_type(center, self.factor)
-        return center.astype(dtype), self.factor.astype(dtype), self.high
+        # Copies are aligned, unlike arrays from a message.
+        return center.astype(dtype), self.factor.astype(dtype), self.high.copy()
 
     def dense(self, raw, out):
         """Transform dense rows; see `IdentityTransform.dense`."""

@@ -19,12 +19,13 @@ from skbackprop.core import kernels
 from skbackprop.core.activations import (
     ACTIVATIONS,
     OUTPUT_ACTIVATIONS,
+    Activation,
     CumulativeSoftplus,
     ReLU,
 )
 from skbackprop.core.inputs import IdentityTransform, Standardized
 from skbackprop.core.kernels import numpy_inputs, numpy_kernels
-from skbackprop.core.kernels.variants import COMPILED, find_variants
+from skbackprop.core.kernels.variants import find_variants
 from skbackprop.core.losses import LOSSES, Quantile, SquaredError
 from skbackprop.core.optimizers import OPTIMIZERS, SGD
 
@@ -660,6 +661,50 @@ class WrongSquaredError(SquaredError):
         out.fill(5.0)
 
 
+class UserActivation(Activation):
+    """Activation of a user with attributes of the same names for other purposes."""
+
+    compiled_kernel = "tanh"
+    kernel_parameter = 7
+
+
+def test_attributes_of_user_classes_do_not_name_a_kernel():
+    assert kernels.kernel_name(UserActivation()) is None
+
+
+@VARIANT
+def test_variants_are_not_imported_before_the_processor_is_known(variant):
+    code = (
+        "from skbackprop.core.kernels import variants; import sys\n"
+        "modules = [m for m in sys.modules if '._avx2' in m]\n"
+        "for m in modules: del sys.modules[m]\n"
+        "from skbackprop.core.kernels import _baseline\n"
+        "class Old: supports_avx2 = staticmethod(lambda: False)\n"
+        "sys.modules['skbackprop.core.kernels._baseline'] = Old\n"
+        "assert list(variants.find_variants()) == ['baseline']\n"
+        "print([m for m in sys.modules if '._avx2' in m])"
+    )
+    process = run_python(code, SKBACKPROP_KERNELS="numpy")
+    assert process.stdout.strip() == "[]", process.stderr
+
+
+@VARIANT
+def test_unaligned_transforms_are_copied(variant, monkeypatch):
+    monkeypatch.setattr(kernels, "compiled", variant)
+    vectors = []
+    for value in (1.0, 2.0, 3.0):
+        memory = np.zeros(5 * 8 + 1, np.uint8)
+        vector = memory[1:].view(np.float64)
+        vector[...] = value
+        assert not vector.flags.aligned
+        vectors.append(vector)
+    transform = Standardized(*vectors)
+    transform.factor, transform.high = 1.0 / vectors[1], vectors[2]
+    X, out = np.full((2, 5), 2.0), np.empty((2, 5))
+    kernels.input_kernel(X, transform, out.dtype).read(X, None, out)
+    np.testing.assert_array_equal(out, 0.5)
+
+
 def test_subclasses_do_not_inherit_a_kernel():
     assert kernels.kernel_name(WrongReLU()) is None
     assert kernels.kernel_name(WrongSquaredError()) is None
@@ -724,7 +769,7 @@ def test_missing_kernels_are_replaced_by_numpy():
     code = (
         "import sys; "
         "sys.modules.update({f'skbackprop.core.kernels._{n}': None for n in "
-        f"{COMPILED}}}); {SHOW_ACTIVE}"
+        f"('avx2', 'baseline')}}); {SHOW_ACTIVE}"
     )
     process = run_python(code, SKBACKPROP_KERNELS="")
     assert process.stdout.strip() == "numpy", process.stderr

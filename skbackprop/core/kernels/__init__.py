@@ -19,6 +19,9 @@ from .variants import load_variant
 #: Name of the active kernels ("avx2", "baseline" or "numpy"), and their module or None.
 ACTIVE, compiled = load_variant()
 
+#: Name of the whole package.
+PACKAGE = __name__.partition(".")[0]
+
 DropoutMask = (compiled or numpy_kernels).DropoutMask
 limit_column_norms = (compiled or numpy_kernels).limit_column_norms
 write_one_hot = (compiled or numpy_inputs).write_one_hot
@@ -41,8 +44,11 @@ def kernel_name(part):
     str or None
         None if the part runs in NumPy.
     """
-    has_kernel = compiled is not None and "compiled_kernel" in vars(type(part))
-    return part.compiled_kernel if has_kernel else None
+    cls = type(part)
+    # A class of a user may have an attribute of this name for another purpose.
+    is_built_in = cls.__module__.startswith(f"{PACKAGE}.")
+    has_kernel = is_built_in and "compiled_kernel" in vars(cls)
+    return part.compiled_kernel if compiled and has_kernel else None
 
 
 def kernel_parameter(part):

@@ -82,7 +82,7 @@ cdef ptrdiff_t row_stride(np.ndarray out, ptrdiff_t n_rows, ptrdiff_t n_columns)
         np.PyArray_DIM(out, 0) != n_rows or np.PyArray_DIM(out, 1) != n_columns
     ):
         raise ValueError("The output has the wrong shape.")
-    if n_columns > 1 and np.PyArray_STRIDE(out, 1) != item:
+    if n_rows > 0 and n_columns > 1 and np.PyArray_STRIDE(out, 1) != item:
         raise ValueError("The values of a row of the output must be contiguous.")
     return np.PyArray_STRIDE(out, 0) // item
 

@@ -198,7 +198,7 @@ void limit_column_norms(void *matrix, ptrdiff_t n_rows, ptrdiff_t n_columns,
         T factor[COLUMNS];
         for (ptrdiff_t j = 0; j < size; ++j) {
             const double norm = std::sqrt(squares[j]);
-            factor[j] = T(norm > max_norm ? max_norm / norm : 1.0);
+            factor[j] = T(norm <= max_norm ? 1.0 : max_norm / norm);  // NaN stays NaN
         }
         for (ptrdiff_t i = 0; i < n_rows; ++i) {
             T *row = first + i * n_columns;

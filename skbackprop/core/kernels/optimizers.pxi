@@ -74,7 +74,7 @@ cdef class OptimizerKernel:
             self.parameters.slots[i] = np.PyArray_DATA(slots[i])
         self.parameters.n_weights, self.parameters.n_params = n_weights, n
 
-    def update(self, double rate, long t, double l2, double l1, double decay,
+    def update(self, double rate, long long t, double l2, double l1, double decay,
                double clip_norm):
         """Update the parameters; see `numpy_kernels.OptimizerKernel.update`."""
         cdef tuple coefficients = self.optimizer.coefficients(rate, t)

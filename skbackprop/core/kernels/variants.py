@@ -6,9 +6,6 @@ from importlib import import_module
 #: Environment variable that selects a variant.
 VARIABLE = "SKBACKPROP_KERNELS"
 
-#: Variants of the compiled kernels, fastest first.
-COMPILED = ("avx2", "baseline")
-
 
 def find_variants():
     """Find the compiled kernels that this processor can run.
@@ -18,10 +15,12 @@ def find_variants():
     dict of str to module
         Modules by name, fastest first. Empty if no kernels are installed.
     """
-    modules = {name: _import_or_none(f"._{name}") for name in COMPILED}
-    baseline = modules["baseline"]
-    if baseline is None or not baseline.supports_avx2():
-        del modules["avx2"]
+    baseline = _import_or_none("._baseline")
+    if baseline is None:
+        return {}
+    # Importing a module for AVX2 would crash a processor without AVX2.
+    avx2 = _import_or_none("._avx2") if baseline.supports_avx2() else None
+    modules = {"avx2": avx2, "baseline": baseline}
     return {name: module for name, module in modules.items() if module is not None}
 
 
