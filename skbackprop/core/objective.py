@@ -132,11 +132,6 @@ class Objective:
         add_gradient(weights, grad, l2, l1, scratch)
         return penalty(weights, l2, l1)
 
-    @property
-    def has_penalty(self):
-        """Whether C has a penalty term."""
-        return bool(self.alpha or self.l1_alpha)
-
     def strengths(self, n_rows):
         """Return the factors of w and of sign(w) in the gradient of the penalties."""
         return self.alpha / n_rows, self.l1_alpha / n_rows

@@ -74,8 +74,6 @@ class Samples:
     ----------
     is_sparse : bool
         Whether `X` is sparse.
-    is_array : bool
-        Whether `X` is an ndarray.
     n_samples : int
         Number of samples.
     n_inputs : int
@@ -86,10 +84,10 @@ class Samples:
 
     def __init__(self, X, targets, codes=None, weight=None, rows=None):
         self.is_sparse = issparse(X)
-        self.is_array = isinstance(X, np.ndarray)
         # NumPy copies an unaligned array, for example from a message or a memory-mapped
         # file, each time rows are gathered. A single copy is cheaper.
-        self.X = np.require(X, requirements="A") if self.is_array else X
+        is_array = isinstance(X, np.ndarray)
+        self.X = np.require(X, requirements="A") if is_array else X
         # In column order, gathering rows is faster because there are few columns.
         self.targets = np.asfortranarray(np.require(targets, requirements="A"))
         self.codes = None if codes is None else np.require(codes, requirements="A")

@@ -261,9 +261,10 @@ def test_predictions_for_integers_match_floats():
             for kind in (np.asarray, np.asfortranarray):
                 predicted = net.predict(kind(values.astype(input_dtype)))
                 assert predicted.dtype == dtype
-                # Outputs near zero are differences of larger numbers.
-                atol = 1e-6 * np.abs(expected).max()
-                np.testing.assert_allclose(predicted, expected, rtol=1e-6, atol=atol)
+                # Outputs near zero are differences of larger, rounded numbers.
+                rtol = 8 * np.finfo(dtype).eps
+                atol = rtol * np.abs(expected).max()
+                np.testing.assert_allclose(predicted, expected, rtol=rtol, atol=atol)
 
 
 # --------------------------------------------------------------- continued training
