@@ -191,5 +191,5 @@ ALL_WORKLOADS = WORKLOADS | {
     for value, workload in workloads.items()
 }
 
-#: Numbers of BLAS threads to measure, for the workload `wide-float32`.
+#: Thread counts to measure with the workload `wide-float32`.
 THREADS = (1, 2)

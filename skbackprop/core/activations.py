@@ -104,7 +104,7 @@ class Activation:
     positive = False
     output_range = (-math.inf, math.inf)
     glorot_factor = 6.0
-    kernel_parameter = None
+    kernel_parameter = None  # attribute that a compiled kernel depends on
 
     def __repr__(self):
         settings = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())

@@ -76,7 +76,7 @@ class Loss:
     quantile = None
     output_activation = None
     tasks = ()
-    kernel_parameter = None
+    kernel_parameter = None  # attribute that a compiled kernel depends on
 
     def __repr__(self):
         settings = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())

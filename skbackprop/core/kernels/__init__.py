@@ -1,7 +1,7 @@
 """Element-wise operations between the matrix products of a mini-batch.
 
-Each kernel exists twice, with the same interface: compiled, where one pass over memory
-does what takes NumPy three to ten passes, and in NumPy. The NumPy kernels are the
+Each kernel has two versions with the same interface. The compiled version needs one
+pass over memory, the NumPy version three to ten passes. The NumPy kernels are the
 reference. They also run activations and losses of users, and replace the compiled
 kernels if these are not installed.
 
