@@ -33,6 +33,8 @@ HEADERS = [
         "processor.h",
         "sparse.h",
         "sparse.pxi",
+        "statistics.h",
+        "statistics.pxi",
         "vector_math.h",
     )
 ]

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import issparse
 
-from ..core.finite import all_finite
+from ..core.kernels import all_finite, column_moments, column_ranges
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ColumnMoments:
     ----------
     mean, var : ndarray of shape (n_columns,)
         Weighted mean and variance of the known values; zero if no value is known.
-    n_rows : int or ndarray of int of shape (n_columns,)
+    n_rows : int or ndarray of shape (n_columns,)
         Number of rows with a known value.
     weight_sum : float or ndarray of shape (n_columns,)
         Sum of the weights of these rows.
@@ -36,7 +36,7 @@ class ColumnMoments:
 
         Parameters
         ----------
-        X : {ndarray, sparse array} of shape (n_rows, n_columns), float64
+        X : {ndarray, sparse array} of shape (n_rows, n_columns)
             At least one row. Missing values of an array are NaN.
         weight : ndarray of shape (n_rows,), float64, or None
             Weight of each row; None counts rows.
@@ -46,43 +46,14 @@ class ColumnMoments:
         ColumnMoments
         """
         n_rows = X.shape[0]
-        # The sum is also NaN if it overflows in both directions, which is harmless.
-        if not issparse(X) and np.isnan(np.add.reduce(X, axis=None)):
-            return cls._fit_known(X, np.ones(n_rows) if weight is None else weight)
-        if weight is None:
-            weight_sum, p = float(n_rows), np.full(n_rows, 1.0 / n_rows)
-        else:
-            weight_sum = float(weight.sum())
-            p = weight / weight_sum
+        weight_sum = float(n_rows if weight is None else weight.sum())
+        p = np.full(n_rows, 1.0 / n_rows) if weight is None else weight / weight_sum
         if issparse(X):
             return cls(*_sparse_moments(X, p), n_rows, weight_sum)
-        if n_rows == 1:  # as in partial_fit on a stream of rows
-            return cls(X[0].copy(), np.zeros(X.shape[1]), n_rows, weight_sum)
-        # Relative to the first row, the moments of constant columns are exact.
-        difference = X - X[0]
-        mean = p @ difference
-        difference -= mean
-        correction = p @ difference  # rounding error of the mean
-        np.square(difference, out=difference)
-        var = np.maximum(p @ difference - np.square(correction), 0.0)
-        return cls(X[0] + (mean + correction), var, n_rows, weight_sum)
-
-    @classmethod
-    def _fit_known(cls, X, weight):
-        """Describe the known values of rows; see `fit`."""
-        is_known = ~np.isnan(X)
-        weights = is_known * weight[:, np.newaxis]
-        weight_sum = weights.sum(axis=0)
-        p = np.divide(weights, weight_sum, out=weights, where=weight_sum > 0.0)
-        first = np.take_along_axis(X, is_known.argmax(axis=0)[np.newaxis], axis=0)
-        difference = np.where(is_known, X - first, 0.0)
-        mean = (p * difference).sum(axis=0)
-        difference -= mean
-        correction = (p * difference).sum(axis=0)  # rounding error of the mean
-        np.square(difference, out=difference)
-        var = np.maximum((p * difference).sum(axis=0) - np.square(correction), 0.0)
-        mean = np.where(is_known.any(axis=0), first[0] + (mean + correction), 0.0)
-        return cls(mean, var, is_known.sum(axis=0), weight_sum)
+        mean, var, n_known, known = column_moments(X, p)
+        return cls(
+            mean, var, n_known, n_known if weight is None else known * weight_sum
+        )
 
     def __add__(self, other):
         """Return the moments of the rows of both.
@@ -141,9 +112,10 @@ def _sparse_moments(X, p):
     mean, var : ndarray of shape (n_columns,)
     """
     columns, n_columns = X.indices, X.shape[1]
+    values = X.data.astype(np.float64, copy=False)
     p = np.repeat(p, np.diff(X.indptr))
-    mean = np.bincount(columns, p * X.data, n_columns)
-    squares = np.square(X.data - mean[columns])
+    mean = np.bincount(columns, p * values, n_columns)
+    squares = np.square(values - mean[columns])
     var = np.bincount(columns, p * squares, n_columns)
     # The weight of the zeros. Rounding errors must not make it positive.
     zeros = 1.0 - np.bincount(columns, p, n_columns)
@@ -187,13 +159,13 @@ class ColumnRanges:
         if weight is None:
             weight = np.ones(X.shape[0])
         if not issparse(X):
-            low, high = np.fmin.reduce(X), np.fmax.reduce(X)  # ignore NaN
-            return cls(low, high, weight @ (X != 0.0))
+            return cls(*column_ranges(X, weight))
         n_columns = X.shape[1]
         low, high = np.zeros(n_columns), np.zeros(n_columns)
-        np.minimum.at(low, X.indices, X.data)
-        np.maximum.at(high, X.indices, X.data)
-        weights = np.repeat(weight, np.diff(X.indptr)) * (X.data != 0.0)
+        values = X.data.astype(np.float64, copy=False)  # otherwise `at` is slow
+        np.minimum.at(low, X.indices, values)
+        np.maximum.at(high, X.indices, values)
+        weights = np.repeat(weight, np.diff(X.indptr)) * (values != 0.0)
         return cls(low, high, np.bincount(X.indices, weights, n_columns))
 
     def __add__(self, other):

@@ -77,7 +77,6 @@ class FittedScalers:
             for X, weight in samples.raw_blocks(n_rows):
                 X, weight = _positive_rows(X, weight)
                 if all(X.shape):
-                    X = X.astype(np.float64, copy=False)
                     inputs = _merge(inputs, ColumnMoments.fit(X, weight))
                     ranges = _merge(ranges, ColumnRanges.fit(X, weight))
             if target_scaling is not None:

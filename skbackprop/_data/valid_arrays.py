@@ -6,7 +6,7 @@ longer than a network needs to predict or to learn a few rows.
 
 import numpy as np
 
-from ..core.finite import all_finite
+from ..core.kernels import all_finite
 
 
 def is_valid_array(X, estimator):

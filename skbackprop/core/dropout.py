@@ -32,7 +32,7 @@ class DropoutKernel:
     def __init__(self, kernel, needs_z, rate, rng, shape, dtype):
         self.kernel, self.rng = kernel, rng
         self.random_mask = DropoutMask(1.0 - rate, *shape)
-        self.mask = np.empty(shape, dtype)
+        self.masks = np.empty(shape, dtype)
         # `backward` needs the activations before dropout. They are stored in `z`, or in
         # a separate buffer if the derivative also needs `z`.
         self.buffer = np.empty(shape, dtype) if needs_z else None
@@ -45,13 +45,13 @@ class DropoutKernel:
         """Write ``f(z + b)`` of the kept units and 0 for dropped units into `out`."""
         a = self._activation_output(z)
         self.kernel.forward(z, b, a)
-        key = self.rng.bit_generator.random_raw()
-        self.random_mask.apply(a, key, self.mask[: len(z)], out)
+        self.mask = self.masks[: len(z)]
+        self.random_mask.apply(a, self.rng.bit_generator.random_raw(), self.mask, out)
 
     def backward(self, delta, a, z, db, scratch):
         """Multiply `delta` by the mask and by ``f'(z)``, and sum it into `db`."""
         a = self._activation_output(z)
-        self.kernel.backward(delta, a, z, db, scratch, self.mask[: len(z)])
+        self.kernel.backward(delta, a, z, db, scratch, self.mask)
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,11 @@ class FirstLayer:
 class DenseProducts(FirstLayer):
     """Base class for dense batches."""
 
-    # `np.dot` needs no other call in between.
-    dot = staticmethod(np.dot)
+    # The method is faster than `np.dot`, which searches for overrides.
+    dot = staticmethod(np.ndarray.dot)
 
     def gradient(self, x, delta, out):
-        np.dot(x.T, delta, out=out)
+        x.T.dot(delta, out=out)
 
 
 class DenseRows(DenseProducts):
@@ -233,11 +233,11 @@ class SplitRows(FirstLayer):
         return SplitBatch(out, sparse_one_hot(X.codes[rows], X.encoding, out.dtype))
 
     def dot(self, x, W, out):
-        np.dot(x.dense, W[: self.n_dense], out=out)
+        x.dense.dot(W[: self.n_dense], out=out)
         add_sparse_product(x.one_hot, W[self.n_dense :], out)
 
     def gradient(self, x, delta, out):
-        np.dot(x.dense.T, delta, out=out[: self.n_dense])
+        x.dense.T.dot(delta, out=out[: self.n_dense])
         sparse_gradient(x.one_hot, delta, out[self.n_dense :])
 
     def continuous(self, x):

@@ -145,7 +145,7 @@ class Network:
         ):
             dot(a, W, out=z)
             layer.forward(z, b, out)  # z += b, then a[l] = f(z)
-            dot, a = np.dot, out
+            dot, a = np.ndarray.dot, out
         return a
 
     def backward(self, batch):
@@ -159,7 +159,7 @@ class Network:
             `delta`, `db` and `dW`; see `first_layer_gradient` for ``dW[0]``.
         """
         for l in range(len(self.weights) - 1, 0, -1):
-            np.dot(batch.a[l - 1].T, batch.delta[l], out=batch.dW[l])  # (BP4)
+            batch.a[l - 1].T.dot(batch.delta[l], out=batch.dW[l])  # (BP4)
             self._propagate_error(l, batch)  # (BP2) and (BP3)
 
     def _propagate_error(self, l, batch):
@@ -168,7 +168,7 @@ class Network:
         Equations (BP2) and (BP3).
         """
         a, z, delta_below = batch.a[l - 1], batch.z[l - 1], batch.delta[l - 1]
-        np.dot(batch.delta[l], self.weights[l].T, out=delta_below)
+        batch.delta[l].dot(self.weights[l].T, out=delta_below)
         layer, db = batch.layers[l - 1], batch.db[l - 1]
         layer.backward(delta_below, a, z, db, batch.scratch[l - 1])
 
@@ -190,7 +190,7 @@ class Network:
         """
         for l in range(len(self.weights) - 1, 0, -1):
             self._propagate_error(l, batch)
-        return np.dot(batch.delta[0], self.weights[0][:n_inputs].T)
+        return batch.delta[0].dot(self.weights[0][:n_inputs].T)
 
     def first_layer_gradient(self, batch):
         """Compute the gradient of the first-layer weights, equation (BP4).

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse
 
-from .finite import all_finite
-from .kernels import write_one_hot_targets, write_targets
+from .kernels import all_finite, write_one_hot_targets, write_targets
 from .layout import row_blocks
 from .mixed import MixedRows
 

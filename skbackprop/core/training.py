@@ -11,7 +11,7 @@ import numpy as np
 
 from .config import TrainingConfig
 from .epochs import make_epoch
-from .finite import all_finite
+from .kernels import all_finite
 from .schedules import ScheduleState
 from .state import EpochRecord, TrainingState
 

@@ -107,8 +107,9 @@ def test_sum_of_scalers_equals_scaler_of_all_rows(kinds, sizes, weighted, seed):
     assert_same_scaler(total.targets, expected, 1e-6)
     n_rows = len(data[there])
     for moments in (total.inputs, total.targets):
-        assert moments.weight_sum == (n_rows if weight is None else picked.sum())
-        assert moments.n_rows == n_rows
+        weight_sum = n_rows if weight is None else picked.sum()
+        np.testing.assert_array_equal(moments.weight_sum, weight_sum)
+        np.testing.assert_array_equal(moments.n_rows, n_rows)
 
 
 def test_constant_columns_are_not_scaled():

@@ -13,7 +13,7 @@ because they may compute something else.
 
 import numpy as np
 
-from . import numpy_inputs, numpy_kernels, numpy_sparse
+from . import numpy_inputs, numpy_kernels, numpy_sparse, numpy_statistics
 from .variants import load_variant
 
 #: Name of the active kernels ("avx2", "baseline" or "numpy"), and their module or None.
@@ -27,6 +27,7 @@ limit_column_norms = (compiled or numpy_kernels).limit_column_norms
 write_one_hot = (compiled or numpy_inputs).write_one_hot
 write_targets = (compiled or numpy_inputs).write_targets
 write_one_hot_targets = (compiled or numpy_inputs).write_one_hot_targets
+statistics = compiled or numpy_statistics
 add_sparse_product = (compiled or numpy_sparse).add_sparse_product
 add_sparse_transposed_product = (compiled or numpy_sparse).add_sparse_transposed_product
 
@@ -147,6 +148,29 @@ def indicator_function(X):
     """Return the function `write_indicators` for an array; see `input_kernel`."""
     functions = compiled if has_input_kernel(X) else numpy_inputs
     return functions.write_indicators
+
+
+def column_moments(X, p):
+    """Compute moments of columns; see `numpy_statistics.column_moments`."""
+    return statistics.column_moments(_input_of_kernels(X), p)
+
+
+def column_ranges(X, weight):
+    """Compute ranges of columns; see `numpy_statistics.column_ranges`."""
+    return statistics.column_ranges(_input_of_kernels(X), weight)
+
+
+def _input_of_kernels(X):
+    """Return an array that compiled kernels can read; a copy only if necessary."""
+    is_supported = compiled is None or has_input_kernel(X)
+    return X if is_supported else np.ascontiguousarray(X, np.float64)
+
+
+def all_finite(array):
+    """Return whether all values are finite; see `numpy_statistics.all_finite`."""
+    is_supported = array.flags.forc and array.flags.aligned and array.dtype.isnative
+    has_kernel = array.dtype.char in "fd" and is_supported
+    return (statistics if has_kernel else numpy_statistics).all_finite(array)
 
 
 def optimizer_kernel(optimizer, params, gradient, slots, n_weights):

@@ -3,6 +3,7 @@
 #ifndef SKBACKPROP_DROPOUT_H
 #define SKBACKPROP_DROPOUT_H
 
+#include <algorithm>
 #include <cstdint>
 
 #include "loops.h"
@@ -20,6 +21,9 @@ inline std::uint32_t random_bits(std::uint32_t counter, std::uint64_t key) {
     return x ^ (x >> 15);
 }
 
+// Number of values of a block, whose indices fit into 32 bits.
+constexpr ptrdiff_t BLOCK = 1 << 20;
+
 // Write a * mask into out. The mask of a kept value is 1 / keep_probability, the mask of a
 // dropped value is 0.
 template <class T>
@@ -30,12 +34,17 @@ void drop_out(const void *a_, void *mask_, void *out_, ptrdiff_t n, std::uint64_
     T *mask = (T *)mask_, *out = (T *)out_;
     const auto limit = std::int32_t(keep_probability * (1 << 24));
     const T scale = T(1.0 / keep_probability);
+    for (ptrdiff_t start = 0; start < n; start += BLOCK) {
+        // With an index of 32 bits, the counters need no conversion.
+        const auto size = std::int32_t(std::min(BLOCK, n - start));
+        const auto first = std::uint32_t(start);
 #pragma omp simd
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        const auto draw = std::int32_t(random_bits(std::uint32_t(i), key) >> 8);
-        const T factor = draw < limit ? scale : T(0);
-        mask[i] = factor;
-        out[i] = a[i] * factor;
+        for (std::int32_t i = 0; i < size; ++i) {
+            const auto bits = random_bits(first + std::uint32_t(i), key);
+            const T factor = std::int32_t(bits >> 8) < limit ? scale : T(0);
+            mask[start + i] = factor;
+            out[start + i] = a[start + i] * factor;
+        }
     }
 }
 
