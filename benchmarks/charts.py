@@ -114,9 +114,12 @@ def draw_scaling(results):
             if None not in seconds:
                 label = LABELS.get(model, model)
                 ax.plot(values, seconds, "o-", color=color, label=label)
-        ax.set(xscale="log", yscale="log", xlabel=title, ylabel="seconds per fit")
+        scale = "linear" if quantity == "threads" else "log"
+        ax.set(xscale=scale, yscale=scale, xlabel=title, ylabel="seconds per fit")
         ax.set_xticks(values, [f"{value:,}" for value in values], minor=False)
         ax.minorticks_off()
+        if scale == "linear":
+            ax.set_ylim(bottom=0.0)
         ax.spines[["top", "right"]].set_visible(False)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)

@@ -5,6 +5,7 @@ Resident memory also includes the pages of a memory-mapped file that have been r
 These pages belong to the page cache of the operating system.
 """
 
+import ctypes
 import re
 from contextlib import contextmanager
 from dataclasses import replace
@@ -45,6 +46,12 @@ def write_mapped_file(file, gigabytes):
 def anonymous_megabytes():
     """Return the anonymous resident memory of this process in MB."""
     return int(re.search(r"RssAnon:\s+(\d+)", STATUS_FILE.read_text())[1]) / 1024
+
+
+def return_free_memory():
+    """Return freed memory to the system, because a fit could use it again unnoticed."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # only in glibc
+        trim(0)
 
 
 @contextmanager
@@ -94,6 +101,7 @@ def peak_memory(data, competitor):
         y = np.resize(y, len(X))
     warm_up(make, workload, X, y)
     network = make(workload)
+    return_free_memory()
     readings = [anonymous_megabytes()]
     with record_memory(readings):
         network.fit(X, y)

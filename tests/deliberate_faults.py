@@ -369,6 +369,26 @@ FAULTS = [
         "return x * (first * second);",
     ),
     Fault(
+        "kernels: missing values count as known",
+        "n_known += x == x ? 1.0 : 0.0;",
+        "n_known += 1.0;",
+    ),
+    Fault(
+        "kernels: last rows do not count in the statistics of columns",
+        "for (; i < rows.n_rows; ++i) f(RowGroup<In, 1>(rows, weights, i));",
+        "",
+    ),
+    Fault(
+        "kernels: zeros count as nonzero values",
+        "nonzero_weight += x != 0.0 ? weight : 0.0;",
+        "nonzero_weight += weight;",
+    ),
+    Fault(
+        "kernels: infinite values count as finite",
+        "n_other += T(0) * values[i] != T(0);",
+        "n_other += values[i] != values[i];",
+    ),
+    Fault(
         "kernels: subclasses inherit the kernel",
         '"compiled_kernel" in vars(cls)',
         'hasattr(cls, "compiled_kernel")',
@@ -410,7 +430,7 @@ FAULTS = [
     Fault("dropout: activations not scaled", "mask *= 1.0 / ", "mask *= 1.0 or "),
     Fault(
         "dropout: gradient flows through dropped units",
-        "db, scratch, self.mask[: len(z)])",
+        "db, scratch, self.mask)",
         "db, scratch)",
     ),
     Fault(
@@ -523,9 +543,9 @@ FAULTS = [
     ),
     Fault(
         "standardize: missing values count in the scale",
-        "p = np.divide(weights, weight_sum, out=weights, where=weight_sum > 0.0)",
-        "p = np.full(X.shape, 1.0 / len(X))",
-        first="_data/test_missing_values",
+        "np.divide(weights, weight_sum, out=weights, where=weight_sum > 0.0)",
+        "weights = np.full(X.shape, 1.0 / len(X))",
+        first="core/test_kernels",
     ),
     Fault(
         "standardize: missing values become one standard deviation",

@@ -24,7 +24,7 @@ from skbackprop.core.activations import (
     ReLU,
 )
 from skbackprop.core.inputs import IdentityTransform, Standardized
-from skbackprop.core.kernels import numpy_inputs, numpy_kernels
+from skbackprop.core.kernels import numpy_inputs, numpy_kernels, numpy_statistics
 from skbackprop.core.kernels.variants import find_variants
 from skbackprop.core.losses import LOSSES, Quantile, SquaredError
 from skbackprop.core.optimizers import OPTIMIZERS, SGD
@@ -527,20 +527,137 @@ def test_column_norms_match_numpy(variant, dtype):
     np.testing.assert_allclose(largest, 5.0, rtol=1e-5)
 
 
+# The last size is larger than one block of `dropout.h`.
+@pytest.mark.parametrize("n_rows", [N_ROWS, 2**20 // N_UNITS + 5])
 @pytest.mark.parametrize("rate", [0.01, 0.5, 0.9])
 @DTYPE
 @VARIANT
-def test_dropout_masks_equal_those_of_numpy(variant, dtype, rate):
-    a, key = draw((N_ROWS, N_UNITS), dtype), 0xFEDCBA9876543210
+def test_dropout_masks_equal_those_of_numpy(variant, dtype, rate, n_rows):
+    a, key = draw((n_rows, N_UNITS), dtype), 0xFEDCBA9876543210
     results = []
     for implementation in (variant, numpy_kernels):
         mask, out = np.empty_like(a), np.empty_like(a)
         # The mask was made for a larger batch.
-        layer = implementation.DropoutMask(1 - rate, 2 * N_ROWS, N_UNITS)
+        layer = implementation.DropoutMask(1 - rate, 2 * n_rows, N_UNITS)
         layer.apply(a, key, mask, out)
         results.append((mask, out))
     np.testing.assert_array_equal(results[0], results[1])
     assert 0 < (results[0][0] == 0).sum() < a.size
+
+
+# ---------------------------------------------------------------------- statistics
+
+
+def rows_for_statistics(dtype, n_rows, has_missing):
+    """Return rows with a constant column, zeros, and missing values if possible."""
+    rng = np.random.default_rng(12)
+    X = rng.normal(scale=40, size=(n_rows, N_UNITS)).round(2).clip(-120, 120)
+    X = (X if np.dtype(dtype).kind in "fi" else np.abs(X)).astype(dtype)
+    X[rng.random(X.shape) < 0.2] = 0
+    X[:, 1] = 1
+    if has_missing and X.dtype.kind == "f":
+        X[rng.random(X.shape) < 0.3] = np.nan
+        X[:, 2] = np.nan
+        X[: n_rows - 1, 3] = np.nan
+    return X, rng.integers(0, 4, n_rows) + 0.5
+
+
+@pytest.mark.parametrize("has_missing", [False, True])
+@pytest.mark.parametrize("n_rows", [1, 3, 4, 30])
+@pytest.mark.parametrize("input_dtype", INPUT_DTYPES.split())
+@VARIANT
+def test_moments_of_columns_match_numpy(variant, input_dtype, n_rows, has_missing):
+    X, weight = rows_for_statistics(input_dtype, n_rows, has_missing)
+    before = X.copy()
+    p = weight / weight.sum()
+    mean, var, n_known, weight_sum = variant.column_moments(X, p)
+    expected = numpy_statistics.column_moments(X, p)
+    largest = np.abs(np.nan_to_num(X.astype(float))).max(axis=0)
+    assert_few_ulp(mean, expected[0], largest)
+    assert_few_ulp(var, expected[1], np.square(2 * largest))
+    np.testing.assert_array_equal(n_known, expected[2])
+    assert_few_ulp(weight_sum, expected[3])
+    np.testing.assert_array_equal(X, before)
+
+
+@VARIANT
+def test_moments_of_constant_columns_are_exact(variant):
+    X = np.full((50, N_UNITS), 1e9 + 0.1)
+    X[::3, ::2] = np.nan
+    p = np.random.default_rng(0).dirichlet(np.ones(50))
+    mean, var, *_ = variant.column_moments(X, p)
+    np.testing.assert_array_equal(mean, 1e9 + 0.1)
+    np.testing.assert_array_equal(var, 0.0)
+
+
+@VARIANT
+def test_moments_that_overflow_are_not_finite(variant):
+    for largest in (1e200, 1.7e308):
+        X = np.full((5, 2), 1.0)
+        X[::2, 1] = -largest
+        mean, var, *_ = variant.column_moments(X, np.full(5, 0.2))
+        assert np.isfinite([mean[0], var[0]]).all()
+        assert not np.isfinite([mean[1], var[1]]).all()
+
+
+@pytest.mark.parametrize("has_missing", [False, True])
+@pytest.mark.parametrize("n_rows", [1, 3, 4, 30])
+@pytest.mark.parametrize("input_dtype", INPUT_DTYPES.split())
+@VARIANT
+def test_ranges_of_columns_match_numpy(variant, input_dtype, n_rows, has_missing):
+    X, weight = rows_for_statistics(input_dtype, n_rows, has_missing)
+    actual = variant.column_ranges(X, weight)
+    expected = numpy_statistics.column_ranges(X, weight)
+    np.testing.assert_array_equal(actual, expected)
+
+
+@VARIANT
+def test_statistics_refuse_wrong_arrays(variant):
+    X, p = np.ones((6, 3)), np.ones(6)
+    wrong = [(X, p[:5]), (X, p.astype("f4")), (X[:, ::2], p), (X.astype("f2"), p)]
+    for function in (variant.column_moments, variant.column_ranges):
+        for arguments in wrong:
+            with pytest.raises((ValueError, TypeError)):
+                function(*arguments)
+    for array in (X.astype(int), X[:, ::2], X.astype(">f8")):
+        with pytest.raises((ValueError, TypeError)):
+            variant.all_finite(array)
+
+
+@pytest.mark.parametrize("compute", [kernels.column_moments, kernels.column_ranges])
+@pytest.mark.parametrize("convert", [np.asfortranarray, np.float16, np.longdouble])
+def test_statistics_of_other_arrays_equal_those_of_float64(compute, convert):
+    X, weight = rows_for_statistics("float64", 30, has_missing=True)
+    X = X.round()
+    p = weight / weight.sum()
+    np.testing.assert_array_equal(compute(convert(X), p), compute(X, p))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("n_values", [1, 3, 64, 100])
+@DTYPE
+@VARIANT
+def test_values_that_are_not_finite_are_found(variant, dtype, n_values, value):
+    info = np.finfo(dtype)
+    values = np.resize([info.max, -info.max, 0.0, info.tiny], n_values).astype(dtype)
+    for all_finite in (variant.all_finite, numpy_statistics.all_finite):
+        with np.errstate(over="ignore", invalid="ignore"):
+            assert all_finite(values)
+            assert all_finite(values[:0])
+            for i in range(n_values):
+                changed = values.copy()
+                changed[i] = value
+                assert not all_finite(changed)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_matrices_of_any_layout_are_checked_for_finite_values(order):
+    values = np.ones((5, 6), order=order)
+    assert kernels.all_finite(values)
+    values[3, 2] = np.inf
+    for matrix in (values, values[:, ::2], values.astype(">f8"), values.astype("f2")):
+        assert not kernels.all_finite(matrix)
+    assert kernels.all_finite(values[:, 1::2])
 
 
 # ------------------------------------------------------------------------- threads

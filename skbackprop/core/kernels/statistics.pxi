@@ -24,10 +24,12 @@ def all_finite(np.ndarray array):
     """Return whether all values of a contiguous array are finite."""
     cdef bint is_double = dtype_index(array)
     cdef void *data = np.PyArray_DATA(array)
-    if not np.PyArray_CHKFLAGS(array, np.NPY_ARRAY_ALIGNED) or not (
+    if not np.PyArray_ISBEHAVED_RO(array) or not (
         np.PyArray_CHKFLAGS(array, C_ORDER) or np.PyArray_CHKFLAGS(array, F_ORDER)
     ):
-        raise ValueError("The array must be contiguous and aligned.")
+        raise ValueError(
+            "The array must be contiguous and aligned, in native byte order."
+        )
     if is_double:
         return values_are_finite[double](data, np.PyArray_SIZE(array))
     return values_are_finite[float](data, np.PyArray_SIZE(array))
