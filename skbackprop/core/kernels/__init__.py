@@ -161,9 +161,8 @@ def column_ranges(X, weight):
 
 
 def _input_of_kernels(X):
-    """Return an array that compiled kernels can read; a copy only if necessary."""
-    is_supported = compiled is None or has_input_kernel(X)
-    return X if is_supported else np.ascontiguousarray(X, np.float64)
+    """Return an array that the kernels can read; a copy only if necessary."""
+    return X if has_input_kernel(X) else np.ascontiguousarray(X, np.float64)
 
 
 def all_finite(array):

@@ -29,8 +29,9 @@ def column_moments(X, p):
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_columns)
-        At least one row of numbers. Missing values are NaN.
+    X : ndarray of float64 of shape (n_rows, n_columns)
+        At least one row. Missing values are NaN. The compiled version also accepts
+        other dtypes.
     p : ndarray of float64 of shape (n_rows,)
         Weight of each row. The weights sum to one.
 
@@ -43,7 +44,6 @@ def column_moments(X, p):
     weight_sum : ndarray of shape (n_columns,)
         Sum of the weights of the known values.
     """
-    X = X.astype(np.float64, copy=False)
     # The sum is also NaN if it overflows in both directions, which is harmless.
     if np.isnan(np.add.reduce(X, axis=None)):
         return _moments_of_known(X, p)
@@ -81,8 +81,9 @@ def column_ranges(X, weight):
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_columns)
-        At least one row of numbers. Missing values are NaN.
+    X : ndarray of float64 of shape (n_rows, n_columns)
+        At least one row. Missing values are NaN. The compiled version also accepts
+        other dtypes.
     weight : ndarray of float64 of shape (n_rows,)
         Weight of each row.
 
@@ -93,6 +94,5 @@ def column_ranges(X, weight):
     nonzero_weight : ndarray of shape (n_columns,)
         Total weight of the rows whose value is not zero.
     """
-    X = X.astype(np.float64, copy=False)
     low, high = np.fmin.reduce(X), np.fmax.reduce(X)  # ignore NaN
     return low, high, weight @ (X != 0.0)
