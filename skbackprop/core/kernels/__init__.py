@@ -1,4 +1,4 @@
-"""Element-wise operations between the matrix products of a mini-batch.
+"""Operations between the matrix products of a mini-batch, and statistics of columns.
 
 Each kernel has two versions with the same interface. The compiled version needs one
 pass over memory, the NumPy version three to ten passes. The NumPy kernels are the
