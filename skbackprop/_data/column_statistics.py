@@ -50,10 +50,12 @@ class ColumnMoments:
         p = np.full(n_rows, 1.0 / n_rows) if weight is None else weight / weight_sum
         if issparse(X):
             return cls(*_sparse_moments(X, p), n_rows, weight_sum)
-        mean, var, n_known, known = column_moments(X, p)
-        return cls(
-            mean, var, n_known, n_known if weight is None else known * weight_sum
-        )
+        mean, var, n_known, p_known = column_moments(X, p)
+        if weight is None:
+            return cls(mean, var, n_known, n_known)
+        # The sum of `p` is 1 up to rounding errors if no value is missing.
+        known_weight = np.where(n_known < n_rows, p_known * weight_sum, weight_sum)
+        return cls(mean, var, n_known, known_weight)
 
     def __add__(self, other):
         """Return the moments of the rows of both.

@@ -32,7 +32,7 @@ class DropoutKernel:
     def __init__(self, kernel, needs_z, rate, rng, shape, dtype):
         self.kernel, self.rng = kernel, rng
         self.random_mask = DropoutMask(1.0 - rate, *shape)
-        self.masks = np.empty(shape, dtype)
+        self.mask_buffer = np.empty(shape, dtype)
         # `backward` needs the activations before dropout. They are stored in `z`, or in
         # a separate buffer if the derivative also needs `z`.
         self.buffer = np.empty(shape, dtype) if needs_z else None
@@ -45,7 +45,7 @@ class DropoutKernel:
         """Write ``f(z + b)`` of the kept units and 0 for dropped units into `out`."""
         a = self._activation_output(z)
         self.kernel.forward(z, b, a)
-        self.mask = self.masks[: len(z)]
+        self.mask = self.mask_buffer[: len(z)]
         self.random_mask.apply(a, self.rng.bit_generator.random_raw(), self.mask, out)
 
     def backward(self, delta, a, z, db, scratch):

@@ -563,6 +563,19 @@ def test_scaler_reads_wide_sparse_input_in_one_pass(monkeypatch):
     assert len(passes) == 1
 
 
+@pytest.mark.parametrize("has_missing", [False, True])
+def test_weight_sum_of_complete_columns_is_exact(has_missing):
+    rng = np.random.default_rng(0)
+    for n_rows in range(2, 60):
+        rows, weight = rng.normal(size=(n_rows, 3)), rng.integers(1, 9, n_rows) + 0.25
+        if has_missing:
+            rows[0, 0] = np.nan
+        weight_sum = ColumnMoments.fit(rows, weight).weight_sum
+        np.testing.assert_array_equal(weight_sum[1:], weight.sum())
+        known = weight[1:] if has_missing else weight
+        np.testing.assert_allclose(weight_sum[0], known.sum(), rtol=1e-14)
+
+
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @BOTH_ESTIMATORS
 def test_partial_fit_keeps_dtype_of_sparse_indices(make, index):

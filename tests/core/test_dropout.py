@@ -118,7 +118,7 @@ def test_dropout_computes_in_float32(hidden):
     results = []
     for dtype, kind in (("float64", np.ndarray), ("float32", Float32Only)):
         layer = make_layer(ACTIVATIONS[hidden](), 0.4, FixedDraws(), (8, 5), dtype)
-        for name in ("masks", "buffer"):
+        for name in ("mask_buffer", "buffer"):
             if getattr(layer, name) is not None:
                 setattr(layer, name, getattr(layer, name).view(kind))
         z_, delta_ = (x.astype(dtype).view(kind) for x in (z, delta))
