@@ -5,6 +5,8 @@ from ._callbacks.epoch_callbacks import EpochEndCallback, HistoryLogger
 from ._displays.gradient_flow import GradientFlowDisplay
 from ._displays.loss_curve import LossCurveDisplay
 from ._displays.weights import WeightsDisplay
+from ._ensembles.classifier import BackpropEnsembleClassifier
+from ._ensembles.regressor import BackpropEnsembleRegressor
 from ._estimators.classifier import BackpropClassifier
 from ._estimators.regressor import BackpropRegressor
 from ._gradient_check import check_gradients
@@ -19,6 +21,8 @@ __all__ = [
     "SKOPS_TRUSTED",
     "Activation",
     "BackpropClassifier",
+    "BackpropEnsembleClassifier",
+    "BackpropEnsembleRegressor",
     "BackpropRegressor",
     "Checkpoint",
     "EpochEndCallback",

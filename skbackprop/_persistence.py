@@ -16,6 +16,9 @@ from ._data.columns import MixedColumns, NumericColumns
 from ._data.reader import Reader
 from ._data.scaling import FittedScalers
 from ._data.targets import ClassTargets, NumericTargets
+from ._ensembles.classifier import BackpropEnsembleClassifier
+from ._ensembles.intervals import ConformityScores
+from ._ensembles.regressor import BackpropEnsembleRegressor
 from ._estimators.architecture import Architecture, ComponentSettings
 from ._estimators.classifier import BackpropClassifier
 from ._estimators.pickling import PersistenceMixin
@@ -67,6 +70,7 @@ TYPES = {
     ColumnMoments,
     ColumnRanges,
     ComponentSettings,
+    ConformityScores,
     ConvergenceMonitor,
     FittedScalers,
     IdentityTransform,
@@ -80,13 +84,18 @@ TYPES = {
     WeightTotals,
 }
 
+#: Estimators that a file may contain.
+ESTIMATORS = {
+    BackpropClassifier,
+    BackpropEnsembleClassifier,
+    BackpropEnsembleRegressor,
+    BackpropRegressor,
+}
+
 #: Full names of the skbackprop types that a skops file of an estimator may contain.
 #: Pass this list as ``trusted`` to ``skops.io.load``.
 SKOPS_TRUSTED = sorted(
-    {
-        f"{cls.__module__}.{cls.__name__}"
-        for cls in {BackpropClassifier, BackpropRegressor, *TYPES}
-    }
+    {f"{cls.__module__}.{cls.__name__}" for cls in {*ESTIMATORS, *TYPES}}
 )
 
 

@@ -23,6 +23,7 @@ LAYERS = [
     "core",
     "_data",
     "_estimators",
+    "_ensembles",
     "_persistence",
     "_show_versions",
     "_gradient_check",

@@ -4,6 +4,8 @@ Callbacks require scikit-learn 1.9 or later. On older versions `fit` runs withou
 callbacks, and `set_callbacks` raises a RuntimeError.
 """
 
+from contextlib import contextmanager
+
 import sklearn
 
 from ..core.training import Observer
@@ -73,17 +75,18 @@ class FitCallbackContext(Observer):
     ----------
     estimator : BaseBackprop
         Estimator that is being fitted.
-    X, y, sample_weight : array-like
-        Data as passed to `fit`.
+    X, y : array-like, or callable that returns an array-like
+        Data as passed to `fit`. Functions are only called if a callback needs the data.
+    sample_weight : array-like or None
+        Sample weights as passed to `fit`.
     """
 
     def __init__(self, estimator, X, y, sample_weight):
         self.estimator = estimator
         self.task = estimator._init_callback_context(max_subtasks=estimator.max_iter)
         self.epoch = None
-        has_callbacks = getattr(estimator, "_skl_callbacks", ())
         #: Observers of the training: empty if the estimator has no callbacks.
-        self.observers = (self,) if has_callbacks else ()
+        self.observers = (self,) if has_callbacks(estimator) else ()
         is_weighted = sample_weight is not None
         metadata = {"sample_weight": sample_weight} if is_weighted else None
         self.callback_kwargs = {
@@ -121,3 +124,34 @@ class FitCallbackContext(Observer):
 
     def _fitted_attributes(self):
         return {"_state": self.estimator._state.copy()}
+
+
+def has_callbacks(estimator):
+    """Return whether callbacks are set on an estimator."""
+    return bool(getattr(estimator, "_skl_callbacks", ()))
+
+
+@contextmanager
+def member_task(context, ensemble, member, X, y, sample_weight):
+    """Run the fit of a member as a task of the callbacks of an ensemble.
+
+    Parameters
+    ----------
+    context : sklearn.callback.CallbackContext or None
+        Context of the member; None if scikit-learn does not support callbacks.
+    ensemble, member : BaseEstimator
+        Ensemble, and member that is fitted in the body of the ``with`` statement.
+    X, y, sample_weight
+        Training data of the member; see `FitCallbackContext`.
+    """
+    if context is None:
+        yield
+        return
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    task = {"estimator": ensemble, "X": X, "y": y, "metadata": metadata}
+    try:
+        with context.propagate_callback_context(member):
+            context.call_on_fit_task_begin(**task)
+            yield
+    finally:
+        context.call_on_fit_task_end(**task)

@@ -247,15 +247,35 @@ class FittedNetwork:
 
     def _outputs(self, X):
         """Return the outputs of the network, of shape (n_samples, n_outputs)."""
-        X = self._read_inputs(X)
-        with self._blas_threads(X):
-            return self._state.network.predict(X)
+        return network_outputs(self._state.network, self._read_inputs(X))
 
     def _blas_threads(self, X):
-        """Return a context that limits the BLAS threads for a pass over `X`."""
-        if X.shape[0] <= BLOCK_ROWS:
-            # Setting a limit would take longer than the pass.
-            return nullcontext()
-        # All rows count, although the products are computed in blocks: a long pass is
-        # faster with several threads, also if each block is small.
-        return blas_threads(self._state.network, X.shape[0])
+        return _blas_threads(self._state.network, X)
+
+
+def network_outputs(network, X):
+    """Compute the outputs of a network, with a suitable number of BLAS threads.
+
+    Parameters
+    ----------
+    network : Network
+        Fitted network.
+    X : {ndarray, sparse matrix, MixedRows} of shape (n_samples, n_inputs)
+        Network inputs from `Reader.read_inputs`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs)
+    """
+    with _blas_threads(network, X):
+        return network.predict(X)
+
+
+def _blas_threads(network, X):
+    """Return a context that limits the BLAS threads for a pass over `X`."""
+    if X.shape[0] <= BLOCK_ROWS:
+        # Setting a limit would take longer than the pass.
+        return nullcontext()
+    # All rows count, although the products are computed in blocks: a long pass is
+    # faster with several threads, also if each block is small.
+    return blas_threads(network, X.shape[0])

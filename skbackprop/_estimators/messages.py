@@ -118,22 +118,20 @@ def _suggest_remedies(estimator, config):
     return "; ".join(remedies)
 
 
-def _warn_of_divergence(estimator, config):
-    """Warn that training diverged after the best epoch of early stopping."""
+def _explain_restored(estimator, config):
+    """Say that training diverged after the best epoch of early stopping."""
     n_epochs, best = estimator.n_iter_, estimator.best_validation_score_
     scores = estimator.validation_scores_[-n_epochs:] if n_epochs else []
     epoch = f"epoch {scores.index(best) + 1}" if best in scores else "before training"
-    warnings.warn(
+    return (
         f"Training diverged in epoch {n_epochs + 1}. The weights with the best "
         f"validation score, from {epoch}, were restored. To train longer: "
-        f"{_suggest_remedies(estimator, config)}.",
-        ConvergenceWarning,
-        stacklevel=4,
+        f"{_suggest_remedies(estimator, config)}."
     )
 
 
-def warn_on_stop(estimator, config, stop, unlearned):
-    """Warn about, or print, the reason why training stopped.
+def explain_stop(estimator, config, stop, unlearned):
+    """Return the ConvergenceWarning for the reason why training stopped.
 
     Parameters
     ----------
@@ -145,40 +143,46 @@ def warn_on_stop(estimator, config, stop, unlearned):
         Reason why training stopped.
     unlearned : UnlearnedFit or None
         Losses of a fit that is not better than a constant prediction.
+
+    Returns
+    -------
+    str or None
+        None if there is nothing to warn about.
     """
     explanation = _explain_unlearned(estimator, stop, unlearned) if unlearned else ""
     scaling = (
         "" if estimator.standardize else ", or set standardize=True to scale the data"
     )
+    if stop.kind == "diverged":
+        return _explain_restored(estimator, config)
+    if fitted_parts(estimator).reader.targets.is_constant:
+        return None  # the predictions are exact without training
+    if stop.message:
+        return (
+            f"{estimator.solver} failed to converge after {estimator.n_iter_} "
+            f"iteration(s) {stop.message}\nIncrease the number of iterations to "
+            f"improve the convergence (max_iter={estimator.max_iter}){scaling}."
+            f"{explanation and ' ' + explanation}"
+        )
+    if stop.kind == "max_iter":
+        return (
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached "
+            "and the optimization hasn't converged yet. Increase max_iter, tol or "
+            f"learning_rate_init{scaling}.{explanation and ' ' + explanation}"
+        )
+    return explanation or None
+
+
+def warn_on_stop(estimator, config, stop, unlearned):
+    """Warn about, or print, the reason why training stopped; see `explain_stop`."""
     if stop.kind == "interrupted":
         warnings.warn(
             "Training interrupted by user. Training stopped after "
             f"{estimator.n_iter_} complete epochs, and the estimator can be used.",
             stacklevel=3,
         )
-    elif stop.kind == "diverged":
-        _warn_of_divergence(estimator, config)
-    elif fitted_parts(estimator).reader.targets.is_constant:
-        pass  # the predictions are exact without training
-    elif stop.message:
-        warnings.warn(
-            f"{estimator.solver} failed to converge after {estimator.n_iter_} "
-            f"iteration(s) {stop.message}\nIncrease the number of iterations to "
-            f"improve the convergence (max_iter={estimator.max_iter}){scaling}."
-            f"{explanation and ' ' + explanation}",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-    elif stop.kind == "max_iter":
-        warnings.warn(
-            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached "
-            "and the optimization hasn't converged yet. Increase max_iter, tol or "
-            f"learning_rate_init{scaling}.{explanation and ' ' + explanation}",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-    elif explanation:
-        warnings.warn(explanation, ConvergenceWarning, stacklevel=3)
+    elif message := explain_stop(estimator, config, stop, unlearned):
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
     if estimator.verbose:
         _print_stop(estimator, stop)
 

@@ -78,6 +78,33 @@ def _find_libraries():
     )
 
 
+def _get_limits():
+    """Return the limits for the BLAS of SciPy and for all other BLAS libraries."""
+    # Without the lock, concurrent first calls would each create their own limits.
+    with _search_lock:
+        return _find_libraries()
+
+
+@contextmanager
+def _limited(limits):
+    """Acquire limits, and release them at the end."""
+    for limit in limits:
+        limit.acquire()
+    try:
+        yield
+    finally:
+        for limit in reversed(limits):
+            limit.release()
+
+
+def single_blas_thread():
+    """Return a context that limits all BLAS libraries to one thread.
+
+    Several fits in threads of this process then use one core each.
+    """
+    return _limited(_get_limits())
+
+
 @contextmanager
 def blas_threads(network, n_rows):
     """Limit vector operations, and small matrix products, to one BLAS thread.
@@ -90,17 +117,9 @@ def blas_threads(network, n_rows):
     if max(largest_product, network.params.size) <= TINY_PRODUCT:
         yield
         return
-    # Without the lock, concurrent first calls would each create their own limits.
-    with _search_lock:
-        scipy_limit, other_limit = _find_libraries()
+    scipy_limit, other_limit = _get_limits()
     is_small = largest_product <= SMALL_PRODUCT
     # The order matters because threadpoolctl stores the limits of both libraries in
     # one place.
-    limits = (scipy_limit, other_limit) if is_small else (scipy_limit,)
-    for limit in limits:
-        limit.acquire()
-    try:
+    with _limited((scipy_limit, other_limit) if is_small else (scipy_limit,)):
         yield
-    finally:
-        for limit in reversed(limits):
-            limit.release()

@@ -18,10 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 from .._data.dataframes import is_dataframe
 from .._data.new_categories import merge_new_categories, warn_about_new_categories
 from .._estimators.fit_kind import FitKind
-from .._estimators.fitting import build_training, check_parameters, run_training
+from .._estimators.fitting import check_parameters, run_training
 from .._estimators.parameters import store_parameters
 from .._estimators.solvers import SOLVERS
 from .._estimators.training_data import get_reader, read_summary
+from .._estimators.training_setup import build_training, read_validation_data
 from .distributed_samples import DistributedSamples
 from .partitions import make_example_row, to_blocks, to_partitions
 from .shards import Shards
@@ -124,7 +125,8 @@ class DaskBackprop(BaseEstimator):
             is_warm = plain.__sklearn_is_fitted__()
             kind = FitKind.WARM if is_warm else FitKind.FRESH
             reader, samples = self._read(plain, kind, shards)
-            training = build_training(plain, kind, reader, samples, tuple(validation))
+            held_out = read_validation_data(plain, reader, *validation)
+            training = build_training(plain, kind, reader, samples, held_out)
             minimize = self._make_minimizer(training, shards)
             run_training(plain, kind, training, minimize=minimize)
         self._plain = plain

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from .features import Features, encode_columns
 from .formulas import FORMULAS, check_activations
 from .graph import Graph, clip, hstack, minimum, variable_dtype, where
-from .model import network_model
+from .model import network_model, network_models
 from .versions import check_min_opset
 
 
@@ -25,12 +25,12 @@ def infer_classifier_types(operator):
     """Set the types of the labels and probabilities of a BackpropClassifier."""
     estimator = operator.raw_operator
     check_is_fitted(estimator)
-    model = network_model(estimator)
+    model = network_models(estimator)[0]
     labels, probabilities = operator.outputs
     n_samples = operator.inputs[0].get_first_dimension()
     shape = [n_samples, len(model.classes)]
     probabilities.set_type(_float_type(operator)(shape))
-    classes = _label_classes(operator.scope_inst, estimator)
+    classes = label_classes(operator.scope_inst, estimator)
     label_type = StringTensorType if classes.dtype.kind in "OU" else Int64TensorType
     is_multilabel = model.target_type == "multilabel"
     labels.set_type(label_type(shape if is_multilabel else shape[:1]))
@@ -43,10 +43,11 @@ def infer_regressor_types(operator):
     n_samples = operator.inputs[0].get_first_dimension()
     tensor_type = _float_type(operator)
     has_float32 = any(isinstance(v.type, FloatTensorType) for v in operator.inputs)
-    if network_model(estimator).network.dtype == np.float64 and not has_float32:
+    network = network_models(estimator)[0].network
+    if network.dtype == np.float64 and not has_float32:
         # Integers and strings do not lower the precision.
         tensor_type = DoubleTensorType
-    operator.outputs[0].set_type(tensor_type([n_samples, estimator.n_outputs_]))
+    operator.outputs[0].set_type(tensor_type([n_samples, network.sizes[-1]]))
 
 
 def _float_type(operator):
@@ -59,37 +60,67 @@ def convert_classifier(scope, operator, container):
     """Add the nodes of a BackpropClassifier to a graph."""
     graph, estimator = Graph(scope, container), operator.raw_operator
     model = network_model(estimator)
-    z, a = _forward(graph, operator.inputs, estimator, model)
+    z, a = get_network_outputs(graph, operator.inputs, estimator, model)
     labels, probabilities = operator.outputs
     scores = _decision_scores(model, z, a)
-    classes = _label_classes(scope, estimator)
+    classes = label_classes(scope, estimator)
     graph.write_output(_predict_labels(model, scores, classes), labels)
-    if scope.get_options(estimator, {"raw_scores": False})["raw_scores"]:
+    if returns_raw_scores(scope, estimator):
         is_binary = model.target_type == "binary"
         raw_scores = hstack([-scores, scores]) if is_binary else scores
         graph.write_output(raw_scores, probabilities)
         return
-    # Probabilities stay strictly between 0 and 1 in the narrower of both dtypes.
-    dtypes = a.dtype, variable_dtype(probabilities)
-    limits = np.finfo(min(dtypes, key=lambda dtype: dtype.itemsize))
-    low, high = limits.tiny, 1.0 - limits.epsneg
-    if len(model.classes) == 1:
-        low = high = 1.0
-    graph.write_output(clip(_probabilities(model, a), low, high), probabilities)
+    clipped = clip_probabilities(model, get_probabilities(model, a), probabilities)
+    graph.write_output(clipped, probabilities)
 
 
 def convert_regressor(scope, operator, container):
     """Add the nodes of a BackpropRegressor to a graph."""
     graph, estimator = Graph(scope, container), operator.raw_operator
     model = network_model(estimator)
-    _, outputs = _forward(graph, operator.inputs, estimator, model)
-    if model.target_scale is not None:
-        outputs = outputs.astype(np.float64) * model.target_scale + model.target_shift
-    graph.write_output(outputs, operator.outputs[0])
+    _, outputs = get_network_outputs(graph, operator.inputs, estimator, model)
+    graph.write_output(unscale_outputs(model, outputs), operator.outputs[0])
 
 
-def _forward(graph, variables, estimator, model):
-    """Return z and a of the output layer; see `skbackprop.core.network`."""
+def unscale_outputs(model, outputs):
+    """Convert network outputs to the units of the targets.
+
+    Parameters
+    ----------
+    model : NetworkModel
+        Network with the scales of the targets.
+    outputs : Tensor
+        Outputs of the network.
+
+    Returns
+    -------
+    Tensor
+        Columns of dtype float64 if the targets are scaled.
+    """
+    if model.target_scale is None:
+        return outputs
+    return outputs.astype(np.float64) * model.target_scale + model.target_shift
+
+
+def get_network_outputs(graph, variables, estimator, model):
+    """Add the nodes of a network; see `skbackprop.core.network`.
+
+    Parameters
+    ----------
+    graph : Graph
+        Graph to which nodes are added.
+    variables : list of skl2onnx.common._topology.Variable
+        Inputs of the operator.
+    estimator : BaseEstimator
+        Estimator with `n_features_in_` features.
+    model : NetworkModel
+        Network to add.
+
+    Returns
+    -------
+    z, a : Tensor
+        Weighted inputs and activations of the output layer.
+    """
     check_min_opset(graph.container.target_opset_any_domain(""))
     network = model.network
     check_activations(network.activations)
@@ -120,8 +151,51 @@ def _predict_labels(model, scores, classes):
     return scores.graph.constant(classes).apply("Gather", codes)
 
 
-def _probabilities(model, outputs):
-    """Return the unclipped probabilities of `BackpropClassifier.predict_proba`."""
+def returns_raw_scores(scope, estimator):
+    """Return whether the option "raw_scores" replaces the probabilities."""
+    return scope.get_options(estimator, {"raw_scores": False})["raw_scores"]
+
+
+def clip_probabilities(model, probabilities, variable=None):
+    """Limit probabilities to values strictly between 0 and 1.
+
+    Parameters
+    ----------
+    model : NetworkModel
+        Network that the probabilities come from.
+    probabilities : Tensor
+        Probabilities.
+    variable : skl2onnx.common._topology.Variable, default=None
+        Output that receives the probabilities, possibly in a narrower dtype.
+
+    Returns
+    -------
+    Tensor
+    """
+    dtypes = [probabilities.dtype]
+    if variable is not None:
+        dtypes.append(variable_dtype(variable))
+    limits = np.finfo(min(dtypes, key=lambda dtype: dtype.itemsize))
+    low, high = limits.tiny, 1.0 - limits.epsneg
+    if len(model.classes) == 1:
+        low = high = 1.0
+    return clip(probabilities, low, high)
+
+
+def get_probabilities(model, outputs):
+    """Return the unclipped probabilities of `BackpropClassifier.predict_proba`.
+
+    Parameters
+    ----------
+    model : NetworkModel
+        Network with the classes.
+    outputs : Tensor
+        Outputs of the network.
+
+    Returns
+    -------
+    Tensor
+    """
     if model.target_type == "multilabel":
         return outputs
     if model.target_type == "binary":
@@ -140,8 +214,20 @@ def _normalize(outputs, n_classes):
     return where(totals > 0.0, shares, 1.0 / n_classes)
 
 
-def _label_classes(scope, estimator):
-    """Return the class labels as strings or int64, the types that ONNX supports."""
+def label_classes(scope, estimator):
+    """Return the class labels as strings or int64, the types that ONNX supports.
+
+    Parameters
+    ----------
+    scope : skl2onnx.common._topology.Scope
+        Scope with the options of the estimator.
+    estimator : BackpropClassifier or BackpropEnsembleClassifier
+        Fitted estimator.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+    """
     classes = get_label_classes(scope, estimator)
     if classes.dtype.kind == "u" and classes.max() > np.iinfo(np.int64).max:
         raise ValueError(

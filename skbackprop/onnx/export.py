@@ -11,6 +11,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._data.dataframes import is_dataframe
+from .._ensembles.classifier import BackpropEnsembleClassifier
+from .._ensembles.regressor import BackpropEnsembleRegressor
 from .._estimators.classifier import BackpropClassifier
 from .._estimators.regressor import BackpropRegressor
 from .concat_columns import ConcatColumns, needs_concat
@@ -18,7 +20,12 @@ from .input_types import infer_input_types
 from .versions import ML_OPSET, TARGET_OPSET, check_target_opset, get_ir_version
 
 #: Estimators that can be exported, alone or in a pipeline or a search.
-ESTIMATORS = (BackpropClassifier, BackpropRegressor)
+ESTIMATORS = (
+    BackpropClassifier,
+    BackpropEnsembleClassifier,
+    BackpropEnsembleRegressor,
+    BackpropRegressor,
+)
 
 
 def to_onnx(model, X, *, target_opset=TARGET_OPSET, ir_version=None):
@@ -30,11 +37,14 @@ def to_onnx(model, X, *, target_opset=TARGET_OPSET, ir_version=None):
 
     Parameters
     ----------
-    model : BackpropClassifier, BackpropRegressor, Pipeline or search
+    model : network, ensemble, Pipeline or search
         The fitted model, one of:
 
-        - a network;
-        - a pipeline that ends in a network, after steps that skl2onnx can convert;
+        - a network: BackpropClassifier or BackpropRegressor;
+        - an ensemble: BackpropEnsembleClassifier or BackpropEnsembleRegressor. The
+          graph averages the predictions of all members;
+        - a pipeline that ends in a network or an ensemble, after steps that skl2onnx
+          can convert;
         - a search such as `GridSearchCV` over one of these. The best estimator is
           exported.
 
@@ -172,8 +182,9 @@ def _first_step(model):
 def _check_is_network(model):
     if type(model) not in ESTIMATORS:
         raise TypeError(
-            f"Cannot export {type(model).__name__}: expected BackpropClassifier, "
-            "BackpropRegressor, or a pipeline or search that ends in one. Use "
+            f"Cannot export {type(model).__name__}: expected a BackpropClassifier or "
+            "BackpropRegressor, an ensemble of them, or a pipeline or search that ends "
+            "in one. Use "
             "skl2onnx.to_onnx for other models, including models that contain "
             "networks. Compare its predictions with those of the model."
         )

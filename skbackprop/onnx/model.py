@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import is_classifier
 
+from .._ensembles.base import BaseBackpropEnsemble
 from .._estimators.fitted import fitted_parts
 from ..core.network import Network
 
@@ -100,6 +101,23 @@ def network_model(estimator):
         has_softmax_output=architecture.has_softmax_outputs,
         classes=reader.targets.classes if classifies else None,
     )
+
+
+def network_models(estimator):
+    """Return the fitted networks of an estimator, in a list.
+
+    Parameters
+    ----------
+    estimator : BaseBackprop or BaseBackpropEnsemble
+        Fitted network or ensemble.
+
+    Returns
+    -------
+    list of NetworkModel
+    """
+    is_ensemble = isinstance(estimator, BaseBackpropEnsemble)
+    members = estimator.estimators_ if is_ensemble else [estimator]
+    return [network_model(member) for member in members]
 
 
 def _column_encoding(columns, n_features):

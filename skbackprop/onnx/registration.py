@@ -2,6 +2,8 @@
 
 import skl2onnx
 
+from .._ensembles.classifier import BackpropEnsembleClassifier
+from .._ensembles.regressor import BackpropEnsembleRegressor
 from .._estimators.classifier import BackpropClassifier
 from .._estimators.regressor import BackpropRegressor
 from .concat_columns import (
@@ -17,28 +19,34 @@ from .converters import (
     infer_classifier_types,
     infer_regressor_types,
 )
+from .ensembles import convert_ensemble_classifier, convert_ensemble_regressor
 
 
 def register_converters():
     """Register the converters of all exported estimators with skl2onnx."""
-    skl2onnx.update_registered_converter(
-        BackpropClassifier,
-        "SkbackpropClassifier",
-        infer_classifier_types,
-        convert_classifier,
-        options={
-            "zipmap": [True, False, "columns"],
-            "nocl": [True, False],
-            "raw_scores": [True, False],
-            "output_class_labels": [False, True],
-        },
-    )
-    skl2onnx.update_registered_converter(
-        BackpropRegressor,
-        "SkbackpropRegressor",
-        infer_regressor_types,
-        convert_regressor,
-    )
+    for classifier, convert in (
+        (BackpropClassifier, convert_classifier),
+        (BackpropEnsembleClassifier, convert_ensemble_classifier),
+    ):
+        skl2onnx.update_registered_converter(
+            classifier,
+            f"Sk{classifier.__name__}",
+            infer_classifier_types,
+            convert,
+            options={
+                "zipmap": [True, False, "columns"],
+                "nocl": [True, False],
+                "raw_scores": [True, False],
+                "output_class_labels": [False, True],
+            },
+        )
+    for regressor, convert in (
+        (BackpropRegressor, convert_regressor),
+        (BackpropEnsembleRegressor, convert_ensemble_regressor),
+    ):
+        skl2onnx.update_registered_converter(
+            regressor, f"Sk{regressor.__name__}", infer_regressor_types, convert
+        )
     skl2onnx.update_registered_converter(
         ConcatColumns,
         ALIAS,

@@ -6,12 +6,9 @@ import numpy as np
 from partitioned_data import SIZES, SMALL
 
 from skbackprop._estimators.fit_kind import FitKind
-from skbackprop._estimators.fitting import (
-    build_training,
-    check_parameters,
-    run_training,
-)
+from skbackprop._estimators.fitting import check_parameters, run_training
 from skbackprop._estimators.training_data import read_training_data
+from skbackprop._estimators.training_setup import build_training, read_validation_data
 from skbackprop.core.blas import norms
 from skbackprop.core.epochs import make_epoch
 from skbackprop.core.training import mini_batches
@@ -71,7 +68,8 @@ def fit_plain(make, X, y, weight=None, sizes=SIZES, validation=None, **params):
 def fit_by_steps(net, kind, X, y, weight, sizes, validation=(None,) * 3):
     """Fit a plain estimator on the mini-batches of ``sync="step"``; return it."""
     reader, samples = read_training_data(net, kind, X, y, weight)
-    training = build_training(net, kind, reader, samples, validation)
+    held_out = read_validation_data(net, reader, *validation)
+    training = build_training(net, kind, reader, samples, held_out)
     n_steps = -(-training.samples.n_samples // training.config.batch_size)
     seed = training.state.rng.randint(np.iinfo(np.int32).max)
     epoch = AssignedEpoch(training, sizes, n_steps, net.shuffle, seed)

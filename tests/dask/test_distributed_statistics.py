@@ -35,8 +35,8 @@ from shards_in_process import InProcessShards
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._data.samples import TrainingSamples
 from skbackprop._estimators.fit_kind import FitKind
-from skbackprop._estimators.fitting import build_training
 from skbackprop._estimators.training_data import read_summary, read_training_data
+from skbackprop._estimators.training_setup import build_training
 from skbackprop.core.losses import AbsoluteError
 from skbackprop.dask.distributed_samples import DistributedSamples
 

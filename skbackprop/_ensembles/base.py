@@ -1,0 +1,329 @@
+"""Base class of the ensembles."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from .._estimators.callback_support import (
+    CallbackSupportMixin,
+    has_callbacks,
+    with_callbacks,
+)
+from .._estimators.fit_kind import FitKind
+from .._estimators.fitted import fitted_parts, network_outputs
+from .._estimators.fitting import check_parameters, restored_on_error
+from .._estimators.parameters import store_parameters, validate_parameters
+from .._estimators.pickling import PersistenceMixin
+from .._estimators.training_data import read_training_data
+from .folds import make_folds
+from .members import MemberTask, fit_members
+
+#: Fitted attributes that describe the columns of the training data.
+COLUMN_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
+
+#: Number of samples from which the default network computes in float32. With fewer
+#: samples, float64 takes about the same time.
+MIN_FLOAT32_SAMPLES = 2000
+
+#: Constraints of the parameters that both ensembles have.
+SHARED_CONSTRAINTS = {
+    "cv": [
+        Interval(Integral, 2, None, closed="left"),
+        HasMethods(["split", "get_n_splits"]),
+        "array-like",
+    ],
+    "n_jobs": [Integral, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator):
+    """Base class of `BackpropEnsembleClassifier` and `BackpropEnsembleRegressor`.
+
+    The members share the conversion of the data: all members know the categories and
+    the classes of all folds.
+    """
+
+    #: Check of the parameters; scikit-learn calls this method before `fit`.
+    _validate_params = validate_parameters
+
+    def __init__(
+        self, estimator=None, *, cv=8, n_jobs=None, random_state=None, verbose=False
+    ):
+        store_parameters(self, locals())
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Fit the members.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Training data. Supported types are those of `estimator`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, for training and for early stopping. The sum of the weights
+            of each fold must be positive. If None, all samples have weight 1.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each sample. With an int `cv`, all samples of a group are in the
+            same fold. Other splitters receive the groups.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is not a network for this task.
+        ValueError
+            If parameters and data do not match, if there are fewer samples than folds,
+            or if the training of a member diverges. The result of a previous fit is
+            then not changed.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If members have not converged or have not learned anything.
+        """
+        with restored_on_error(self):
+            self._fit(X, y, sample_weight, groups)
+        return self
+
+    def _fit(self, X, y, sample_weight, groups):
+        network = self._make_network(X)
+        check_parameters(network)
+        reader, samples = read_training_data(
+            network, FitKind.FRESH, X, y, sample_weight
+        )
+        rng = check_random_state(self.random_state)
+        folds = make_folds(self.cv, X, y, groups, samples, rng)
+        context = self._init_callback_context(
+            max_subtasks=len(folds), sequential_subtasks=False
+        )
+        is_weighted = sample_weight is not None
+        task = {
+            "estimator": self,
+            "X": X,
+            "y": y,
+            "metadata": {"sample_weight": sample_weight} if is_weighted else None,
+        }
+        if context is not None:
+            context.call_on_fit_task_begin(**task)
+        tasks = self._make_tasks(network, folds, rng, context, X, y)
+        members = fit_members(tasks, reader, samples, self.n_jobs)
+        self._adopt(network, members, samples, folds)
+        if context is not None:
+            context.call_on_fit_task_end(**task, reconstruction_attributes={})
+        _warn([member.warning for member in members])
+
+    def _make_network(self, X):
+        """Return an unfitted network with the parameters of the members."""
+        if self.estimator is not None:
+            network = clone(self.estimator)
+        else:
+            network = self.default_estimator()
+            if _num_samples(X) < MIN_FLOAT32_SAMPLES:
+                network.dtype = None
+        # The `__init__` of a subclass may have other parameters.
+        network.early_stopping = True
+        return network
+
+    def _make_tasks(self, network, folds, rng, context, X, y):
+        """Return one task per member."""
+        columns = {k: v for k, v in vars(network).items() if k in COLUMN_ATTRIBUTES}
+        if not (has_callbacks(self) or has_callbacks(network)):
+            X = y = None
+        tasks = []
+        for i, fold in enumerate(folds):
+            member = clone(network)
+            vars(member).update(
+                columns,
+                early_stopping=True,
+                random_state=int(rng.randint(np.iinfo(np.int32).max)),
+            )
+            tasks.append(
+                MemberTask(
+                    name=f"Member {i + 1} of {len(folds)}",
+                    estimator=member,
+                    fold=fold,
+                    verbose=bool(self.verbose),
+                    ensemble=self,
+                    context=context and context.subcontext("member", i),
+                    X=X,
+                    y=y,
+                )
+            )
+        return tasks
+
+    def _adopt(self, network, members, samples, folds):
+        """Store the results of a fit."""
+        self.estimator_ = network
+        self.estimators_ = [member.estimator for member in members]
+        for name in COLUMN_ATTRIBUTES:
+            vars(self).pop(name, None)
+            if hasattr(network, name):
+                setattr(self, name, getattr(network, name))
+        predictions = [
+            self._to_predictions(fitted_parts(member.estimator), member.outputs)
+            for member in members
+        ]
+        mean, is_predicted = _average_folds(folds, predictions, samples.n_samples)
+        self.oof_prediction_ = self._to_oof_prediction(mean)
+        targets = fitted_parts(self.estimators_[0]).reader.targets
+        weight = samples.weight
+        self.oof_score_ = self._score_mean(
+            targets.decode(samples)[is_predicted],
+            mean[is_predicted],
+            None if weight is None else weight[is_predicted],
+        )
+        self._learn_intervals(samples, folds, predictions)
+
+    def _read_inputs(self, X):
+        """Convert input data to network inputs, which are the same for all members."""
+        check_is_fitted(self)
+        return fitted_parts(self.estimators_[0]).reader.read_inputs(X, self)
+
+    def _predictions(self, inputs):
+        """Yield the prediction of each member for network inputs.
+
+        Yields
+        ------
+        ndarray of shape (n_samples, n_columns), float64
+            See `_to_predictions`.
+        """
+        for parts in map(fitted_parts, self.estimators_):
+            outputs = network_outputs(parts.state.network, inputs)
+            yield self._to_predictions(parts, outputs)
+
+    def _mean_prediction(self, X):
+        """Return the mean prediction of the members for input data."""
+        return sum(self._predictions(self._read_inputs(X))) / len(self.estimators_)
+
+    # --------------------------------------------------- interface of the subclasses
+
+    @staticmethod
+    def default_estimator():
+        """Return the network that ``estimator=None`` selects."""
+        raise NotImplementedError
+
+    def _to_predictions(self, parts, outputs):
+        """Convert network outputs to the predictions that are averaged.
+
+        Parameters
+        ----------
+        parts : FittedParts
+            Results of the fit of the member.
+        outputs : ndarray of shape (n_samples, n_outputs)
+            Network outputs; may be overwritten.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns), float64
+        """
+        raise NotImplementedError
+
+    def _to_oof_prediction(self, mean):
+        """Return mean predictions in the shape of the attribute `oof_prediction_`."""
+        raise NotImplementedError
+
+    def _score_mean(self, y, mean, sample_weight):
+        """Return the score of mean predictions for targets `y`."""
+        raise NotImplementedError
+
+    def _learn_intervals(self, samples, folds, predictions):
+        """Learn prediction intervals from out-of-fold predictions.
+
+        Parameters
+        ----------
+        samples : TrainingSamples
+            Training data.
+        folds : list of Fold
+            Folds of the members.
+        predictions : list of ndarray of shape (n_validation, n_columns)
+            Predictions of each member for its validation rows.
+        """
+        raise NotImplementedError
+
+    def _make_unfitted(self):
+        """Return a new estimator of the class of this library, not of a subclass."""
+        raise NotImplementedError
+
+    # -------------------------------------------------------------- fitted attributes
+
+    @property
+    def history_(self):
+        """DataFrame of losses, score, learning rate and duration of each epoch."""
+        import pandas as pd
+
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(
+                f"This {type(self).__name__} instance is not fitted yet."
+            )
+        histories = dict(enumerate(member.history_ for member in self.estimators_))
+        return pd.concat(histories, names=["member"])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        member = self.default_estimator() if self.estimator is None else self.estimator
+        member_tags = get_tags(member)
+        tags.input_tags.sparse = member_tags.input_tags.sparse
+        tags.input_tags.allow_nan = member_tags.input_tags.allow_nan
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = member_tags.classifier_tags.multi_label
+        tags.target_tags.multi_output = member_tags.target_tags.multi_output
+        tags.target_tags.positive_only = member_tags.target_tags.positive_only
+        return tags
+
+
+def _average_folds(folds, predictions, n_samples):
+    """Average out-of-fold predictions.
+
+    Parameters
+    ----------
+    folds : list of Fold
+        Folds of the members.
+    predictions : list of ndarray of shape (n_validation, n_columns)
+        Predictions of each member for its validation rows.
+    n_samples : int
+        Number of training samples.
+
+    Returns
+    -------
+    mean : ndarray of shape (n_samples, n_columns)
+        Mean over the members that have a row in their validation rows; NaN for rows
+        that are in no validation fold.
+    is_predicted : ndarray of bool of shape (n_samples,)
+    """
+    total = np.zeros((n_samples, predictions[0].shape[1]))
+    n_members = np.zeros((n_samples, 1))
+    for fold, prediction in zip(folds, predictions):
+        np.add.at(total, fold.validation, prediction)
+        np.add.at(n_members, fold.validation, 1.0)
+    is_predicted = n_members[:, 0] > 0.0
+    mean = np.full_like(total, np.nan)
+    np.divide(total, n_members, out=mean, where=n_members > 0.0)
+    return mean, is_predicted
+
+
+def _warn(messages):
+    """Emit one warning for the warnings of all members."""
+    found = [(i, message) for i, message in enumerate(messages) if message]
+    if found:
+        i, message = found[0]
+        warnings.warn(
+            f"{len(found)} of {len(messages)} members have a warning. The warning of "
+            f"estimators_[{i}] is: {message}",
+            ConvergenceWarning,
+            stacklevel=3,
+        )

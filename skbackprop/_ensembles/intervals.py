@@ -1,0 +1,146 @@
+"""Prediction intervals from the out-of-fold predictions of an ensemble (CV+)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Number of bisections. The error is then smaller than the rounding errors of float64.
+N_BISECTIONS = 60
+
+
+@dataclass(frozen=True)
+class ConformityScores:
+    """Distances of the training targets from out-of-fold intervals.
+
+    Parameters
+    ----------
+    scores : list of ndarray of shape (n_validation, n_targets)
+        Sorted scores of the validation rows of each member. A score is positive if the
+        target is outside the interval that the member predicts.
+    weights : list of ndarray of shape (n_validation + 1, n_targets)
+        Total weight of the smallest scores: element ``i`` is the weight of the first
+        ``i`` scores. The mean weight of a training sample is 1.
+    n_samples : int
+        Number of training samples with scores and a positive weight.
+    """
+
+    scores: list
+    weights: list
+    n_samples: int
+
+    @classmethod
+    def fit(cls, y, sample_weight, folds, lower, upper):
+        """Compute the scores.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples, n_targets)
+            Training targets.
+        sample_weight : ndarray of shape (n_samples,) or None
+            Sample weights. Samples with negative weights are ignored.
+        folds : list of Fold
+            Validation rows of each member.
+        lower, upper : list of ndarray of shape (n_validation, n_targets)
+            Interval that each member predicts for its validation rows. For networks
+            that predict the mean, both bounds are the prediction.
+
+        Returns
+        -------
+        ConformityScores
+        """
+        weight = np.ones(len(y))
+        if sample_weight is not None:
+            weight = np.maximum(sample_weight, 0.0)
+        n_folds = np.zeros(len(y))
+        for fold in folds:
+            np.add.at(n_folds, fold.validation, 1.0)
+        weight = np.divide(weight, n_folds, out=np.zeros(len(y)), where=n_folds > 0.0)
+        n_samples = int(np.count_nonzero(weight))
+        weight *= n_samples / (weight @ n_folds)
+        scores, weights = [], []
+        for fold, low, high in zip(folds, lower, upper):
+            rows = fold.validation
+            score = np.maximum(low - y[rows], y[rows] - high)
+            order = score.argsort(axis=0)
+            scores.append(np.take_along_axis(score, order, axis=0))
+            zero = np.zeros((1, y.shape[1]))
+            weights.append(np.concatenate([zero, weight[rows][order].cumsum(axis=0)]))
+        return cls(scores, weights, n_samples)
+
+    def check_coverage(self, coverage):
+        """Raise ValueError if there are too few training samples for a coverage."""
+        if self._rank(coverage) > self.n_samples:
+            raise ValueError(
+                f"coverage={coverage} requires at least "
+                f"{int(np.ceil(coverage / (1.0 - coverage)))} training samples with a "
+                f"positive weight, but the ensemble was fitted to {self.n_samples}. "
+                "Decrease coverage, or fit to more samples."
+            )
+
+    def _rank(self, coverage):
+        """Return the rank of the score that bounds the interval."""
+        # The tolerance prevents that rounding errors increase the rank by one.
+        return coverage * (self.n_samples + 1) * (1.0 - 1e-12)
+
+    def extend(self, lower, upper, coverage):
+        """Compute intervals for new samples.
+
+        Barber, Candes, Ramdas and Tibshirani (2021), definition of CV+ in section 3;
+        for quantiles with the scores of Romano, Patterson and Candes (2019),
+        equation 6.
+
+        Parameters
+        ----------
+        lower, upper : ndarray of shape (n_members, n_samples, n_targets)
+            Intervals that the members predict.
+        coverage : float
+            Nominal coverage.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_targets, 2)
+            Lower and upper bounds.
+        """
+        rank = self._rank(coverage)
+        bounds = np.empty((*lower.shape[1:], 2))
+        for j in range(lower.shape[2]):
+            scores = [score[:, j] for score in self.scores]
+            weights = [weight[:, j] for weight in self.weights]
+            bounds[:, j, 0] = -_upper_bound(-lower[:, :, j], scores, weights, rank)
+            bounds[:, j, 1] = _upper_bound(upper[:, :, j], scores, weights, rank)
+        # Negative scores shorten the interval, possibly by more than its length.
+        bounds.sort(axis=-1)
+        return bounds
+
+
+def _upper_bound(predictions, scores, weights, rank):
+    """Return the smallest bounds above scores with a given total weight.
+
+    The bound ``t`` of a sample satisfies ``prediction + score <= t`` for predictions
+    and scores of the same member with a total weight of at least `rank`.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_members, n_samples)
+        Predictions of the members.
+    scores, weights : list of ndarray
+        See `ConformityScores`, for one target.
+    rank : float
+        Total weight.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    known = [score for score in scores if score.size]
+    low = predictions.min(axis=0) + min(score[0] for score in known)
+    high = predictions.max(axis=0) + max(score[-1] for score in known)
+    for _ in range(N_BISECTIONS):
+        middle = 0.5 * (low + high)
+        total = np.zeros(len(middle))
+        for prediction, score, weight in zip(predictions, scores, weights):
+            total += weight[score.searchsorted(middle - prediction, side="right")]
+        is_enough = total >= rank
+        high = np.where(is_enough, middle, high)
+        low = np.where(is_enough, low, middle)
+    return high
