@@ -5,11 +5,13 @@ of gzipped CSV files with a column `target`. A target of strings, or of whole nu
 with at most 20 distinct values, contains classes. Other targets are regression targets.
 String columns are categorical, and empty cells are missing values.
 
-"backprop" fits BackpropClassifier or BackpropRegressor to the DataFrame without
-preprocessing. "hist-gradient-boosting" also receives the unprocessed DataFrame. For the
-other models, missing numeric values are imputed with the mean and categories are
-one-hot encoded. The "-pipeline" models also scale the numeric columns and, in
-regression, the target.
+"ensemble" fits BackpropEnsembleClassifier or BackpropEnsembleRegressor to the DataFrame
+without preprocessing, and "backprop" fits BackpropClassifier or BackpropRegressor.
+"hist-gradient-boosting", "lightgbm" and "catboost" also receive the unprocessed
+DataFrame. "lightgbm-bagged" averages eight LightGBM models, each early-stopped on
+another fold. For the other models, missing numeric values are imputed with the mean and
+categories are one-hot encoded. The "-pipeline" models also scale the numeric columns
+and, in regression, the target.
 
 For each seed, a quarter of the rows is the test set, which is the same for all models.
 The split is stratified in classification. The seed is also the random_state of the
@@ -55,9 +57,7 @@ DIFFERENCES = (
 
 def parse_options():
     """Parse the command line and return the options and the selected datasets."""
-    names = list(
-        dict.fromkeys(name for make in COMPETITORS.values() for name in make(0))
-    )
+    names = list({name: None for models in COMPETITORS.values() for name in models})
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.accuracy",
         description=__doc__,
@@ -128,7 +128,7 @@ def list_arguments(datasets, options):
     return [
         (dataset, competitor, seed)
         for dataset in datasets
-        for competitor in COMPETITORS[dataset.task](0)
+        for competitor in COMPETITORS[dataset.task]
         if competitor in options.competitors
         for seed in range(options.seeds)
     ]

@@ -39,7 +39,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop import (
+    BackpropClassifier,
+    BackpropEnsembleClassifier,
+    BackpropEnsembleRegressor,
+    BackpropRegressor,
+)
+
+from .boosting import make_bagged_lightgbm, make_catboost, make_lightgbm
 
 BUNDLED = {
     "iris": load_iris,
@@ -117,56 +124,74 @@ def make_encoder(*scaler):
     )
 
 
-def make_classifiers(seed):
-    """Return a dict of the classifiers to compare."""
-    backprop = partial(BackpropClassifier, random_state=seed)
-    mlp = MLPClassifier(random_state=seed)
-    forest = RandomForestClassifier(random_state=seed)
-
-    def scaled(network):
-        return make_pipeline(make_encoder(StandardScaler()), network)
-
-    return {
-        "backprop": backprop(),
-        "backprop-log-loss": backprop(loss="log_loss"),
-        "backprop-early": backprop(early_stopping=True),
-        "backprop-log-loss-early": backprop(loss="log_loss", early_stopping=True),
-        "backprop-pipeline": scaled(backprop(standardize=False)),
-        "backprop-log-loss-pipeline": scaled(
-            backprop(loss="log_loss", standardize=False)
-        ),
-        "mlp": make_pipeline(make_encoder(), mlp),
-        "mlp-pipeline": scaled(mlp),
-        "hist-gradient-boosting": HistGradientBoostingClassifier(random_state=seed),
-        "random-forest": make_pipeline(make_encoder(), forest),
-    }
+def scale_classifier(network):
+    """Make a pipeline that encodes categories and scales numeric columns."""
+    return make_pipeline(make_encoder(StandardScaler()), network)
 
 
-def make_regressors(seed):
-    """Return a dict of the regressors to compare.
-
-    The pipelines also scale the target.
-    """
-    backprop = partial(BackpropRegressor, random_state=seed)
-    mlp = MLPRegressor(random_state=seed)
-    forest = RandomForestRegressor(random_state=seed)
-
-    def scaled(network):
-        pipeline = make_pipeline(make_encoder(StandardScaler()), network)
-        return TransformedTargetRegressor(pipeline, transformer=StandardScaler())
-
-    return {
-        "backprop": backprop(),
-        "backprop-early": backprop(early_stopping=True),
-        "backprop-pipeline": scaled(backprop(standardize=False)),
-        "mlp": make_pipeline(make_encoder(), mlp),
-        "mlp-pipeline": scaled(mlp),
-        "hist-gradient-boosting": HistGradientBoostingRegressor(random_state=seed),
-        "random-forest": make_pipeline(make_encoder(), forest),
-    }
+def scale_regressor(network):
+    """Make a pipeline as `scale_classifier` does; it also scales the target."""
+    pipeline = make_pipeline(make_encoder(StandardScaler()), network)
+    return TransformedTargetRegressor(pipeline, transformer=StandardScaler())
 
 
-COMPETITORS = {"classification": make_classifiers, "regression": make_regressors}
+def encode(model):
+    """Make a pipeline that encodes categories and imputes missing values."""
+    return make_pipeline(make_encoder(), model)
+
+
+#: Functions that make each classifier from a seed.
+CLASSIFIERS = {
+    "ensemble": lambda seed: BackpropEnsembleClassifier(random_state=seed),
+    "backprop": lambda seed: BackpropClassifier(random_state=seed),
+    "backprop-log-loss": lambda seed: BackpropClassifier(
+        loss="log_loss", random_state=seed
+    ),
+    "backprop-early": lambda seed: BackpropClassifier(
+        early_stopping=True, random_state=seed
+    ),
+    "backprop-log-loss-early": lambda seed: BackpropClassifier(
+        loss="log_loss", early_stopping=True, random_state=seed
+    ),
+    "backprop-pipeline": lambda seed: scale_classifier(
+        BackpropClassifier(standardize=False, random_state=seed)
+    ),
+    "backprop-log-loss-pipeline": lambda seed: scale_classifier(
+        BackpropClassifier(loss="log_loss", standardize=False, random_state=seed)
+    ),
+    "mlp": lambda seed: encode(MLPClassifier(random_state=seed)),
+    "mlp-pipeline": lambda seed: scale_classifier(MLPClassifier(random_state=seed)),
+    "hist-gradient-boosting": lambda seed: HistGradientBoostingClassifier(
+        random_state=seed
+    ),
+    "random-forest": lambda seed: encode(RandomForestClassifier(random_state=seed)),
+    "lightgbm": partial(make_lightgbm, "classification"),
+    "lightgbm-bagged": partial(make_bagged_lightgbm, "classification"),
+    "catboost": partial(make_catboost, "classification"),
+}
+
+#: Functions that make each regressor from a seed.
+REGRESSORS = {
+    "ensemble": lambda seed: BackpropEnsembleRegressor(random_state=seed),
+    "backprop": lambda seed: BackpropRegressor(random_state=seed),
+    "backprop-early": lambda seed: BackpropRegressor(
+        early_stopping=True, random_state=seed
+    ),
+    "backprop-pipeline": lambda seed: scale_regressor(
+        BackpropRegressor(standardize=False, random_state=seed)
+    ),
+    "mlp": lambda seed: encode(MLPRegressor(random_state=seed)),
+    "mlp-pipeline": lambda seed: scale_regressor(MLPRegressor(random_state=seed)),
+    "hist-gradient-boosting": lambda seed: HistGradientBoostingRegressor(
+        random_state=seed
+    ),
+    "random-forest": lambda seed: encode(RandomForestRegressor(random_state=seed)),
+    "lightgbm": partial(make_lightgbm, "regression"),
+    "lightgbm-bagged": partial(make_bagged_lightgbm, "regression"),
+    "catboost": partial(make_catboost, "regression"),
+}
+
+COMPETITORS = {"classification": CLASSIFIERS, "regression": REGRESSORS}
 
 
 def classification_scores(model, X, y):
@@ -195,7 +220,7 @@ def fit_and_score(dataset, competitor, seed):
         random_state=seed,
         stratify=dataset.y if is_classification else None,
     )
-    model = COMPETITORS[dataset.task](seed)[competitor]
+    model = COMPETITORS[dataset.task][competitor](seed)
     start = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -215,7 +240,7 @@ def measure(dataset, competitor, seed):
     dataset : Dataset
         Data to split into training and test rows.
     competitor : str
-        Key of the dict that the functions in `COMPETITORS` return.
+        Key of a dict in `COMPETITORS`.
     seed : int
         Random state of the split and of the model.
 

@@ -75,6 +75,9 @@ class MixedRows:
         self.codes = np.require(codes, np.int32, ["C", "A"])
         self.encoding = encoding
 
+    def __setstate__(self, state):
+        self.__init__(**state)  # arrays from a message can be unaligned
+
     @property
     def shape(self):
         """Number of rows and of encoded columns."""

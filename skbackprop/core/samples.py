@@ -96,6 +96,18 @@ class Samples:
         self.n_samples = X.shape[0] if rows is None else len(rows)
         self.n_inputs = X.shape[1]
 
+    def __setstate__(self, state):
+        # Arrays from a message can be unaligned; see `__init__`.
+        for name, value in state.items():
+            is_array = isinstance(value, np.ndarray)
+            aligned = np.require(value, requirements="A") if is_array else value
+            setattr(self, name, aligned)
+
+    def __sizeof__(self):
+        # An upper limit, by which Dask recognizes large samples. Each worker then
+        # receives them once instead of once per task.
+        return self.n_samples * self.n_inputs * self.X.dtype.itemsize
+
     def weight_totals(self):
         """Compute the statistics of the sample weights.
 
@@ -114,7 +126,9 @@ class Samples:
     def subset(self, rows):
         """Return the samples with these row numbers, without a copy."""
         replaced = copy.copy(self)
-        replaced.rows, replaced.n_samples = rows, len(rows)
+        # Row numbers from a message can be unaligned, too.
+        replaced.rows = np.require(rows, np.intp, requirements=["C", "A"])
+        replaced.n_samples = len(rows)
         return replaced
 
     def with_weight(self, weight):

@@ -9,7 +9,7 @@ from skbackprop import BackpropEnsembleClassifier, BackpropEnsembleRegressor
 pytestmark = pytest.mark.filterwarnings("ignore")  # some checks provoke warnings
 # Some checks compare fits with different numbers of samples, which is only possible if
 # all samples are in one batch.
-CHECKED = {"batch_size": "auto", "learning_rate_init": 0.01, "max_iter": 100}
+CHECKED = {"batch_size": "auto", "learning_rate_init": 0.02, "max_iter": 100}
 
 
 @pytest.mark.parametrize(

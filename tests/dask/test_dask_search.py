@@ -34,6 +34,8 @@ from small_networks import (
     small,
 )
 
+from skbackprop import BackpropEnsembleClassifier, BackpropEnsembleRegressor
+
 pytest.importorskip("distributed")
 
 from clusters import N_WORKERS, assert_workers_run_tasks, cluster
@@ -259,3 +261,38 @@ def test_error_in_worker_equals_local_error(client):
     ):
         cross_val_score(net, X, CODES, error_score="raise")
     assert str(remote.value) == str(local.value)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_ensembles_fit_their_members_on_the_cluster(client, task):
+    if task == "classification":
+        network, make, y = classifier(), BackpropEnsembleClassifier, NAMES
+    else:
+        network, make, y = regressor(), BackpropEnsembleRegressor, NUMBERS
+    frame = make_mixed_dataframe()
+    ensemble = make(network, cv=CV, random_state=0)
+    local = clone(ensemble).fit(frame, y, sample_weight=WEIGHT)
+    with on_cluster(client):
+        distributed = clone(ensemble).fit(frame, y, sample_weight=WEIGHT)
+    for member, expected in zip(distributed.estimators_, local.estimators_):
+        assert_same_network(member, expected)
+    np.testing.assert_allclose(
+        distributed.oof_prediction_, local.oof_prediction_, rtol=1e-10
+    )
+
+
+@ignore_convergence_warning
+def test_workers_receive_the_samples_of_an_ensemble_once(client):
+    many = np.random.default_rng(0).normal(size=(20_000, 10))
+    ensemble = BackpropEnsembleRegressor(regressor(max_iter=1), cv=CV, random_state=0)
+    n_scattered = []
+    scatter = type(client).scatter
+
+    def count(self, data, **kwargs):
+        n_scattered.append(type(data).__name__)
+        return scatter(self, data, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch, on_cluster(client):
+        patch.setattr(type(client), "scatter", count)
+        ensemble.fit(many, many[:, 0])
+    assert n_scattered.count("TrainingSamples") == 1
