@@ -8,9 +8,9 @@ from skbackprop.core.first_layer import make_first_layer
 from skbackprop.core.inputs import IdentityTransform
 
 
-def learn_columns(X, categorical_features="from_dtype"):
+def learn_columns(X, categorical_features="from_dtype", n_bins=None):
     """Return the columns of `X`, and the inputs of the network."""
-    columns = make_columns(X, categorical_features)
+    columns = make_columns(X, categorical_features, n_bins)
     y = np.zeros(len(X))
     inputs, _ = columns.read_training_data(
         X, y, BackpropRegressor(), y_numeric=True, reset=True
