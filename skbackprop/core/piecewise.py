@@ -25,7 +25,7 @@ class Bins:
 
     Parameters
     ----------
-    features : ndarray of intp of shape (n_components,)
+    features : ndarray of int32 of shape (n_components,)
         Numeric feature of each component, in increasing order.
     low, high : ndarray of shape (n_components,), float64
         Lower and upper edge of the bin of each component.
@@ -52,7 +52,7 @@ class Bins:
         """
         edges = [e if e.size > 2 else e[:0] for e in edges]
         n_bins = [max(e.size - 1, 0) for e in edges]
-        features = np.repeat(np.arange(len(edges)), n_bins)
+        features = np.repeat(np.arange(len(edges), dtype=np.int32), n_bins)
         low, high = (
             np.concatenate([np.empty(0), *parts])
             for parts in ([e[:-1] for e in edges], [e[1:] for e in edges])
@@ -96,7 +96,8 @@ class Components:
     """
 
     def __init__(self, bins, inputs, input_dtype, dtype):
-        self.features = bins.features.astype(np.intp, copy=False)
+        # An array from a message may be unaligned.
+        self.features = np.require(bins.features, np.int32, ["C", "A"])
         self.is_first, self.is_last = bins.is_first, bins.is_last
         # The edges are transformed like the data, so that a value at an edge stays
         # exactly at this edge.

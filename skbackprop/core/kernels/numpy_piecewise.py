@@ -10,7 +10,7 @@ class PiecewiseKernel:
     ----------
     n_features : int
         Number of features.
-    features : ndarray of intp of shape (n_components,)
+    features : ndarray of int32 of shape (n_components,)
         Feature of each component.
     low, factor, minimum, maximum : ndarray of shape (n_components,)
         Vectors of the dtype of the network; see `skbackprop.core.piecewise.Components`.

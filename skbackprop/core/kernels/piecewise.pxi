@@ -3,7 +3,7 @@
 
 cdef extern from "piecewise.h" namespace "skbackprop":
     cdef struct Components:
-        const ptrdiff_t *features
+        const int32_t *features
         const void *low
         const void *factor
         const void *minimum
@@ -23,10 +23,12 @@ cdef class PiecewiseKernel:
 
     def __init__(self, ptrdiff_t n_features, np.ndarray features, np.ndarray low,
                  np.ndarray factor, np.ndarray minimum, np.ndarray maximum):
-        cdef ptrdiff_t n = np.PyArray_SIZE(features)
+        cdef ptrdiff_t i, n = np.PyArray_SIZE(features)
         dtype_index(low)
         self.type = np.PyArray_TYPE(low)
-        self.components.features = index_data(features, n_features)
+        self.components.features = <const int32_t *>column_data(
+            features, np.NPY_INT32, n
+        )
         self.components.low = column_data(low, self.type, n)
         self.components.factor = column_data(factor, self.type, n)
         self.components.minimum = column_data(minimum, self.type, n)
@@ -34,6 +36,9 @@ cdef class PiecewiseKernel:
         self.components.n_components = n
         self.arrays = (features, low, factor, minimum, maximum)
         self.n_features = n_features
+        for i in range(n):
+            if not 0 <= self.components.features[i] < n_features:
+                raise IndexError(f"Feature {features[i]} is not below {n_features}.")
 
     def write(self, np.ndarray z, np.ndarray out):
         """Write the components of each row of `z` into `out`."""
