@@ -715,7 +715,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = self.n_bins is None
         tags.classifier_tags.multi_label = True
         return tags
 

@@ -679,7 +679,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = self.n_bins is None
         tags.target_tags.positive_only = self.loss == "poisson"
         # Counts of several outputs are supported, but the scikit-learn check of this
         # tag uses negative targets even for positive-only estimators.

@@ -105,6 +105,11 @@ def test_all_checks_of_default_estimators(make):
     check_estimator(make())
 
 
+@pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
+def test_all_checks_of_estimators_with_bins(make):
+    check_estimator(make(n_bins=8))
+
+
 @pytest.mark.parametrize("setting", grid(CLASSIFIER_FACTORS, "log_loss"), ids="-".join)
 def test_all_checks_of_classifiers(setting):
     check_estimator(make_classifier(*setting))
