@@ -37,9 +37,10 @@ def draw_rows(n_rows, weight, seed):
     keys : ndarray of shape (n_drawn,)
     """
     keys = np.random.RandomState(seed).random_sample(n_rows)
-    rows = np.arange(n_rows) if weight is None else np.flatnonzero(weight > 0.0)
-    drawn = _find_smallest(keys[rows])
-    rows = rows[drawn]
+    if weight is not None:
+        keys[weight <= 0.0] = np.inf
+    rows = _find_smallest(keys)
+    rows = rows[keys[rows] < np.inf]
     return rows, keys[rows]
 
 
