@@ -107,7 +107,9 @@ def test_all_checks_of_default_estimators(make):
 
 @pytest.mark.parametrize("make", [BackpropClassifier, BackpropRegressor])
 def test_all_checks_of_estimators_with_bins(make):
-    check_estimator(make(n_bins=8))
+    # scikit-learn 1.6 runs this check for all estimators, with sparse X.
+    failed = {"check_sample_weight_equivalence_on_sparse_data": "sparse X"}
+    check_estimator(make(n_bins=8), expected_failed_checks=failed)
 
 
 @pytest.mark.parametrize("setting", grid(CLASSIFIER_FACTORS, "log_loss"), ids="-".join)
