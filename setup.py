@@ -30,6 +30,8 @@ HEADERS = [
         "losses.pxi",
         "optimizers.h",
         "optimizers.pxi",
+        "piecewise.h",
+        "piecewise.pxi",
         "processor.h",
         "sparse.h",
         "sparse.pxi",

@@ -29,6 +29,7 @@ from .core.inputs import IdentityTransform, Standardized
 from .core.losses import LOSSES
 from .core.network import Network
 from .core.optimizers import OPTIMIZERS
+from .core.piecewise import Bins
 from .core.samples import WeightTotals
 from .core.state import ConvergenceMonitor, TrainingState
 from .core.user_functions import (
@@ -66,6 +67,7 @@ TYPES = {
     ActivationFromFunction,
     LossFromFunction,
     Architecture,
+    Bins,
     ClassTargets,
     ColumnMoments,
     ColumnRanges,

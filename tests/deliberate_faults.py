@@ -554,6 +554,54 @@ FAULTS = [
         first="_data/test_missing_values",
     ),
     Fault(
+        "bins: first component does not continue below its bin",
+        "self.minimum[self.is_first] = -EXTRAPOLATION_BOUND",
+        "pass",
+        first="core/test_piecewise",
+    ),
+    Fault(
+        "bins: factor of narrow bins not limited",
+        "self.high - self.low, np.maximum(smallest, info.tiny), info.max",
+        "self.high - self.low, None, info.max",
+        first="core/test_piecewise",
+    ),
+    Fault(
+        "bins: both components have a derivative at an edge",
+        "(start <= x) & (x < stop)",
+        "(start <= x) & (x <= stop)",
+        first="core/test_piecewise",
+    ),
+    Fault(
+        "bins: kernel without the lower limit",
+        "value < minimum[k] ? minimum[k] : value",
+        "value",
+        first="core/test_kernels",
+    ),
+    Fault(
+        "bins: sample weights ignored",
+        "np.bincount(inverse, weight)",
+        "np.bincount(inverse)",
+        first="_data/test_bin_edges",
+    ),
+    Fault(
+        "bins: first rows instead of a random sample",
+        "np.argpartition(keys, MAX_ROWS)[:MAX_ROWS]",
+        "np.arange(MAX_ROWS)",
+        first="_data/test_bin_edges",
+    ),
+    Fault(
+        "bins: sparse rows accepted",
+        "if issparse(X) and self.n_bins is not None:",
+        "if False:",
+        first="_estimators/test_bins",
+    ),
+    Fault(
+        "missing values: sparse rows accepted",
+        "if self.has_missing.any():",
+        "if False:",
+        first="_data/test_missing_values",
+    ),
+    Fault(
         "imputation: samples with zero weight count",
         "means, known_fraction = np.zeros((2, n_features))",
         "p = np.full(n_samples, 1.0 / n_samples)\n"

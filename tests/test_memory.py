@@ -237,6 +237,15 @@ def test_inputs_are_transformed_in_batch_buffers(
     assert_no_allocation(epoch_memory)
 
 
+@DTYPES
+@pytest.mark.parametrize("input_dtype", [np.float64, np.float32, np.uint8])
+@ignore_convergence_warning
+def test_bins_are_encoded_in_batch_buffers(epoch_memory, input_dtype, dtype):
+    X = (16 * np.abs(INPUTS)).astype(input_dtype)
+    fit_regressor(X=X, dtype=dtype, n_bins=4, hidden_layer_sizes=(8,))
+    assert_no_allocation(epoch_memory)
+
+
 @pytest.mark.parametrize("learning_rate", sorted(SCHEDULES))
 @pytest.mark.parametrize("penalty", [{"alpha": 0.0}, {"alpha": 0.1}, {"l1_alpha": 0.1}])
 @ignore_convergence_warning

@@ -224,6 +224,8 @@ CASES = {
         to_dataframe().astype("float32").assign(a=1),
         NAMES,
     ),
+    "bins": (regressor(n_bins=4), mixed(), NUMBERS),
+    "bins of an array": (classifier(n_bins=np.int64(5)), X.astype(np.float32), CODES),
     "polars": (classifier(), mixed_polars(), NAMES),
     "objects": (classifier(categorical_features=[4]), objects(), NAMES),
     "integer column names": (

@@ -9,20 +9,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..core.mixed import Encoding, MixedRows
+from .base_columns import Columns
 from .categories import find_categories, get_codes, get_name
-from .checks import sum_duplicates
-from .dataframes import (
-    find_categorical,
-    get_column,
-    is_dataframe,
-    is_float32,
-    sort_numbers,
-)
+from .checks import check_dense, sum_duplicates
+from .dataframes import find_categorical, get_column, is_dataframe, is_float32
 from .inputs import check_inputs
-from .missing_values import check_missing, compute_statistics
+from .missing_values import check_missing
 from .valid_arrays import are_valid_targets, is_valid_array
-from .weights import check_weight
 
 #: Arguments of `check_X_y` and `validate_data` for training data. `check_missing`
 #: raises an error for infinity.
@@ -35,7 +28,7 @@ TRAINING_CHECKS = {
 }
 
 
-def make_columns(X, categorical_features):
+def make_columns(X, categorical_features, n_bins=None):
     """Create the object that reads the columns of the input data.
 
     Parameters
@@ -44,6 +37,8 @@ def make_columns(X, categorical_features):
         Input data of the first fit.
     categorical_features : "from_dtype", None or array-like of bool, int or str
         Parameter of the estimators.
+    n_bins : int or None, default=None
+        Parameter of the estimators.
 
     Returns
     -------
@@ -51,184 +46,11 @@ def make_columns(X, categorical_features):
     """
     has_dtypes = is_dataframe(X)
     if not has_dtypes and isinstance(categorical_features, str):  # "from_dtype"
-        return NumericColumns()
+        return NumericColumns(n_bins)
     is_categorical = find_categorical(X, categorical_features)
     if is_categorical is None and not has_dtypes:
-        return NumericColumns()
-    return MixedColumns(is_categorical)
-
-
-class Columns:
-    """Base class of the readers of columns.
-
-    The inputs of the network are the numeric features, the missing-value indicators and
-    the one-hot encoded categories. They are encoded one batch at a time: see
-    `skbackprop.core.mixed`. Missing and unknown categories are encoded as all zeros.
-
-    Attributes
-    ----------
-    is_categorical : ndarray of bool of shape (n_features,), or None
-        Mask of the categorical features. None if no feature is categorical.
-    imputation_values : ndarray of shape (n_numeric,)
-        Weighted mean of each numeric feature over its known values in the first fit; 0
-        if all values are missing. Only used without standardization: the replacement of
-        standardized features is 0, their mean.
-    has_missing : ndarray of bool of shape (n_numeric,)
-        Whether each numeric feature has missing values in the first fit.
-    categories : list of ndarray
-        Categories of each categorical feature.
-    """
-
-    is_categorical = None
-    categories = ()
-
-    def set_statistics(self, imputation_values, has_missing):
-        """Set the statistics of the numeric features."""
-        self.imputation_values, self.has_missing = imputation_values, has_missing
-
-    def learn_statistics(self, numeric, sample_weight):
-        """Learn the statistics of the numeric features from training data."""
-        if sample_weight is not None:
-            sample_weight = check_weight(sample_weight, numeric)
-        self.set_statistics(*compute_statistics(numeric, sample_weight))
-
-    def set_categories(self, categories):
-        """Set the categories of each categorical feature, a list of ndarray."""
-        self.categories = [sort_numbers(known) for known in categories]
-
-    @property
-    def adds_inputs(self):
-        """Whether the network has more inputs than there are numeric features."""
-        return bool(self.categories) or bool(self.has_missing.any())
-
-    @property
-    def encoding(self):
-        """Encoded columns, as the core uses them."""
-        # A feature without categories has one column, which is always zero.
-        n_levels = tuple([max(1, len(known)) for known in self.categories])
-        indicators = np.flatnonzero(self.has_missing)
-        return Encoding(self.imputation_values, indicators, n_levels)
-
-    def numeric_features(self, X):
-        """Return the numeric features of input data, with missing values as NaN.
-
-        Parameters
-        ----------
-        X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Input data with valid columns.
-
-        Returns
-        -------
-        {ndarray, sparse matrix} of shape (n_samples, n_numeric)
-        """
-        raise NotImplementedError
-
-    def to_inputs(self, numeric, codes, has_missing):
-        """Return the inputs of the network.
-
-        Parameters
-        ----------
-        numeric : {ndarray, sparse matrix} of shape (n_samples, n_numeric)
-            Numeric features.
-        codes : ndarray of int32 of shape (n_samples, n_categorical)
-            Categories; -1 if missing or unknown.
-        has_missing : bool
-            Whether `numeric` contains NaN.
-
-        Returns
-        -------
-        {ndarray, sparse matrix, MixedRows} of shape (n_samples, n_inputs)
-            `numeric` itself if there is nothing to encode.
-        """
-        if not (has_missing or self.adds_inputs):
-            return numeric
-        # The columns of a DataFrame can be sparse.
-        numeric = numeric.toarray() if issparse(numeric) else numeric
-        return MixedRows(numeric, codes, self.encoding)
-
-    def to_feature_gradients(self, inputs, gradients):
-        """Map gradients of the numeric features to all features.
-
-        Parameters
-        ----------
-        inputs : {ndarray, sparse matrix, MixedRows} of shape (n_samples, n_inputs)
-            Inputs of the network.
-        gradients : ndarray of shape (n_samples, n_numeric, n_outputs)
-            Gradients of the numeric features; may be overwritten.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features, n_outputs)
-            NaN for categorical features and missing values.
-        """
-        if not isinstance(inputs, MixedRows):
-            return gradients
-        gradients[np.isnan(inputs.numeric)] = np.nan
-        if self.is_categorical is None:
-            return gradients
-        n_samples, _, n_outputs = gradients.shape
-        shape = n_samples, self.is_categorical.size, n_outputs
-        by_feature = np.full(shape, np.nan, gradients.dtype)
-        by_feature[:, ~self.is_categorical] = gradients
-        return by_feature
-
-    def read(self, X, estimator):
-        """Validate input data for prediction.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Input data.
-        estimator : BaseEstimator
-            Fitted estimator. `X` must have the same feature names and number of
-            features.
-
-        Returns
-        -------
-        {ndarray, sparse matrix, MixedRows} of shape (n_samples, n_inputs)
-        """
-        raise NotImplementedError
-
-    def read_training_data(
-        self, X, y, estimator, *, y_numeric, reset, sample_weight=None
-    ):
-        """Validate training data.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Input data.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Target values.
-        estimator : BaseEstimator
-            Estimator in training.
-        y_numeric : bool
-            Whether `y` must be numeric.
-        reset : bool
-            Whether to learn the columns, and to store the feature names and the number
-            of features in the estimator. If False, they are compared with the stored
-            values.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, from which the imputation values are learned.
-
-        Returns
-        -------
-        inputs : {ndarray, sparse matrix, MixedRows} of shape (n_samples, n_inputs)
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        """
-        raise NotImplementedError
-
-    def read_partition(self, X, y, estimator_name, *, y_numeric):
-        """Validate one partition of a distributed dataset; see `read_training_data`.
-
-        Parameters
-        ----------
-        X, y, y_numeric
-            As in `read_training_data`.
-        estimator_name : str
-            Name of the estimator in error messages.
-        """
-        raise NotImplementedError
+        return NumericColumns(n_bins)
+    return MixedColumns(is_categorical, n_bins)
 
 
 class NumericColumns(Columns):
@@ -249,7 +71,7 @@ class NumericColumns(Columns):
                 ensure_all_finite=False,
                 reset=False,
             )
-        return self._to_inputs(X, check_missing(X, estimator))
+        return self._to_inputs(X, self._check_values(X, estimator))
 
     def read_training_data(
         self, X, y, estimator, *, y_numeric, reset, sample_weight=None
@@ -265,7 +87,7 @@ class NumericColumns(Columns):
                 y_numeric=y_numeric,
                 **TRAINING_CHECKS,
             )
-        has_missing = check_missing(X, estimator)
+        has_missing = self._check_values(X, estimator)
         if reset:
             self.learn_statistics(X, sample_weight)
         return self._to_inputs(X, has_missing), y
@@ -279,7 +101,14 @@ class NumericColumns(Columns):
             y_numeric=y_numeric,
             **TRAINING_CHECKS,
         )
-        return self._to_inputs(X, check_missing(X, estimator_name)), y
+        return self._to_inputs(X, self._check_values(X, estimator_name)), y
+
+    def _check_values(self, X, estimator):
+        """Return whether `X` contains NaN; raise an error if `X` is not supported."""
+        self.check_sparse(X)
+        if self.has_missing.any():
+            check_dense(X, "X", "because the network was fitted to missing values")
+        return check_missing(X, estimator)
 
     def _to_inputs(self, X, has_missing):
         if issparse(X):
@@ -294,15 +123,18 @@ class MixedColumns(Columns):
     ----------
     is_categorical : ndarray of bool of shape (n_features,), or None
         Mask of the categorical features. None if no feature is categorical.
+    n_bins : int or None, default=None
+        As in `Columns`.
     """
 
-    def __init__(self, is_categorical):
+    def __init__(self, is_categorical, n_bins=None):
+        super().__init__(n_bins)
         self.is_categorical = is_categorical
 
     def read(self, X, estimator):
         """See `Columns.read`."""
         X = check_columns(X, estimator, reset=False)
-        return self.encode(check_inputs(X, self.is_categorical), estimator)
+        return self.encode(self._check_inputs(X), estimator)
 
     def encode(self, X, estimator):
         """Encode data that `check_inputs` returned; see `Columns.read`."""
@@ -313,8 +145,7 @@ class MixedColumns(Columns):
         self, X, y, estimator, *, y_numeric, reset, sample_weight=None
     ):
         """See `Columns.read_training_data`."""
-        X = check_columns(X, estimator, reset=reset)
-        X = check_inputs(X, self.is_categorical)
+        X = self._check_inputs(check_columns(X, estimator, reset=reset))
         if reset:
             self.set_categories(find_categories(X, self.is_categorical))
         numeric, codes, y = self._read(X, y, estimator, y_numeric)
@@ -325,9 +156,14 @@ class MixedColumns(Columns):
 
     def read_partition(self, X, y, estimator_name, *, y_numeric):
         """See `Columns.read_partition`."""
-        X = check_inputs(X, self.is_categorical)
+        X = self._check_inputs(X)
         numeric, codes, y = self._read(X, y, estimator_name, y_numeric)
         return self.to_inputs(numeric, codes, check_missing(numeric, estimator_name)), y
+
+    def _check_inputs(self, X):
+        """Check the values of `X`; see `check_inputs`."""
+        self.check_sparse(X)
+        return check_inputs(X, self.is_categorical)
 
     def _read(self, X, y, estimator, y_numeric):
         """Return the numeric features, the codes of the categories, and targets."""
@@ -364,17 +200,12 @@ class MixedColumns(Columns):
             ensure_all_finite=False,
             input_name="X",
         )
-        # Sparse columns of a DataFrame can have missing values, too.
-        is_missing = issparse(numeric) and np.isnan(numeric.data).any()
-        return numeric.toarray() if is_missing else numeric
-
-
-class EncodedColumns(Columns):
-    """Columns of inputs that another reader has encoded, such as validation samples."""
-
-    def read(self, X, estimator):
-        """Return the inputs unchanged."""
-        return X
+        # Sparse columns of a DataFrame can have missing values and bins, too.
+        if issparse(numeric) and (
+            self.n_bins is not None or np.isnan(numeric.data).any()
+        ):
+            return numeric.toarray()
+        return numeric
 
 
 def check_columns(X, estimator, *, reset):

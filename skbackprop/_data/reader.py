@@ -8,8 +8,8 @@ import joblib
 import numpy as np
 
 from ..core.mixed import MixedRows
+from .base_columns import EncodedColumns
 from .checks import check_range
-from .columns import EncodedColumns
 from .labels import to_target_array
 from .samples import TrainingSamples
 from .scaling import FittedScalers

@@ -4,6 +4,7 @@ import warnings
 from numbers import Integral
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
@@ -135,6 +136,8 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
             network = self.default_estimator()
             if _num_samples(X) < MIN_FLOAT32_SAMPLES:
                 network.dtype = None
+            if issparse(X):
+                network.n_bins = None
         # The `__init__` of a subclass may have other parameters.
         network.early_stopping = True
         return network
@@ -275,8 +278,9 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        member = self.default_estimator() if self.estimator is None else self.estimator
-        member_tags = get_tags(member)
+        # The default network has no bins if X is sparse.
+        member = self.default_estimator().set_params(n_bins=None)
+        member_tags = get_tags(member if self.estimator is None else self.estimator)
         tags.input_tags.sparse = member_tags.input_tags.sparse
         tags.input_tags.allow_nan = member_tags.input_tags.allow_nan
         if tags.classifier_tags is not None:

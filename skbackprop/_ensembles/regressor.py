@@ -27,8 +27,8 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
     estimator : BackpropRegressor or None, default=None
         Network with the parameters of the members. ``early_stopping`` is always
         enabled, and `random_state` is different for each member. If None, the members
-        have the parameters of `default_estimator`. They then compute in float32 only if
-        there are 2000 samples or more.
+        have the parameters of `default_estimator`, except that they compute in float32
+        only if there are 2000 samples or more, and have no bins if `X` is sparse.
         Pass an estimator to change the parameters of the members, for example `loss`.
     cv : int, cross-validation splitter or iterable, default=8
         Split of the training data; one member per fold.
@@ -125,6 +125,7 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
         return BackpropRegressor(
             (128, 128),
             "silu",
+            n_bins=16,
             learning_rate="one_cycle",
             learning_rate_init=0.004,
             max_iter=100,

@@ -128,6 +128,7 @@ def fixed_parameters(estimator):
     return {
         "standardize": estimator.standardize,
         "categorical_features": np.asarray(estimator.categorical_features).tolist(),
+        "n_bins": estimator.n_bins,
     }
 
 

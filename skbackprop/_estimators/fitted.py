@@ -145,7 +145,7 @@ class FittedNetwork:
         """Compute the inputs of the first layer.
 
         Missing values are imputed, categories are one-hot encoded, and numeric features
-        are scaled, as in `predict`.
+        are scaled and encoded with `n_bins`, as in `predict`.
 
         Parameters
         ----------
@@ -155,9 +155,10 @@ class FittedNetwork:
         Returns
         -------
         inputs : {ndarray, sparse array} of shape (n_samples, n_inputs)
-            The numeric features, then the missing-value indicators, then the one-hot
-            encoded categories, in the precision of the network. With many categories,
-            and for sparse `X`, a sparse array in CSR format.
+            The numeric features, then their piecewise-linear components (see `n_bins`),
+            then the missing-value indicators, then the one-hot encoded categories, in
+            the precision of the network. With many categories, and for sparse `X`, a
+            sparse array in CSR format.
 
         Examples
         --------

@@ -31,6 +31,7 @@ SHARED_CONSTRAINTS = {
     ],
     "standardize": ["boolean"],
     "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+    "n_bins": [Interval(Integral, 2, None, closed="left"), None],
     "init": [StrOptions({"auto", *INITIALIZERS}), callable],
     "solver": [StrOptions(set(SOLVERS))],
     "alpha": [Interval(Real, 0, None, closed="left")],

@@ -128,6 +128,23 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         otherwise in the first fit. Features with missing values in the first fit also
         get an indicator column. If `X` is sparse, missing values are not supported, and
         `categorical_features` must be ``"from_dtype"`` or None.
+    n_bins : int or None, default=None
+        Number of bins of the piecewise-linear encoding [14]_, at least 2. An int adds
+        `n_bins` inputs for each numeric feature, one input per bin. The input of a bin
+        increases linearly from 0 to 1 within the bin and is constant elsewhere. Beyond
+        the range of the training data, the inputs of the first and the last bin
+        continue linearly, down to -10 and up to 10. The inputs are computed for one
+        mini-batch at a time. If None, numeric features are not divided into bins.
+
+        The edges of the bins are weighted quantiles of the known values. With more than
+        200,000 rows, the quantiles are computed from a random sample of this size. If a
+        feature has at most ``n_bins + 1`` distinct values, these values are the edges.
+        Features with fewer than three edges have no bins. `partial_fit` and
+        warm-started fits keep the bins of the first fit. Not supported with sparse `X`.
+
+        Set `n_bins`, for example to 16, if the target changes abruptly or irregularly
+        with single features. Increase `n_bins` for finer changes; decrease it if the
+        network overfits.
     init : str or callable, default="auto"
         Initialization of weights and biases.
 
@@ -458,6 +475,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
        JMLR 15 (2014), 1929-1958, sections 5.1 and 10.
     .. [12] Loshchilov and Hutter. "SGDR." ICLR (2017), equation 5.
     .. [13] Smith and Topin. "Super-convergence." (2018).
+    .. [14] Gorishniy, Rubachev and Babenko. "On embeddings for numerical features in
+       tabular deep learning." NeurIPS (2022), equations 1 and 2.
 
     Examples
     --------
@@ -499,6 +518,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         output_activation="auto",
         standardize=True,
         categorical_features="from_dtype",
+        n_bins=None,
         init="auto",
         solver="adam",
         alpha=0.0001,
@@ -659,7 +679,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = self.n_bins is None
         tags.target_tags.positive_only = self.loss == "poisson"
         # Counts of several outputs are supported, but the scikit-learn check of this
         # tag uses negative targets even for positive-only estimators.

@@ -38,7 +38,7 @@ def read_training_data(estimator, kind, X, y, sample_weight, classes=None):
         warn_about_new_categories(find_new_categories(X, reader.columns))
         return reader, samples
     y = to_target_array(y, are_numeric=estimator._has_numeric_targets)
-    columns = make_columns(X, estimator.categorical_features)
+    columns = make_columns(X, estimator.categorical_features, estimator.n_bins)
     X, y = columns.read_training_data(
         X,
         y,
@@ -81,7 +81,7 @@ def read_summary(estimator, kind, summary):
     else:
         targets, y = estimator._learn_targets(summary.targets, None, is_chunk=False)
         dtype = computing_dtype(estimator, summary.dtype)
-        reader = Reader(summary.make_columns(), targets, dtype)
+        reader = Reader(summary.make_columns(estimator.n_bins), targets, dtype)
     encoded, _ = reader.targets.encode(y, reader.dtype)
     return reader, encoded
 

@@ -5,7 +5,7 @@ Recommended reading order:
 1. `activations` and `losses`: functions with their derivatives.
 2. `layout` and `workspace`: the flat parameter vector and preallocated buffers.
 3. `network`: the forward pass and the four equations of back-propagation.
-4. `inputs` and `samples`: input transforms and mini-batches.
+4. `inputs`, `piecewise` and `samples`: input transforms and mini-batches.
 5. `objective`: the cost function and its gradient.
 6. `optimizers` and `updater`: the update of the parameters.
 7. `config`, `state`, `epochs` and `training`: the training loop.

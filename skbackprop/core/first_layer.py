@@ -10,12 +10,14 @@ import numpy as np
 from scipy.sparse import csr_array, hstack, issparse
 
 from .kernels import (
+    PiecewiseKernel,
     add_sparse_product,
     indicator_function,
     input_kernel,
     write_one_hot,
 )
 from .mixed import MAX_DENSE_LEVELS, MixedRows, sparse_one_hot
+from .piecewise import Components
 from .sparse import sparse_dot, sparse_gradient
 
 
@@ -26,12 +28,16 @@ class FirstLayer:
     ----------
     n_dense : int
         Number of columns of the dense buffer that `read` writes to.
+    n_numeric : int
+        Number of numeric features, which are the first inputs.
     n_continuous : int
-        Number of inputs with derivatives, which are the first inputs.
+        Number of inputs with derivatives: the numeric features, followed by their
+        piecewise-linear components.
     """
 
-    def __init__(self, n_dense, n_continuous):
-        self.n_dense, self.n_continuous = n_dense, n_continuous
+    def __init__(self, n_dense, n_numeric, n_continuous):
+        self.n_dense = n_dense
+        self.n_numeric, self.n_continuous = n_numeric, n_continuous
 
     def read(self, raw, out):
         """Transform all rows of `raw`.
@@ -75,9 +81,25 @@ class FirstLayer:
         """Compute ``np.dot(x.T, delta, out=out)``, equation (BP4)."""
         raise NotImplementedError
 
-    def continuous(self, x):
-        """Return the inputs of a batch that have derivatives, as an array."""
+    def numeric_features(self, x):
+        """Return the numeric features of a batch, as an array."""
         raise NotImplementedError
+
+    def feature_gradients(self, x, gradients):
+        """Return derivatives with respect to the transformed numeric features.
+
+        Parameters
+        ----------
+        x : {ndarray, sparse array, SplitBatch} of shape (n_rows, n_inputs)
+            Batch from `read`.
+        gradients : ndarray of shape (n_rows, n_continuous)
+            Derivatives with respect to the inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_numeric)
+        """
+        return gradients
 
     def copy(self, x):
         """Return a copy of a batch, an array or a sparse array in CSR format."""
@@ -98,7 +120,7 @@ class DenseRows(DenseProducts):
     """Dense rows."""
 
     def __init__(self, X, inputs, dtype):
-        super().__init__(X.shape[1], X.shape[1])
+        super().__init__(X.shape[1], X.shape[1], X.shape[1])
         self.kernel = input_kernel(X, inputs, dtype)
         self.is_unchanged = inputs.is_identity and X.dtype == dtype
 
@@ -112,7 +134,7 @@ class DenseRows(DenseProducts):
         self.kernel.read(X, rows, out)
         return out
 
-    def continuous(self, x):
+    def numeric_features(self, x):
         return x
 
 
@@ -120,13 +142,13 @@ class CenteredSparseRows(DenseProducts):
     """Sparse rows that become dense because the transform subtracts a center."""
 
     def __init__(self, X, inputs, dtype):
-        super().__init__(X.shape[1], X.shape[1])
+        super().__init__(X.shape[1], X.shape[1], X.shape[1])
         self.inputs = inputs.with_dtype(X.dtype, dtype)
 
     def read(self, raw, out):
         return self.inputs.dense(raw.toarray(), out)
 
-    def continuous(self, x):
+    def numeric_features(self, x):
         return x
 
 
@@ -137,18 +159,18 @@ class SparseRows(FirstLayer):
     gradient = staticmethod(sparse_gradient)
 
     def __init__(self, X, inputs, dtype):
-        super().__init__(0, X.shape[1])
+        super().__init__(0, X.shape[1], X.shape[1])
         self.inputs = inputs.with_dtype(X.dtype, dtype)
 
     def read(self, raw, out):
         return self.inputs.sparse(raw, out.dtype)
 
-    def continuous(self, x):
+    def numeric_features(self, x):
         return x.toarray()
 
 
 class NumericColumns:
-    """Numeric features and missing-value indicators of mixed rows.
+    """Numeric features and missing-value indicators of mixed rows without bins.
 
     Parameters
     ----------
@@ -176,15 +198,67 @@ class NumericColumns:
             X.numeric, rows, self.indicator_features, out[:, self.n_numeric :]
         )
 
+    def feature_gradients(self, dense, gradients):
+        """Return `gradients`, because each numeric feature is one column."""
+        return gradients
+
+
+class PiecewiseColumns(NumericColumns):
+    """Numeric features, piecewise-linear components and missing-value indicators.
+
+    Parameters
+    ----------
+    X, inputs, dtype
+        As in `NumericColumns`.
+    """
+
+    def __init__(self, X, inputs, dtype):
+        super().__init__(X, inputs, dtype)
+        self.n_continuous = X.encoding.n_continuous
+        self.components = c = Components(X.encoding.bins, inputs, X.dtype, dtype)
+        self.piecewise_kernel = PiecewiseKernel(
+            self.n_numeric, c.features, c.low, c.factor, c.minimum, c.maximum
+        )
+
+    def write(self, X, rows, out):
+        """Write the columns of the given rows into `out`; of all rows if None."""
+        n, n_continuous = self.n_numeric, self.n_continuous
+        self.kernel.read(X.numeric, rows, out[:, :n])
+        self.piecewise_kernel.write(out[:, :n], out[:, n:n_continuous])
+        self.write_indicators(
+            X.numeric, rows, self.indicator_features, out[:, n_continuous:]
+        )
+
+    def feature_gradients(self, dense, gradients):
+        """Apply the chain rule; see `Components.feature_gradients`."""
+        return self.components.feature_gradients(dense[:, : self.n_numeric], gradients)
+
+
+def make_numeric_columns(X, inputs, dtype):
+    """Create the object that reads the numeric features of mixed rows.
+
+    Parameters
+    ----------
+    X, inputs, dtype
+        As in `NumericColumns`.
+
+    Returns
+    -------
+    NumericColumns
+    """
+    has_bins = len(X.encoding.bins) > 0
+    return (PiecewiseColumns if has_bins else NumericColumns)(X, inputs, dtype)
+
 
 class OneHotRows(DenseProducts):
     """Mixed rows with few categories, which become dense."""
 
     def __init__(self, X, inputs, dtype):
-        super().__init__(X.shape[1], X.encoding.n_numeric)
-        self.numeric = NumericColumns(X, inputs, dtype)
-        self.n_numeric_columns = X.encoding.n_dense
-        self.first_levels = X.encoding.first_levels
+        encoding = X.encoding
+        super().__init__(X.shape[1], encoding.n_numeric, encoding.n_continuous)
+        self.numeric = make_numeric_columns(X, inputs, dtype)
+        self.n_numeric_columns = encoding.n_dense
+        self.first_levels = encoding.first_levels
 
     def read(self, raw, out):
         return self.gather(raw, None, out)
@@ -195,8 +269,11 @@ class OneHotRows(DenseProducts):
         write_one_hot(X.codes, rows, self.first_levels, out[:, n:])
         return out
 
-    def continuous(self, x):
-        return x[:, : self.n_continuous]
+    def numeric_features(self, x):
+        return x[:, : self.n_numeric]
+
+    def feature_gradients(self, x, gradients):
+        return self.numeric.feature_gradients(x, gradients)
 
 
 class SplitBatch(NamedTuple):
@@ -205,7 +282,7 @@ class SplitBatch(NamedTuple):
     Parameters
     ----------
     dense : ndarray of shape (n_rows, n_dense)
-        Numeric features and missing-value indicators.
+        Numeric features, piecewise-linear components and missing-value indicators.
     one_hot : sparse array of shape (n_rows, n_one_hot)
         One-hot encoded categories.
     """
@@ -221,8 +298,9 @@ class SplitRows(FirstLayer):
     """
 
     def __init__(self, X, inputs, dtype):
-        super().__init__(X.encoding.n_dense, X.encoding.n_numeric)
-        self.numeric = NumericColumns(X, inputs, dtype)
+        encoding = X.encoding
+        super().__init__(encoding.n_dense, encoding.n_numeric, encoding.n_continuous)
+        self.numeric = make_numeric_columns(X, inputs, dtype)
 
     def read(self, raw, out):
         self.numeric.write(raw, None, out)
@@ -240,8 +318,11 @@ class SplitRows(FirstLayer):
         x.dense.T.dot(delta, out=out[: self.n_dense])
         sparse_gradient(x.one_hot, delta, out[self.n_dense :])
 
-    def continuous(self, x):
-        return x.dense[:, : self.n_continuous]
+    def numeric_features(self, x):
+        return x.dense[:, : self.n_numeric]
+
+    def feature_gradients(self, x, gradients):
+        return self.numeric.feature_gradients(x.dense, gradients)
 
     def copy(self, x):
         return hstack([csr_array(x.dense), x.one_hot], format="csr")

@@ -37,6 +37,21 @@ class IdentityTransform:
         """
         return self
 
+    def take(self, features):
+        """Return the transform of the given features, which may be repeated.
+
+        Parameters
+        ----------
+        features : ndarray of int of shape (n,)
+            Indices of the features.
+
+        Returns
+        -------
+        IdentityTransform
+            The instance itself.
+        """
+        return self
+
     def column_vectors(self):
         """Return the vectors of the transform for `kernels.input_kernel`.
 
@@ -137,6 +152,15 @@ class Standardized:
             # Large values, such as dates, must be subtracted in their own precision.
             converted.center = self.center.astype(difference_dtype)
         return converted
+
+    def take(self, features):
+        """Return the transform of the given features; see `IdentityTransform.take`."""
+        taken = copy.copy(self)
+        taken.factor, taken.high = self.factor[features], self.high[features]
+        taken.low = -taken.high
+        if self.centers:
+            taken.center = self.center[features]
+        return taken
 
     def column_vectors(self):
         """Return center, factor and bound; see `IdentityTransform.column_vectors`."""

@@ -89,17 +89,17 @@ def input_jacobian(network, X, of_weighted_inputs):
 
     Returns
     -------
-    ndarray of shape (n_samples, n_continuous, n_outputs)
+    ndarray of shape (n_samples, n_numeric, n_outputs)
         Derivatives with respect to the raw inputs, except indicators and categories.
     """
     n_samples, n_outputs = X.shape[0], network.sizes[-1]
     work = Workspace(network, min(n_samples, BLOCK_ROWS), X)
-    n_continuous = work.first_layer.n_continuous
-    jacobian = np.empty((n_samples, n_continuous, n_outputs), network.dtype)
+    shape = n_samples, work.first_layer.n_numeric, n_outputs
+    jacobian = np.empty(shape, network.dtype)
     for rows in row_blocks(n_samples, work.n_rows):
         batch = work.head(rows.stop - rows.start)
         x = batch.read(X[rows])
-        derivatives = work.inputs.derivative(batch.first_layer.continuous(x))
+        derivatives = work.inputs.derivative(batch.first_layer.numeric_features(x))
         for k in range(n_outputs):
             gradient = _gradient_of_output(network, x, batch, k, of_weighted_inputs)
             np.multiply(derivatives, gradient, out=jacobian[rows, :, k])
@@ -107,7 +107,7 @@ def input_jacobian(network, X, of_weighted_inputs):
 
 
 def _gradient_of_output(network, x, batch, k, of_weighted_inputs):
-    """Return the derivatives of output `k` with respect to the inputs `x`."""
+    """Return the derivatives of output `k` by the transformed numeric features."""
     # The forward pass is repeated for each output, because `Activation.backward` can
     # overwrite z and a.
     network.forward(x, batch)
@@ -117,4 +117,6 @@ def _gradient_of_output(network, x, batch, k, of_weighted_inputs):
     if not of_weighted_inputs:
         a, z, db = batch.a[-1], batch.z[-1], batch.db[-1]
         batch.layers[-1].backward(delta, a, z, db, batch.scratch[-1])
-    return network.backward_to_inputs(batch, batch.first_layer.n_continuous)
+    first_layer = batch.first_layer
+    gradients = network.backward_to_inputs(batch, first_layer.n_continuous)
+    return first_layer.feature_gradients(x, gradients)

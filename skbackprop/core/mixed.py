@@ -6,6 +6,8 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
+from .piecewise import Bins
+
 #: Maximum number of one-hot columns in a dense batch. With more columns, the one-hot
 #: columns of a batch are a sparse array.
 MAX_DENSE_LEVELS = 256
@@ -13,7 +15,10 @@ MAX_DENSE_LEVELS = 256
 
 @dataclass(frozen=True)
 class Encoding:
-    """Encoded columns: numeric features, missing-value indicators, one-hot categories.
+    """Encoded columns of numeric and categorical features.
+
+    The columns are the numeric features, their piecewise-linear components, the
+    missing-value indicators and the one-hot encoded categories, in this order.
 
     Parameters
     ----------
@@ -24,11 +29,14 @@ class Encoding:
         Numeric features that have a missing-value indicator.
     n_levels : tuple of int
         Number of categories of each categorical feature.
+    bins : Bins
+        Bins of the piecewise-linear components.
     """
 
     imputation_values: np.ndarray
     indicator_features: np.ndarray
     n_levels: tuple
+    bins: Bins
 
     @cached_property
     def n_numeric(self):
@@ -36,9 +44,14 @@ class Encoding:
         return len(self.imputation_values)
 
     @cached_property
+    def n_continuous(self):
+        """Number of numeric features and piecewise-linear components."""
+        return self.n_numeric + len(self.bins)
+
+    @cached_property
     def n_dense(self):
-        """Number of numeric features and indicators."""
-        return self.n_numeric + len(self.indicator_features)
+        """Number of numeric features, components and indicators."""
+        return self.n_continuous + len(self.indicator_features)
 
     @cached_property
     def n_one_hot(self):

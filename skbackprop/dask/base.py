@@ -265,7 +265,10 @@ default=None
     def _read(self, plain, kind, shards):
         """Read the partitions on the workers; return the reader and the samples."""
         has_labels = isinstance(plain, ClassifierMixin)
-        summary = shards.reduce("summarize", plain.categorical_features, has_labels)
+        n_bins = None if kind.continues else plain.n_bins  # later fits keep the bins
+        summary = shards.reduce(
+            "summarize", plain.categorical_features, has_labels, n_bins
+        )
         reader, targets = read_summary(plain, kind, summary)
         if kind.continues:
             new = chain(*shards.map("find_new_categories", reader.columns))

@@ -54,8 +54,10 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
     Notes
     -----
     Means, standard deviations, categories and class weights are computed from all
-    partitions. ``early_stopping=True`` requires validation data in `fit`.
-    ``solver="lbfgs"`` sends one message to each worker per evaluation of all rows.
+    partitions. With `n_bins`, each worker sends a random sample of at most 200,000 rows
+    to the client, and the edges of the bins are computed from 200,000 rows in total.
+    ``early_stopping=True`` requires validation data in `fit`. ``solver="lbfgs"`` sends
+    one message to each worker per evaluation of all rows.
 
     With ``sync="step"``, the result depends only on `random_state` and on the
     partitions, up to rounding. With `dropout`, it also depends on the assignment of

@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_array
 
+from .._data.bin_edges import RowSample
 from .._data.categories import find_categories
 from .._data.checks import check_dense
 from .._data.columns import make_columns
@@ -33,6 +34,8 @@ class PartitionSummary:
         Whether each feature is categorical.
     numeric : NumericSummary
         Statistics of the numeric features.
+    sample : RowSample
+        Sample of the numeric features; no rows if bins are not needed.
     categories : list of ndarray
         Categories of each categorical feature.
     has_labels : bool
@@ -46,12 +49,22 @@ class PartitionSummary:
     dtype: np.dtype
     is_categorical: np.ndarray | None
     numeric: "NumericSummary"
+    sample: RowSample
     categories: list
     has_labels: bool
     targets: np.ndarray
 
     @classmethod
-    def from_partition(cls, X, y, sample_weight, categorical_features, has_labels):
+    def from_partition(
+        cls,
+        X,
+        y,
+        sample_weight,
+        categorical_features,
+        has_labels,
+        n_bins=None,
+        partition_id=0,
+    ):
         """Summarize one partition.
 
         Parameters
@@ -62,6 +75,11 @@ class PartitionSummary:
             Parameter `categorical_features` of the estimator.
         has_labels : bool
             Whether a one-dimensional `y` contains class labels.
+        n_bins
+            Parameter `n_bins` of the estimator.
+        partition_id : int, default=0
+            Index of the partition in the whole dataset, which is the seed of the
+            sample.
 
         Returns
         -------
@@ -91,11 +109,16 @@ class PartitionSummary:
         if has_labels:
             check_classification_targets(y)
         targets = unique_labels(y) if has_labels else _min_and_max(y)
+        weight = _positive_weight(sample_weight, len(numeric))
+        sampled = numeric, weight
+        if n_bins is None:
+            sampled = numeric[:0], weight[:0]
         return cls(
             X[:0],
             numeric.dtype,
             columns.is_categorical,
-            NumericSummary.from_array(numeric, sample_weight),
+            NumericSummary.from_array(numeric, weight),
+            RowSample.draw(*sampled, partition_id),
             categories,
             has_labels,
             targets,
@@ -126,6 +149,7 @@ class PartitionSummary:
             np.result_type(self.dtype, other.dtype),
             self.is_categorical,
             self.numeric + other.numeric,
+            self.sample + other.sample,
             [
                 merge_categories(*pair)
                 for pair in zip(self.categories, other.categories)
@@ -134,16 +158,23 @@ class PartitionSummary:
             np.unique(both) if self.has_labels else _min_and_max(both),
         )
 
-    def make_columns(self):
+    def make_columns(self, n_bins):
         """Return columns as if they had been fitted to all partitions.
+
+        Parameters
+        ----------
+        n_bins : int or None
+            Parameter of the estimator, as in `from_partition`.
 
         Returns
         -------
         NumericColumns or MixedColumns
         """
-        columns = make_columns(self.schema, self.is_categorical)
+        columns = make_columns(self.schema, self.is_categorical, n_bins)
         columns.set_statistics(self.numeric.means, self.numeric.has_missing)
         columns.set_categories(self.categories)
+        if n_bins is not None:
+            columns.set_bin_edges(self.sample.find_edges(n_bins))
         return columns
 
 
@@ -168,24 +199,20 @@ class NumericSummary:
     has_missing: np.ndarray
 
     @classmethod
-    def from_array(cls, numeric, sample_weight):
+    def from_array(cls, numeric, weight):
         """Summarize the numeric features of a partition.
 
         Parameters
         ----------
         numeric : ndarray of shape (n_samples, n_numeric)
             Numeric features. Missing values are NaN.
-        sample_weight : array-like of shape (n_samples,) or None
-            Sample weights.
+        weight : ndarray of shape (n_samples,)
+            Sample weights; not negative.
 
         Returns
         -------
         NumericSummary
         """
-        if sample_weight is None:
-            weight = np.ones(len(numeric))
-        else:
-            weight = np.maximum(check_partition_weight(sample_weight), 0.0)
         means, has_missing = compute_statistics(numeric, weight)
         return cls(means, weight @ ~np.isnan(numeric), has_missing)
 
@@ -200,6 +227,13 @@ class NumericSummary:
             weights,
             self.has_missing | other.has_missing,
         )
+
+
+def _positive_weight(sample_weight, n_samples):
+    """Return the sample weights of a partition; 0 instead of negative weights."""
+    if sample_weight is None:
+        return np.ones(n_samples)
+    return np.maximum(check_partition_weight(sample_weight), 0.0)
 
 
 def merge_categories(one, other):

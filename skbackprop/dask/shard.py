@@ -73,12 +73,12 @@ class Shard:
         except Exception as error:
             return Failure(error)
 
-    def summarize(self, categorical_features, has_labels):
+    def summarize(self, categorical_features, has_labels, n_bins=None):
         """Return the merged summary of the unread partitions.
 
         Parameters
         ----------
-        categorical_features, has_labels
+        categorical_features, has_labels, n_bins
             See `PartitionSummary.from_partition`.
 
         Returns
@@ -86,8 +86,10 @@ class Shard:
         PartitionSummary
         """
         summaries = (
-            PartitionSummary.from_partition(*part, categorical_features, has_labels)
-            for part in self.partitions
+            PartitionSummary.from_partition(
+                *part, categorical_features, has_labels, n_bins, partition_id
+            )
+            for partition_id, part in zip(self.partition_ids, self.partitions)
         )
         return reduce(operator.add, summaries)
 

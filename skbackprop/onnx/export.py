@@ -33,7 +33,7 @@ def to_onnx(model, X, *, target_opset=TARGET_OPSET, ir_version=None):
 
     The graph computes the results of `predict` and `predict_proba` in the precision
     of the network. It includes the preprocessing that the network learned in `fit`:
-    scaling, clipping, imputation and the encoding of categories.
+    scaling, clipping, imputation, bins and the encoding of categories.
 
     Parameters
     ----------

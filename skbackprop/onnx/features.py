@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..core.inputs import IdentityTransform
+from ..core.piecewise import Components
 from .graph import clip, hstack, where
 
 
@@ -126,8 +127,8 @@ def encode_columns(features, columns, network):
     Returns
     -------
     Tensor
-        Inputs of the first layer: numeric features, missing-value indicators and
-        one-hot encoded categories.
+        Inputs of the first layer: numeric features, piecewise-linear components,
+        missing-value indicators and one-hot encoded categories.
     """
     encoded, dtype = [], network.dtype
     if not columns.is_categorical.all():
@@ -136,7 +137,12 @@ def encode_columns(features, columns, network):
         transformed = transform_inputs(numbers, network.inputs, dtype)
         values = network.inputs.replace_missing(columns.imputation_values)
         values = transformed.as_tensor(np.asarray(values))
-        encoded.append(where(is_missing, values, transformed))
+        transformed = where(is_missing, values, transformed)
+        encoded.append(transformed)
+        if len(columns.bins):
+            c = Components(columns.bins, network.inputs, numbers.dtype, dtype)
+            differences = transformed.take_columns(c.features) - c.low
+            encoded.append(clip(differences * c.factor, c.minimum, c.maximum))
         if columns.indicator_features.size:
             indicators = is_missing.take_columns(columns.indicator_features)
             encoded.append(indicators.astype(dtype))

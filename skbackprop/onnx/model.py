@@ -8,6 +8,7 @@ from sklearn.base import is_classifier
 from .._ensembles.base import BaseBackpropEnsemble
 from .._estimators.fitted import fitted_parts
 from ..core.network import Network
+from ..core.piecewise import Bins
 
 #: Category that equals no value.
 NAN = np.array([np.nan])
@@ -15,10 +16,11 @@ NAN = np.array([np.nan])
 
 @dataclass(frozen=True)
 class ColumnEncoding:
-    """Imputation and one-hot encoding of the input columns.
+    """Imputation and encoding of the input columns.
 
-    The encoded columns are the numeric features, the missing-value indicators and the
-    one-hot encoded categorical features, in this order.
+    The encoded columns are the numeric features, their piecewise-linear components, the
+    missing-value indicators and the one-hot encoded categorical features, in this
+    order.
 
     Parameters
     ----------
@@ -31,12 +33,15 @@ class ColumnEncoding:
         among the numeric features.
     categories : tuple of ndarray
         Categories of each categorical feature.
+    bins : Bins
+        Bins of the piecewise-linear components.
     """
 
     is_categorical: np.ndarray
     imputation_values: np.ndarray
     indicator_features: np.ndarray
     categories: tuple
+    bins: Bins
 
 
 @dataclass(frozen=True)
@@ -131,4 +136,5 @@ def _column_encoding(columns, n_features):
         indicator_features=columns.encoding.indicator_features,
         # A feature without categories has one column, which is always zero.
         categories=tuple(known if known.size else NAN for known in columns.categories),
+        bins=columns.bins,
     )

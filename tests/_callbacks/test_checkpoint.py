@@ -161,6 +161,7 @@ CASES = {
     "dataframe": (classifier, {}, {"X": to_dataframe(), "y": pd.Series(NAMES)}),
     "categories": (classifier, {}, {"X": MIXED, "y": NAMES}),
     "categories with early stopping": (classifier, STOPPING, {"X": MIXED, "y": NAMES}),
+    "bins": (classifier, {"n_bins": 4, **STOPPING}, {"X": MIXED, "y": NAMES}),
     "lists": (classifier, {}, {"X": X.tolist(), "y": NAMES.tolist()}),
     "multilabel": (classifier, {}, {"y": LABELS}),
     "regressor": (regressor, {}, {"y": 1e4 + 300.0 * NUMBERS}),

@@ -163,6 +163,21 @@ def test_missing_values_in_sparse_matrices_raise(make, y):
     )
 
 
+@pytest.mark.parametrize("standardize", [True, False])
+@ESTIMATORS
+@ignore_convergence_warning
+def test_networks_with_indicators_require_dense_data(make, y, standardize):
+    net = small(make, standardize=standardize).fit(MISSING, y)
+    for method in (net.predict, net.input_gradients, lambda X: net.partial_fit(X, y)):
+        error_of(
+            lambda f=method: f(csr_array(X)),
+            "Sparse data was passed for X",
+            "because the network was fitted to missing values",
+            "toarray",
+            error=TypeError,
+        )
+
+
 CLASSIFIER, REGRESSOR = (
     small(make) for make in (BackpropClassifier, BackpropRegressor)
 )

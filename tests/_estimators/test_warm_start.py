@@ -47,6 +47,7 @@ def test_partial_fit_rejects_early_stopping(make, y):
         {"output_activation": "leaky_relu"},
         {"standardize": False},
         {"categorical_features": [0]},
+        {"n_bins": 4},
     ],
     ids=str,
 )

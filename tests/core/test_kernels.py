@@ -24,7 +24,12 @@ from skbackprop.core.activations import (
     ReLU,
 )
 from skbackprop.core.inputs import IdentityTransform, Standardized
-from skbackprop.core.kernels import numpy_inputs, numpy_kernels, numpy_statistics
+from skbackprop.core.kernels import (
+    numpy_inputs,
+    numpy_kernels,
+    numpy_piecewise,
+    numpy_statistics,
+)
 from skbackprop.core.kernels.variants import find_variants
 from skbackprop.core.losses import LOSSES, Quantile, SquaredError
 from skbackprop.core.optimizers import OPTIMIZERS, SGD
@@ -428,6 +433,61 @@ def test_large_integers_keep_their_differences(monkeypatch, variant):
     out = np.empty((2, 1), np.float32)
     kernels.input_kernel(X, transform, np.dtype("float32")).read(X, None, out)
     np.testing.assert_array_equal(out, [[0.0], [1.5]])
+
+
+def piecewise_vectors(dtype):
+    """Return the vectors of components of four features, in any order."""
+    rng = np.random.default_rng(9)
+    features = np.array([0, 0, 0, 3, 3, 1, 1, 1, 1, 1, 3], np.int32)
+    low, factor = rng.normal(size=(2, 11)).astype(dtype)
+    factor[4:6] = 1e30, 1e-30
+    minimum = np.where(np.arange(11) % 3, 0.0, -10.0).astype(dtype)
+    return features, low, np.abs(factor), minimum, minimum + 1
+
+
+@pytest.mark.parametrize("n_rows", [1, 5, 3000])  # many rows release the lock
+@DTYPE
+@VARIANT
+def test_piecewise_kernels_give_the_same_values(variant, dtype, n_rows):
+    rng, vectors = np.random.default_rng(10), piecewise_vectors(dtype)
+    buffers = np.full((2, n_rows, 17), -77.0, dtype)
+    buffers[:, :, :4] = rng.normal(scale=5, size=(n_rows, 4))
+    buffers[:, 0, :4] = -1e30, 1e30, 0.0, np.finfo(dtype).max
+    for implementation, buffer in zip((variant, numpy_piecewise), buffers):
+        kernel = implementation.PiecewiseKernel(4, *vectors)
+        kernel.write(buffer[:, :4], buffer[:, 5:16])
+    assert (buffers[:, :, [4, 16]] == -77.0).all()
+    assert (buffers[:, :, 5:16] >= -10.0).all()
+    np.testing.assert_array_equal(*buffers)
+
+
+@VARIANT
+def test_piecewise_kernel_refuses_wrong_arrays(variant):
+    features, low, *others = piecewise_vectors("float64")
+    kernel = variant.PiecewiseKernel(4, features, low, *others)
+    z, out = np.zeros((5, 4)), np.zeros((5, 11))
+    for arguments in [
+        (z[:4], out),
+        (z[:, :3], out),
+        (z, out[:, :10]),
+        (z.astype("f4"), out),
+        (z, out.astype("f4")),
+        (z[:, ::-1], out),
+        (z, out[:, ::-1]),
+    ]:
+        with pytest.raises(ValueError, match=r"shape|number|contiguous"):
+            kernel.write(*arguments)
+    with pytest.raises(IndexError, match="Feature 3 is not below 3"):
+        variant.PiecewiseKernel(3, features, low, *others)
+    for wrong in [
+        (features.astype(np.int64), low),
+        (features, low[:10]),
+        (features, low.astype("f4")),
+    ]:
+        with pytest.raises(ValueError, match="one value of the right dtype"):
+            variant.PiecewiseKernel(4, *wrong, *others)
+    with pytest.raises(TypeError, match="float32 and float64"):
+        variant.PiecewiseKernel(4, features, low.astype(int), *others)
 
 
 @DTYPE

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from skbackprop._data.samples import TrainingSamples
 from skbackprop.core.mixed import Encoding, MixedRows
+from skbackprop.core.piecewise import NO_BINS
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 CODES = np.arange(20) % 2
@@ -26,7 +27,7 @@ def unaligned(array):
 
 
 def mixed_rows():
-    encoding = Encoding(np.zeros(3), np.array([1]), (2,))
+    encoding = Encoding(np.zeros(3), np.array([1]), (2,), NO_BINS)
     return MixedRows(X, CODES.astype(np.int32)[:, np.newaxis], encoding)
 
 

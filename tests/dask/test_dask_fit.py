@@ -59,6 +59,7 @@ CASES = {
     "two classes": (BackpropClassifier, TWO, None, {"class_weight": "balanced"}),
     "labels": (BackpropClassifier, LABELS, WEIGHT, {}),
     "numbers": (BackpropRegressor, NUMBERS, WEIGHT, {}),
+    "bins": (BackpropRegressor, NUMBERS, WEIGHT, {"n_bins": 6}),
     "several": (BackpropRegressor, SEVERAL, None, {"solver": "sgd"}),
     "counts": (BackpropRegressor, COUNTS, None, {"loss": "poisson"}),
     "positive": (

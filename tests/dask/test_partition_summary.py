@@ -16,37 +16,59 @@ pytest.importorskip("distributed")
 from partitioned_data import (
     COUNTS,
     FRAME,
+    GROUPINGS,
     LABELS,
     N_ROWS,
     NAMES,
+    NUMBERS,
     SEVERAL,
+    SMALL,
     THREE,
     TWO,
+    WEIGHT,
     X,
     bounds,
     cuts,
     partitions,
 )
-from shards_in_process import fit_in_process
+from shards_in_process import InProcessShards, fit_in_process, replace_shards
 from single_process import assert_same, fit_plain
 from small_fits import ignore_convergence_warning
 from small_inputs import encode_batch, learn_columns
 
 from skbackprop import BackpropClassifier
+from skbackprop._data import bin_edges
 from skbackprop._data.columns import NumericColumns
 from skbackprop._estimators.fit_kind import FitKind
 from skbackprop._estimators.training_data import read_summary
+from skbackprop.dask import DaskBackpropRegressor
 from skbackprop.dask.partition_summary import PartitionSummary
 
 pytestmark = ignore_convergence_warning  # a few epochs are sufficient
 
 
-def summarize_partitions(frame, sizes, choice="from_dtype", y=THREE, has_labels=True):
+def summarize_partitions(
+    frame,
+    sizes,
+    choice="from_dtype",
+    y=THREE,
+    has_labels=True,
+    weight=None,
+    n_bins=None,
+):
     """Return the summary of each partition, and their sum."""
     take = frame.iloc if isinstance(frame, pd.DataFrame) else frame
     parts = [
-        PartitionSummary.from_partition(take[rows], y[rows], None, choice, has_labels)
-        for rows in bounds(sizes)
+        PartitionSummary.from_partition(
+            take[rows],
+            y[rows],
+            None if weight is None else weight[rows],
+            choice,
+            has_labels,
+            n_bins,
+            partition_id,
+        )
+        for partition_id, rows in enumerate(bounds(sizes))
         if rows.stop > rows.start
     ]
     return parts, reduce(operator.add, parts)
@@ -228,6 +250,67 @@ def test_numbers_of_features_must_match():
 def test_sparse_partitions_raise(sparse):
     with pytest.raises(TypeError, match=r"Sparse data was passed for .* partitions"):
         PartitionSummary.from_partition(*sparse, None, "from_dtype", True)
+
+
+def edges_of_summary(summary, n_bins):
+    bins = summary.make_columns(n_bins).bins
+    return bins.features, bins.low, bins.high
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["unweighted", "weighted"])
+@examples(15)
+@given(cuts, st.randoms(), st.integers(2, 9))
+def test_bins_equal_bins_of_all_rows(weight, sizes, random, n_bins):
+    options = {"weight": weight, "n_bins": n_bins}
+    parts, summary = summarize_partitions(FRAME, sizes, **options)
+    net = BackpropClassifier((2,), n_bins=n_bins, max_iter=1)
+    expected = net.fit(FRAME, THREE, sample_weight=weight)._reader.columns.bins
+    assert len(expected) > 0
+    random.shuffle(parts)
+    for merged in (summary, reduce(operator.add, parts)):
+        features, low, high = edges_of_summary(merged, n_bins)
+        np.testing.assert_array_equal(features, expected.features)
+        np.testing.assert_array_equal(low, expected.low)
+        np.testing.assert_array_equal(high, expected.high)
+
+
+def test_samples_are_bounded(monkeypatch):
+    monkeypatch.setattr(bin_edges, "MAX_ROWS", 25)
+    parts, summary = summarize_partitions(FRAME, (30, 4, 36), n_bins=4)
+    assert [len(part.sample.rows) for part in (*parts, summary)] == [25, 4, 25, 25]
+    again = summarize_partitions(FRAME, (30, 4, 36), n_bins=4)[1]
+    for one, other in zip(edges_of_summary(summary, 4), edges_of_summary(again, 4)):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_rows_are_sampled_without_bins():
+    _, summary = summarize_partitions(FRAME, (30, 40))
+    assert summary.sample.rows.size == 0
+    assert len(summary.make_columns(None).bins) == 0
+
+
+def test_network_with_bins_equals_single_process():
+    parts = partitions(FRAME, THREE, WEIGHT)
+    net = fit_in_process(BackpropClassifier, parts, n_bins=5)
+    assert net.coefs_[0].shape[0] > 20
+    assert_same(
+        fit_plain(BackpropClassifier, FRAME, THREE, WEIGHT, n_bins=5), net, rtol=1e-9
+    )
+
+
+def test_warm_start_keeps_bins():
+    net = DaskBackpropRegressor(**{**SMALL, "n_bins": 5, "warm_start": True})
+    for rows in (X, 3.0 * X):
+        shards = InProcessShards(partitions(rows, NUMBERS), GROUPINGS[1])
+        with replace_shards(shards):
+            net.fit(None, None)
+    expected = learn_columns(X, n_bins=5)[0].bins
+    bins = net.to_local()._reader.columns.bins
+    np.testing.assert_array_equal(bins.low, expected.low)
+    np.testing.assert_array_equal(bins.high, expected.high)
+    net.set_params(n_bins=6)
+    with replace_shards(shards), pytest.raises(ValueError, match="n_bins has changed"):
+        net.fit(None, None)
 
 
 def test_dataframe_equals_single_process():

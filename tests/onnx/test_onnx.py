@@ -593,6 +593,31 @@ def test_array_with_missing_values(make, y, standardize, dtype):
 
 
 @DTYPES
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("input_dtype", ["float32", "float64"])
+@BOTH_ESTIMATORS
+@ignore_convergence_warning
+def test_bins(make, y, input_dtype, standardize, dtype):
+    rows = np.column_stack([X, X[:, 0] > 0, np.full(90, 7.0)])
+    rows[::7, 1] = np.nan
+    rows = rows.astype(input_dtype)
+    net = small(make, dtype=dtype, standardize=standardize, n_bins=5).fit(rows, y)
+    assert net.coefs_[0].shape[0] == 6 + 4 * 5 + 1
+    exported = check_export(net, rows)
+    assert_same_results(net, exported, 3 * rows)
+    assert_same_results(net, exported, -100 * rows)
+
+
+@BOTH_ESTIMATORS
+@ignore_convergence_warning
+def test_bins_of_dataframe(make, y):
+    df = to_dataframe(X.copy()).assign(kind=pd.Categorical(NAMES))
+    df.loc[::7, "b"] = np.nan
+    df["count"] = np.arange(90) % 8
+    check_export(small(make, n_bins=4).fit(df, y), df)
+
+
+@DTYPES
 @BOTH_ESTIMATORS
 def test_feature_with_many_categories(make, y, dtype):
     levels = [f"city {i}" for i in range(400)]

@@ -13,7 +13,13 @@ because they may compute something else.
 
 import numpy as np
 
-from . import numpy_inputs, numpy_kernels, numpy_sparse, numpy_statistics
+from . import (
+    numpy_inputs,
+    numpy_kernels,
+    numpy_piecewise,
+    numpy_sparse,
+    numpy_statistics,
+)
 from .variants import load_variant
 
 #: Name of the active kernels ("avx2", "baseline" or "numpy"), and their module or None.
@@ -24,6 +30,7 @@ PACKAGE = __name__.partition(".")[0]
 
 DropoutMask = (compiled or numpy_kernels).DropoutMask
 limit_column_norms = (compiled or numpy_kernels).limit_column_norms
+PiecewiseKernel = (compiled or numpy_piecewise).PiecewiseKernel
 write_one_hot = (compiled or numpy_inputs).write_one_hot
 write_targets = (compiled or numpy_inputs).write_targets
 write_one_hot_targets = (compiled or numpy_inputs).write_one_hot_targets
