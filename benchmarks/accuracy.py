@@ -29,6 +29,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from .machine import describe
+from .ranks import rank_table, total_seconds
 from .results import markdown_row
 from .tabular import BUNDLED, COMPETITORS, load_bundled, measure, read_dataset
 
@@ -44,6 +45,14 @@ DIGITS = {"accuracy": 1, "log_loss": 3, "r2": 3, "nrmse": 3}
 
 #: Pairs of models to compare: the second is subtracted from the first.
 DIFFERENCES = (
+    ("ensemble", "lightgbm"),
+    ("ensemble", "lightgbm-bagged"),
+    ("ensemble", "catboost"),
+    ("ensemble", "hist-gradient-boosting"),
+    ("ensemble", "random-forest"),
+    ("ensemble", "mlp-pipeline"),
+    ("ensemble", "backprop"),
+    ("ensemble", "backprop-log-loss"),
     ("backprop", "backprop-pipeline"),
     ("backprop-log-loss", "backprop-log-loss-pipeline"),
     ("backprop-early", "backprop"),
@@ -229,6 +238,28 @@ def print_differences(means):
             print(markdown_row([f"{first} minus {second}", *cells]))
 
 
+def print_ranks(runs):
+    """Print the mean ranks of all models and the total duration of their fits."""
+    ranks, seconds = rank_table(runs), total_seconds(runs)
+    scores = list(ranks.columns.get_level_values(0).unique())
+    tasks = list(seconds.index.get_level_values(0).unique())
+    print("\nMean rank over the datasets and its standard error, and total seconds:\n")
+    print_header(
+        [*(f"rank in {TITLES[s]}" for s in scores), *map("{} (s)".format, tasks)]
+    )
+    for model, row in ranks.iterrows():
+        cells = [
+            "-"
+            if pd.isna(row[s, "mean"])
+            else f"{row[s, 'mean']:.2f} ± {row[s, 'sem']:.2f}"
+            for s in scores
+        ]
+        for task in tasks:
+            duration = seconds.get((task, model))
+            cells.append("-" if duration is None else f"{duration:.1f}")
+        print(markdown_row([model, *cells]))
+
+
 def main():
     """Run the selected measurements and print the tables."""
     options, datasets = parse_options()
@@ -243,6 +274,7 @@ def main():
             print_scores(task_means := means_over_seeds(task_runs))
             means |= task_means
     print_differences(means)
+    print_ranks(runs)
 
 
 if __name__ == "__main__":

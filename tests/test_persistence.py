@@ -51,7 +51,12 @@ from small_networks import (
 )
 
 import skbackprop
-from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop import (
+    BackpropClassifier,
+    BackpropEnsembleClassifier,
+    BackpropEnsembleRegressor,
+    BackpropRegressor,
+)
 from skbackprop._estimators.pickling import FORMAT, FORMAT_KEY
 from skbackprop._estimators.solvers import SOLVERS
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
@@ -790,7 +795,11 @@ def untrusted_types(estimator):
 @NEEDS_SKOPS
 def test_skops_files_contain_exactly_the_types_in_skops_trusted():
     needed = set()
-    for estimator, *data in CASES.values():
+    ensembles = [
+        (BackpropEnsembleClassifier(classifier(), cv=2), X, CODES),
+        (BackpropEnsembleRegressor(regressor(), cv=2), X, NUMBERS),
+    ]
+    for estimator, *data in [*CASES.values(), *ensembles]:
         needed |= untrusted_types(clone(estimator).fit(*data))
     assert needed - set(OWN) == set(skbackprop.SKOPS_TRUSTED)
     assert set(OWN) <= needed

@@ -24,7 +24,7 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
         Network with the parameters of the members. ``early_stopping`` is always
         enabled, and `random_state` is different for each member. If None, the members
         have the parameters of `default_estimator`, except that they compute in float32
-        only if there are 2000 samples or more, and have no bins if `X` is sparse.
+        only if `X` has 20,000 values or more, and have no bins if `X` is sparse.
         Pass an estimator to change the parameters of the members, for example
         `class_weight`.
     cv : int, cross-validation splitter or iterable, default=8
@@ -88,7 +88,7 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
     >>> from sklearn.datasets import load_iris
     >>> from skbackprop import BackpropClassifier, BackpropEnsembleClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = BackpropClassifier((16,), loss="log_loss", max_iter=50)
+    >>> network = BackpropClassifier((16,), learning_rate="cosine", max_iter=50)
     >>> clf = BackpropEnsembleClassifier(network, cv=4, random_state=0).fit(X, y)
     >>> clf.predict(X[:3])
     array([0, 0, 0])

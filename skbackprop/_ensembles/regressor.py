@@ -28,7 +28,7 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
         Network with the parameters of the members. ``early_stopping`` is always
         enabled, and `random_state` is different for each member. If None, the members
         have the parameters of `default_estimator`, except that they compute in float32
-        only if there are 2000 samples or more, and have no bins if `X` is sparse.
+        only if `X` has 20,000 values or more, and have no bins if `X` is sparse.
         Pass an estimator to change the parameters of the members, for example `loss`.
     cv : int, cross-validation splitter or iterable, default=8
         Split of the training data; one member per fold.

@@ -87,14 +87,7 @@ class FitCallbackContext(Observer):
         self.epoch = None
         #: Observers of the training: empty if the estimator has no callbacks.
         self.observers = (self,) if has_callbacks(estimator) else ()
-        is_weighted = sample_weight is not None
-        metadata = {"sample_weight": sample_weight} if is_weighted else None
-        self.callback_kwargs = {
-            "estimator": estimator,
-            "X": X,
-            "y": y,
-            "metadata": metadata,
-        }
+        self.callback_kwargs = _callback_kwargs(estimator, X, y, sample_weight)
 
     def begin(self):
         """Notify the callbacks that the fit begins."""
@@ -131,6 +124,42 @@ def has_callbacks(estimator):
     return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
+class EnsembleCallbackContext:
+    """Fit of an ensemble, whose members are subtasks of scikit-learn callbacks.
+
+    Parameters
+    ----------
+    ensemble : BaseBackpropEnsemble
+        Ensemble that is being fitted.
+    n_members : int
+        Number of members.
+    X, y, sample_weight
+        Data as passed to `fit`.
+    """
+
+    def __init__(self, ensemble, n_members, X, y, sample_weight):
+        self.task = ensemble._init_callback_context(
+            max_subtasks=n_members, sequential_subtasks=False
+        )
+        self.callback_kwargs = _callback_kwargs(ensemble, X, y, sample_weight)
+
+    def begin(self):
+        """Notify the callbacks that the fit begins."""
+        if self.task is not None:
+            self.task.call_on_fit_task_begin(**self.callback_kwargs)
+
+    def end(self):
+        """Notify the callbacks that the fit has ended."""
+        if self.task is not None:
+            self.task.call_on_fit_task_end(
+                **self.callback_kwargs, reconstruction_attributes={}
+            )
+
+    def make_member_context(self, i):
+        """Return the context of one member; None without support for callbacks."""
+        return self.task and self.task.subcontext("member", i)
+
+
 @contextmanager
 def member_task(context, ensemble, member, X, y, sample_weight):
     """Run the fit of a member as a task of the callbacks of an ensemble.
@@ -138,7 +167,7 @@ def member_task(context, ensemble, member, X, y, sample_weight):
     Parameters
     ----------
     context : sklearn.callback.CallbackContext or None
-        Context of the member; None if scikit-learn does not support callbacks.
+        Result of `EnsembleCallbackContext.make_member_context`.
     ensemble, member : BaseEstimator
         Ensemble, and member that is fitted in the body of the ``with`` statement.
     X, y, sample_weight
@@ -147,11 +176,15 @@ def member_task(context, ensemble, member, X, y, sample_weight):
     if context is None:
         yield
         return
-    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-    task = {"estimator": ensemble, "X": X, "y": y, "metadata": metadata}
+    callback_kwargs = _callback_kwargs(ensemble, X, y, sample_weight)
     try:
         with context.propagate_callback_context(member):
-            context.call_on_fit_task_begin(**task)
+            context.call_on_fit_task_begin(**callback_kwargs)
             yield
     finally:
-        context.call_on_fit_task_end(**task)
+        context.call_on_fit_task_end(**callback_kwargs)
+
+
+def _callback_kwargs(estimator, X, y, sample_weight):
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}

@@ -248,7 +248,8 @@ class FittedNetwork:
 
     def _outputs(self, X):
         """Return the outputs of the network, of shape (n_samples, n_outputs)."""
-        return network_outputs(self._state.network, self._read_inputs(X))
+        X = self._read_inputs(X)
+        return network_outputs(self._state.network, X)
 
     def _blas_threads(self, X):
         return _blas_threads(self._state.network, X)

@@ -302,7 +302,7 @@ def test_invalid_cv_is_an_error(cv):
 @pytest.mark.parametrize(
     "make", [BackpropEnsembleClassifier, BackpropEnsembleRegressor]
 )
-def test_default_network_computes_in_float32_if_there_are_many_samples(
+def test_default_network_computes_in_float32_if_there_are_many_values(
     make, monkeypatch
 ):
     def fit():
@@ -312,7 +312,7 @@ def test_default_network_computes_in_float32_if_there_are_many_samples(
             return make(cv=2, random_state=0).fit(MIXED, y)
 
     assert fit().estimators_[0].coefs_[0].dtype == np.float64
-    monkeypatch.setattr("skbackprop._ensembles.base.MIN_FLOAT32_SAMPLES", N_SAMPLES)
+    monkeypatch.setattr("skbackprop._ensembles.base.MIN_FLOAT32_VALUES", MIXED.size)
     ensemble = fit()
     assert ensemble.estimators_[0].coefs_[0].dtype == np.float32
     params = ensemble.default_estimator().get_params()
