@@ -86,10 +86,9 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from skbackprop import BackpropClassifier, BackpropEnsembleClassifier
+    >>> from skbackprop import BackpropEnsembleClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = BackpropClassifier((16,), learning_rate="cosine", max_iter=50)
-    >>> clf = BackpropEnsembleClassifier(network, cv=4, random_state=0).fit(X, y)
+    >>> clf = BackpropEnsembleClassifier(cv=4, random_state=0).fit(X, y)
     >>> clf.predict(X[:3])
     array([0, 0, 0])
     >>> clf.oof_score_ > 0.9, len(clf.estimators_)

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from example_counts import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -40,7 +40,13 @@ from small_networks import (
 )
 
 import skbackprop
-from skbackprop import Activation, BackpropClassifier, BackpropRegressor
+from skbackprop import (
+    Activation,
+    BackpropClassifier,
+    BackpropEnsembleClassifier,
+    BackpropEnsembleRegressor,
+    BackpropRegressor,
+)
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, ReLU
 
 skl2onnx = pytest.importorskip("skl2onnx")
@@ -49,7 +55,7 @@ onnx = pytest.importorskip("onnx")
 
 from skbackprop.onnx import TARGET_OPSET, to_onnx  # noqa: E402
 from skbackprop.onnx.formulas import FORMULAS  # noqa: E402
-from skbackprop.onnx.model import network_model  # noqa: E402
+from skbackprop.onnx.model import network_model, network_models  # noqa: E402
 
 BINARY_CODES = (NUMBERS > 0).astype(int)
 TARGETS = np.column_stack([NUMBERS, 1e3 + 50.0 * X[:, 2], X[:, 1] * X[:, 3]])
@@ -112,7 +118,7 @@ def result_precision(model, X):
         last = steps[-1]
         steps.append(getattr(last, "best_estimator_", None) or last.steps[-1][1])
     dtypes = [*X.dtypes] if hasattr(X, "columns") else [X.dtype]
-    is_float64 = network_model(steps[-1]).network.dtype == np.float64
+    is_float64 = network_models(steps[-1])[0].network.dtype == np.float64
     return "float64" if is_float64 and np.float64 in dtypes else "float32"
 
 
@@ -1247,3 +1253,85 @@ def test_single_class(label, loss, dtype):
     labels, probabilities = run_graph(to_onnx(net, given), given)
     np.testing.assert_array_equal(labels, y)
     np.testing.assert_array_equal(probabilities, np.ones((len(X), 1)))
+
+
+# -------------------------------------------------------------------- ensembles
+
+
+def ensemble_of(member):
+    is_classification = is_classifier(member)
+    make = (
+        BackpropEnsembleClassifier if is_classification else BackpropEnsembleRegressor
+    )
+    return make(member, cv=3, random_state=0)
+
+
+@DTYPES
+@pytest.mark.parametrize("n_bins", [None, 4])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+@pytest.mark.parametrize(
+    "y",
+    [NAMES, CODES, BINARY_CODES, LABELS],
+    ids=["names", "codes", "binary", "labels"],
+)
+@ignore_convergence_warning
+def test_classifier_ensembles(y, loss, n_bins, dtype):
+    member = classifier(loss=loss, n_bins=n_bins, dtype=dtype)
+    check_export(ensemble_of(member).fit(X, y), X)
+
+
+@DTYPES
+@pytest.mark.parametrize(
+    ("y", "params"),
+    [
+        (1e4 + 300.0 * NUMBERS, {}),
+        (TARGETS, {"n_bins": 4}),
+        (NUMBERS, {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]}),
+        (abs(NUMBERS), {"loss": "poisson"}),
+    ],
+    ids=["one", "several", "quantiles", "poisson"],
+)
+@ignore_convergence_warning
+def test_regressor_ensembles(y, params, dtype):
+    check_export(ensemble_of(regressor(dtype=dtype, **params)).fit(X, y), X)
+
+
+@BOTH_ESTIMATORS
+@ignore_convergence_warning
+def test_ensembles_of_dataframes_in_pipelines_and_searches(make, y):
+    frame = to_dataframe(X).assign(kind=pd.Categorical(NAMES[::-1]))
+    frame.iloc[::5, 0] = np.nan
+    ensemble = ensemble_of(small(make))
+    check_export(clone(ensemble).fit(frame, y), frame)
+    pipeline = make_pipeline(StandardScaler(), ensemble)
+    check_export(clone(pipeline).fit(X, y), X)
+    search = GridSearchCV(ensemble, {"estimator__alpha": [0.1, 1.0]}, cv=2)
+    check_export(search.fit(frame, y), frame)
+
+
+@pytest.mark.parametrize("y", [BINARY_CODES, CODES, LABELS])
+@ignore_convergence_warning
+def test_raw_scores_of_ensembles_match_decision_function(y):
+    ensemble = ensemble_of(classifier()).fit(X, y)
+    options = {id(ensemble): {"raw_scores": True, "zipmap": False}}
+    exported = skl2onnx.to_onnx(
+        ensemble, X[:1], options=options, target_opset=TARGET_OPSET
+    )
+    _, scores = run_graph(exported, X)
+    expected = ensemble.decision_function(X)
+    if expected.ndim == 1:
+        np.testing.assert_array_equal(scores[:, 0], -scores[:, 1])
+        scores = scores[:, 1]
+    np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=1e-9)
+
+
+@ignore_convergence_warning
+def test_ensemble_with_one_class():
+    ensemble = ensemble_of(classifier()).fit(X, np.full(len(X), 3))
+    labels, probabilities = run_graph(to_onnx(ensemble, X), X)
+    np.testing.assert_array_equal(labels, 3)
+    np.testing.assert_array_equal(probabilities, 1.0)
+
+
+def test_ensemble_must_be_fitted():
+    error_of(lambda: to_onnx(ensemble_of(classifier()), X), error=NotFittedError)
