@@ -446,7 +446,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     larger than 1, a common factor below 1 has no effect. `partial_fit` uses the mean
     and the fraction of all samples seen so far. The sum of the weights must be
     positive. Samples with negative weights have no influence on means, standard
-    deviations and class frequencies.
+    deviations, bins and class frequencies.
 
     The fitted network stores the parameters that it was fitted with. Calling
     `set_params` after `fit` does not change the predictions.
