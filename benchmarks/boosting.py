@@ -48,8 +48,10 @@ class _StringCategories(BaseEstimator):
 
     def _convert(self, X):
         categorical = list(X.select_dtypes("category"))
-        strings = {name: X[name].astype(object).fillna("") for name in categorical}
-        return X.assign(**strings).astype(dict.fromkeys(categorical, str)), categorical
+        X = X.copy()
+        for name in categorical:
+            X[name] = X[name].astype(object).fillna("").astype(str)
+        return X, categorical
 
     def fit(self, X, y):
         X, categorical = self._convert(X)
@@ -103,7 +105,8 @@ class _BaggedLightGBM(BaseEstimator):
             member.fit(
                 X.iloc[training],
                 y.iloc[training],
-                eval_set=[(X.iloc[validation], y.iloc[validation])],
+                eval_X=(X.iloc[validation],),
+                eval_y=(y.iloc[validation],),
                 callbacks=[stop],
             )
             self.members_.append(member)

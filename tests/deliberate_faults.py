@@ -30,7 +30,16 @@ NOT_COPIED = shutil.ignore_patterns(
 )
 
 #: Folders of tests, in the order in which they run. "." contains all other tests.
-FOLDERS = ("core", "_estimators", "_data", "_callbacks", ".", "onnx", "dask")
+FOLDERS = (
+    "core",
+    "_estimators",
+    "_data",
+    "_ensembles",
+    "_callbacks",
+    ".",
+    "onnx",
+    "dask",
+)
 
 #: Maximum duration of a test run, in seconds. Longer test runs are assumed to hang.
 LIMIT = 1800
@@ -552,6 +561,86 @@ FAULTS = [
         "missing[...] = inputs.replace_missing(encoding.imputation_values)",
         "missing[...] = 1.0 + inputs.replace_missing(encoding.imputation_values)",
         first="_data/test_missing_values",
+    ),
+    Fault(
+        "ensembles: members early-stopped on their training rows",
+        "held_out = samples.subset(validation_rows)",
+        "held_out = samples.subset(rows)",
+        first="_ensembles/test_ensembles",
+    ),
+    Fault(
+        "ensembles: folds are not shuffled",
+        "splitter(n_folds, shuffle=True, random_state=rng.randint(1 << 31))",
+        "splitter(n_folds)",
+        first="_ensembles/test_folds",
+    ),
+    Fault(
+        "ensembles: folds are not stratified",
+        "is_stratified = classes is not None and np.bincount(classes).max() >= n_folds",
+        "is_stratified = False",
+        first="_ensembles/test_folds",
+    ),
+    Fault(
+        "ensembles: rows without weight used for training",
+        "map(np.flatnonzero, (samples.weight, samples.weight == 0))",
+        "(weighted, ignored)",
+        first="_ensembles/test_folds",
+    ),
+    Fault(
+        "ensembles: all members have the same random state",
+        "random_state=int(rng.randint(np.iinfo(np.int32).max)),",
+        "random_state=0,",
+        first="_ensembles/test_ensembles",
+    ),
+    Fault(
+        "ensembles: out-of-fold predictions of the last fold only",
+        "np.add.at(total, fold.validation, prediction)",
+        "total[fold.validation] = prediction",
+        first="_ensembles/test_ensembles",
+    ),
+    Fault(
+        "ensembles: probabilities in float32 are not normalized",
+        "return probabilities / probabilities.sum(axis=1, keepdims=True)",
+        "return probabilities",
+        within="def _to_predictions(self, parts, outputs):\n        targets",
+        first="_ensembles/test_ensembles",
+    ),
+    Fault(
+        "intervals: rank without the finite-sample correction",
+        "return coverage * (self.n_samples + 1) * (1.0 - 1e-12)",
+        "return coverage * self.n_samples * (1.0 - 1e-12)",
+        first="_ensembles/test_intervals",
+    ),
+    Fault(
+        "intervals: absolute error around the middle of the quantiles",
+        "score = np.maximum(low - y[rows], y[rows] - high)",
+        "score = abs(y[rows] - (low + high) / 2)",
+        first="_ensembles/test_intervals",
+    ),
+    Fault(
+        "intervals: lower bound not mirrored",
+        "-_upper_bound(-lower[:, :, j], scores, weights, rank)",
+        "2 * lower[:, :, j].mean(axis=0)"
+        " - _upper_bound(lower[:, :, j], scores, weights, rank)",
+        first="_ensembles/test_intervals",
+    ),
+    Fault(
+        "intervals: sample weights ignored",
+        "weight = np.maximum(sample_weight, 0.0)",
+        "weight = np.ones(len(y))",
+        first="_ensembles/test_intervals",
+    ),
+    Fault(
+        "ONNX: members of an ensemble are summed",
+        "return reduce(add, tensors) / float(len(tensors))",
+        "return reduce(add, tensors)",
+        first="onnx/",
+    ),
+    Fault(
+        "samples: unaligned arrays of a message are not copied",
+        'aligned = np.require(value, requirements="A") if is_array else value',
+        "aligned = value",
+        first="core/test_samples",
     ),
     Fault(
         "bins: first component does not continue below its bin",

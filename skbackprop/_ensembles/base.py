@@ -1,6 +1,7 @@
 """Base class of the ensembles."""
 
 import warnings
+from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
@@ -86,12 +87,10 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
 
         Raises
         ------
-        TypeError
-            If `estimator` is not a network for this task.
         ValueError
-            If parameters and data do not match, if there are fewer samples than folds,
-            or if the training of a member diverges. The result of a previous fit is
-            then not changed.
+            If a parameter is invalid, if parameters and data do not match, if there is
+            only one sample, or if the training of a member diverges. The result of a
+            previous fit is then not changed.
 
         Warns
         -----
@@ -136,8 +135,7 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
     def _make_tasks(self, network, folds, rng, callbacks, X, y):
         """Return one task per member."""
         columns = {k: v for k, v in vars(network).items() if k in COLUMN_ATTRIBUTES}
-        if not (has_callbacks(self) or has_callbacks(network)):
-            X = y = None
+        has_any_callbacks = has_callbacks(self) or has_callbacks(network)
         tasks = []
         for i, fold in enumerate(folds):
             member = clone(network)
@@ -146,18 +144,12 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
                 early_stopping=True,
                 random_state=int(rng.randint(np.iinfo(np.int32).max)),
             )
-            tasks.append(
-                MemberTask(
-                    name=f"Member {i + 1} of {len(folds)}",
-                    estimator=member,
-                    fold=fold,
-                    verbose=bool(self.verbose),
-                    ensemble=self,
-                    context=callbacks.make_member_context(i),
-                    X=X,
-                    y=y,
-                )
-            )
+            name = f"Member {i + 1} of {len(folds)}"
+            task = MemberTask(name, member, fold, bool(self.verbose))
+            if has_any_callbacks:
+                context = callbacks.make_member_context(i)
+                task = replace(task, ensemble=self, context=context, X=X, y=y)
+            tasks.append(task)
         return tasks
 
     def _adopt(self, network, members, samples, folds):

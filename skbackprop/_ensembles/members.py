@@ -48,22 +48,22 @@ class MemberTask:
         Training and validation rows.
     verbose : bool
         Whether to print a line after the fit.
-    ensemble : BaseBackpropEnsemble
-        Ensemble, for its callbacks.
-    context : sklearn.callback.CallbackContext or None
-        Callback context of the member; None without support for callbacks.
-    X, y : array-like or None
-        Training data as passed to `fit`, for callbacks; None without callbacks.
+    ensemble : BaseBackpropEnsemble, default=None
+        Ensemble; only required if there are callbacks.
+    context : sklearn.callback.CallbackContext, default=None
+        Callback context of the member; None without callbacks.
+    X, y : array-like, default=None
+        Training data as passed to `fit`; only required if there are callbacks.
     """
 
     name: str
     estimator: Any
     fold: Fold
     verbose: bool
-    ensemble: Any
-    context: Any
-    X: Any
-    y: Any
+    ensemble: Any = None
+    context: Any = None
+    X: Any = None
+    y: Any = None
 
     def run(self, reader, samples):
         """Fit the member to the rows of its fold.
