@@ -94,6 +94,7 @@ class _BaggedLightGBM(BaseEstimator):
         import lightgbm
 
         task = "classification" if is_classifier(self) else "regression"
+        y = self._encode(y)
         make_folds = StratifiedKFold if is_classifier(self) else KFold
         folds = make_folds(N_FOLDS, shuffle=True, random_state=self.seed)
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
@@ -104,9 +105,9 @@ class _BaggedLightGBM(BaseEstimator):
             )
             member.fit(
                 X.iloc[training],
-                y.iloc[training],
+                y[training],
                 eval_X=(X.iloc[validation],),
-                eval_y=(y.iloc[validation],),
+                eval_y=(y[validation],),
                 callbacks=[stop],
             )
             self.members_.append(member)
@@ -114,9 +115,10 @@ class _BaggedLightGBM(BaseEstimator):
 
 
 class _BaggedLightGBMClassifier(ClassifierMixin, _BaggedLightGBM):
-    @property
-    def classes_(self):
-        return self.members_[0].classes_
+    def _encode(self, y):
+        # The validation labels of LightGBM must be numbers.
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        return codes
 
     def predict_proba(self, X):
         return np.mean([member.predict_proba(X) for member in self.members_], axis=0)
@@ -126,6 +128,9 @@ class _BaggedLightGBMClassifier(ClassifierMixin, _BaggedLightGBM):
 
 
 class _BaggedLightGBMRegressor(RegressorMixin, _BaggedLightGBM):
+    def _encode(self, y):
+        return np.asarray(y)
+
     def predict(self, X):
         return np.mean([member.predict(X) for member in self.members_], axis=0)
 

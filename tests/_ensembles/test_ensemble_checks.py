@@ -19,6 +19,7 @@ def test_default_ensembles_pass_all_checks(make):
     check_estimator(make())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
 def test_classifiers_pass_all_checks(loss):
     ensemble = classifier()
@@ -26,6 +27,7 @@ def test_classifiers_pass_all_checks(loss):
     check_estimator(ensemble)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["huber", "quantile", "poisson"])
 def test_regressors_pass_all_checks(loss):
     ensemble = regressor()

@@ -190,6 +190,11 @@ def test_each_sample_is_predicted_by_the_member_that_was_not_trained_on_it(make,
         predict_all(ensemble.estimators_[0], MIXED),
         rtol=1e-6,
     )
+    np.testing.assert_allclose(
+        ensemble.estimators_[0].validation_loss_curve_,
+        member.validation_loss_curve_,
+        rtol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
