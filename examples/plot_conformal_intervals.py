@@ -68,7 +68,7 @@ for name, predict in functions.items():
 # ------------------
 #
 # The coverage of both ensembles is close to 90%. The intervals of the ensemble that
-# predicts the mean are too narrow where the noise is large, and too wide elsewhere.
+# predicts the mean are too narrow for large ``x`` and too wide for small ``x``.
 
 grid = np.linspace(0, 6, 300)[:, np.newaxis]
 figure, all_axes = plt.subplots(

@@ -58,8 +58,8 @@ print(X_train.head())
 # Fit the ensemble
 # ----------------
 #
-# The ensemble accepts the DataFrame without preprocessing. Each of its eight networks is
-# trained on seven eighths of the rows and early-stopped on the other rows. The
+# The ensemble accepts the DataFrame without preprocessing. Each of its eight networks
+# is trained on seven eighths of the rows and early-stopped on the other rows. The
 # out-of-fold score is an estimate of the accuracy that needs no test set.
 
 ensemble = BackpropEnsembleClassifier(random_state=0).fit(X_train, y_train)

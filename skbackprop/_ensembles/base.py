@@ -74,8 +74,9 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Target values.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, for training and for early stopping. The sum of the weights
-            of each fold must be positive. If None, all samples have weight 1.
+            Sample weights, for training and for early stopping. In each fold, the sum
+            of the training weights and the sum of the validation weights must be
+            positive. If None, all samples have weight 1.
         groups : array-like of shape (n_samples,), default=None
             Group of each sample. With an int `cv`, all samples of a group are in the
             same fold. Other splitters receive the groups.
@@ -96,6 +97,8 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
         -----
         ConvergenceWarning
             If members have not converged or have not learned anything.
+        UserWarning
+            If a class has fewer samples than there are folds.
         """
         with restored_on_error(self):
             self._fit(X, y, sample_weight, groups)

@@ -23,18 +23,19 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
     estimator : BackpropClassifier or None, default=None
         Network with the parameters of the members. ``early_stopping`` is always
         enabled, and `random_state` is different for each member. If None, the members
-        have the parameters of `default_estimator`, except that they compute in float32
-        only if `X` has 20,000 values or more, and have no bins if `X` is sparse.
+        have the parameters of `default_estimator`, with two exceptions: they compute in
+        float64 if `X` is float64 and has fewer than 20,000 values, and have no bins if
+        `X` is sparse.
         Pass an estimator to change the parameters of the members, for example
         `class_weight`.
-    cv : int, cross-validation splitter or iterable, default=8
+    cv : int, cross-validation splitter or list, default=8
         Split of the training data; one member per fold.
 
-        - int: number of folds, limited by the number of samples. The samples are
-          shuffled. The folds are stratified by
+        - int: number of folds, limited by the number of samples or groups. The samples
+          are shuffled. The folds are stratified by
           class, except for multilabel targets.
         - A splitter, such as :class:`sklearn.model_selection.TimeSeriesSplit`.
-        - An iterable of pairs of training and validation rows.
+        - A list of pairs of training and validation rows.
 
         Increase `cv` for a more accurate ensemble; decrease it for a shorter fit.
     n_jobs : int or None, default=None
@@ -244,7 +245,11 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
         if targets.kind == "multilabel":
             return probabilities
         # In float32, the sum of a row is inexact.
-        return probabilities / probabilities.sum(axis=1, keepdims=True)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        if targets.is_constant:
+            return probabilities
+        limits = np.finfo(np.float64)
+        return probabilities.clip(limits.tiny, 1.0 - limits.epsneg)
 
     def _to_oof_prediction(self, mean):
         return mean

@@ -9,7 +9,6 @@ from sklearn.model_selection import (
     KFold,
     StratifiedGroupKFold,
     StratifiedKFold,
-    check_cv,
 )
 
 
@@ -33,9 +32,9 @@ def make_folds(cv, X, y, groups, samples, rng):
 
     Parameters
     ----------
-    cv : int, cross-validation splitter or iterable
-        Number of shuffled folds, stratified for classes; or any object that
-        :func:`sklearn.model_selection.check_cv` accepts.
+    cv : int, cross-validation splitter or list
+        Number of shuffled folds, stratified for classes; a splitter; or a list of pairs
+        of training and validation rows.
     X, y : array-like
         Training data as passed to `fit`, for splitters of the user.
     groups : array-like of shape (n_samples,) or None
@@ -52,45 +51,60 @@ def make_folds(cv, X, y, groups, samples, rng):
     Raises
     ------
     ValueError
-        If there are too few samples or groups, or if a fold has no training or
-        validation rows.
+        If there are fewer than two samples or groups, or if `groups` or a fold is
+        invalid.
     """
+    n_samples = samples.n_samples
+    if groups is not None:
+        groups = _check_groups(groups, n_samples)
     if isinstance(cv, Integral):
         splits = _shuffled_folds(cv, groups, samples, rng)
     else:
-        splits = check_cv(cv).split(X, y, groups)
-    folds = [Fold(*map(_to_row_numbers, split)) for split in splits]
-    for i, fold in enumerate(folds):
-        if not (fold.training.size and fold.validation.size):
-            raise ValueError(
-                f"Fold {i} of cv={cv!r} has {fold.training.size} training rows and "
-                f"{fold.validation.size} validation rows; at least 1 of each is "
-                "required. Use fewer folds, or another splitter."
-            )
+        splits = cv.split(X, y, groups) if hasattr(cv, "split") else cv
+    folds = [_make_fold(i, split, n_samples) for i, split in enumerate(splits)]
+    if not folds:
+        raise ValueError(f"cv={cv!r} has no folds; at least 1 is required.")
     return folds
+
+
+def _check_groups(groups, n_samples):
+    """Return the groups as an array, or raise ValueError if they are invalid."""
+    import pandas as pd
+
+    groups = np.asarray(groups)
+    if groups.shape != (n_samples,):
+        raise ValueError(
+            f"groups must be an array-like of shape ({n_samples},), with the group of "
+            f"each sample, got shape {groups.shape}."
+        )
+    if pd.isna(groups).any():
+        raise ValueError(
+            "groups contains missing values. Assign the samples without a group to a "
+            "group of their own."
+        )
+    return groups
 
 
 def _shuffled_folds(n_folds, groups, samples, rng):
     """Yield training and validation rows of shuffled, if possible stratified, folds."""
-    weighted, ignored = np.arange(samples.n_samples), np.empty(0, np.intp)
-    if samples.weight is not None:
-        weighted, ignored = map(np.flatnonzero, (samples.weight, samples.weight == 0))
-    if len(weighted) < 2:
+    rows, ignored = np.arange(samples.n_samples), np.empty(0, np.intp)
+    if samples.weight is not None and groups is None:
+        rows, ignored = map(np.flatnonzero, (samples.weight, samples.weight == 0))
+    n_units = len(rows) if groups is None else len(np.unique(groups))
+    if n_units < 2:
+        units = "samples with a nonzero weight" if groups is None else "groups"
+        name = "n_samples" if groups is None else "number of groups"
         raise ValueError(
-            "An ensemble requires at least 2 samples with a nonzero weight, got "
-            f"n_samples={len(weighted)}."
+            f"An ensemble requires at least 2 {units}, got {name}={n_units}."
         )
-    n_folds = min(n_folds, len(weighted))
-    classes = None if samples.codes is None else samples.codes[weighted]
-    groups = None if groups is None else np.asarray(groups)[weighted]
+    n_folds = min(n_folds, n_units)
+    classes = None if samples.codes is None else samples.codes[rows]
     splitter = _make_splitter(n_folds, classes, groups)
     splitter = splitter(n_folds, shuffle=True, random_state=rng.randint(1 << 31))
-    for i, (training, validation) in enumerate(
-        splitter.split(weighted, classes, groups)
-    ):
+    for i, split in enumerate(splitter.split(rows, classes, groups)):
+        training, validation = (rows[part] for part in split)
         # Rows without weight only receive an out-of-fold prediction.
-        rows = np.concatenate([weighted[validation], ignored[i::n_folds]])
-        yield weighted[training], rows
+        yield training, np.concatenate([validation, ignored[i::n_folds]])
 
 
 def _make_splitter(n_folds, classes, groups):
@@ -103,6 +117,44 @@ def _make_splitter(n_folds, classes, groups):
     return StratifiedKFold if is_stratified else KFold
 
 
-def _to_row_numbers(rows):
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
+def _make_fold(i, split, n_samples):
+    """Return fold `i`, or raise ValueError if its rows are invalid."""
+    try:
+        training, validation = map(np.asarray, split)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Fold {i} of cv must be a pair of training and validation rows, got "
+            f"{split!r}."
+        ) from error
+    fold = Fold(
+        *(_to_row_numbers(i, rows, n_samples) for rows in (training, validation))
+    )
+    if not (fold.training.size and fold.validation.size):
+        raise ValueError(
+            f"Fold {i} of cv has {fold.training.size} training rows and "
+            f"{fold.validation.size} validation rows; at least 1 of each is required. "
+            "Use fewer folds, or another splitter."
+        )
+    if np.isin(fold.validation, fold.training).any():
+        raise ValueError(
+            f"Fold {i} of cv has rows that are both training and validation rows. Use "
+            "each row for one purpose per fold."
+        )
+    return fold
+
+
+def _to_row_numbers(i, rows, n_samples):
+    """Return row numbers or a mask of rows as row numbers."""
+    is_mask = rows.dtype == bool
+    is_valid = rows.ndim == 1 and (
+        rows.size == n_samples
+        if is_mask
+        else not rows.size
+        or (rows.dtype.kind in "iu" and 0 <= rows.min() <= rows.max() < n_samples)
+    )
+    if not is_valid:
+        raise ValueError(
+            f"Fold {i} of cv has invalid rows. Pass row numbers from 0 to "
+            f"{n_samples - 1}, or a mask with one bool for each of {n_samples} rows."
+        )
+    return np.flatnonzero(rows) if is_mask else rows.astype(np.intp)

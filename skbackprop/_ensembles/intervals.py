@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Number of bisections. The error is then smaller than the rounding errors of float64.
-N_BISECTIONS = 60
+from .._data.checks import to_unit_scale
+
+#: Factor of ranks. Without the factor, rounding errors could increase a rank by one.
+ROUNDING = 1.0 - 1e-12
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class ConformityScores:
         """
         weight = np.ones(len(y))
         if sample_weight is not None:
-            weight = np.maximum(sample_weight, 0.0)
+            weight = np.maximum(to_unit_scale(sample_weight), 0.0)
         n_folds = np.zeros(len(y))
         for fold in folds:
             np.add.at(n_folds, fold.validation, 1.0)
@@ -70,17 +72,17 @@ class ConformityScores:
     def check_coverage(self, coverage):
         """Raise ValueError if there are too few training samples for a coverage."""
         if self._rank(coverage) > self.n_samples:
+            fraction = coverage * ROUNDING
             raise ValueError(
                 f"coverage={coverage} requires at least "
-                f"{int(np.ceil(coverage / (1.0 - coverage)))} training samples with a "
-                f"positive weight, but the ensemble was fitted to {self.n_samples}. "
-                "Decrease coverage, or fit to more samples."
+                f"{int(np.ceil(fraction / (1.0 - fraction)))} training samples with a "
+                "positive weight and an out-of-fold prediction, but the ensemble has "
+                f"{self.n_samples}. Decrease coverage, or fit to more samples."
             )
 
     def _rank(self, coverage):
         """Return the rank of the score that bounds the interval."""
-        # The tolerance prevents that rounding errors increase the rank by one.
-        return coverage * (self.n_samples + 1) * (1.0 - 1e-12)
+        return coverage * (self.n_samples + 1) * ROUNDING
 
     def extend(self, lower, upper, coverage):
         """Compute intervals for new samples.
@@ -132,15 +134,26 @@ def _upper_bound(predictions, scores, weights, rank):
     -------
     ndarray of shape (n_samples,)
     """
-    known = [score for score in scores if score.size]
-    low = predictions.min(axis=0) + min(score[0] for score in known)
-    high = predictions.max(axis=0) + max(score[-1] for score in known)
-    for _ in range(N_BISECTIONS):
-        middle = 0.5 * (low + high)
+    # If all members agreed, the bound would be the prediction plus this score.
+    score = _weighted_quantile(scores, weights, rank)
+    low = np.nextafter(predictions.min(axis=0) + score, -np.inf)
+    high = predictions.max(axis=0) + score
+    while True:
+        middle = low + 0.5 * (high - low)
+        if ((middle <= low) | (middle >= high)).all():
+            return high
         total = np.zeros(len(middle))
         for prediction, score, weight in zip(predictions, scores, weights):
             total += weight[score.searchsorted(middle - prediction, side="right")]
         is_enough = total >= rank
         high = np.where(is_enough, middle, high)
         low = np.where(is_enough, low, middle)
-    return high
+
+
+def _weighted_quantile(scores, weights, rank):
+    """Return the smallest score such that all scores up to it have weight `rank`."""
+    pooled = np.concatenate(scores)
+    order = pooled.argsort()
+    weight = np.concatenate([np.diff(total) for total in weights])[order]
+    position = weight.cumsum().searchsorted(rank)
+    return pooled[order[min(position, len(order) - 1)]]  # the sum is not exact

@@ -86,9 +86,12 @@ class MemberTask:
             *[partial(_safe_indexing, part, rows) for part in (self.X, self.y)],
             weight,
         )
+        held_out = samples.subset(validation_rows)
         with member_task(self.context, self.ensemble, member, *data):
-            held_out = samples.subset(validation_rows)
-            warning = fit_member(member, reader, training, held_out, data)
+            try:
+                warning = fit_member(member, reader, training, held_out, data)
+            except ValueError as error:
+                raise ValueError(f"{self.name}: {error}") from error
         if self.verbose:
             print(
                 f"{self.name}: {member.n_iter_} epochs, best validation score = "

@@ -21,22 +21,24 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
     Each member is fitted on all folds but one, and early-stopped on the loss of this
     fold [1]_ [2]_. The predictions are the means over the members. The ensemble is more
     accurate than a single network. It takes about `cv` times as long as a single fit.
+    `predict_interval` predicts intervals [3]_ [4]_.
 
     Parameters
     ----------
     estimator : BackpropRegressor or None, default=None
         Network with the parameters of the members. ``early_stopping`` is always
         enabled, and `random_state` is different for each member. If None, the members
-        have the parameters of `default_estimator`, except that they compute in float32
-        only if `X` has 20,000 values or more, and have no bins if `X` is sparse.
+        have the parameters of `default_estimator`, with two exceptions: they compute in
+        float64 if `X` is float64 and has fewer than 20,000 values, and have no bins if
+        `X` is sparse.
         Pass an estimator to change the parameters of the members, for example `loss`.
-    cv : int, cross-validation splitter or iterable, default=8
+    cv : int, cross-validation splitter or list, default=8
         Split of the training data; one member per fold.
 
-        - int: number of folds, limited by the number of samples. The samples are
-          shuffled.
+        - int: number of folds, limited by the number of samples or groups. The samples
+          are shuffled.
         - A splitter, such as :class:`sklearn.model_selection.TimeSeriesSplit`.
-        - An iterable of pairs of training and validation rows.
+        - A list of pairs of training and validation rows.
 
         Increase `cv` for a more accurate ensemble; decrease it for a shorter fit.
     n_jobs : int or None, default=None
@@ -152,10 +154,11 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
     def predict_interval(self, X, coverage=0.9):
         """Predict an interval that contains the target with a given probability.
 
-        CV+ intervals [3]_ contain all values that are plausible given the errors of the
-        out-of-fold predictions. If `quantile` of the members is a sequence, its first
-        and last quantiles are corrected by their out-of-fold errors [4]_: the width
-        then varies more with `X`.
+        The intervals are CV+ intervals (Barber et al., 2021), which are computed from
+        the errors of the out-of-fold predictions. If `quantile` of the members is a
+        sequence, the interval between its first and its last quantile is extended or
+        shortened by its out-of-fold errors (Romano et al., 2019). The width then
+        depends more on `X`.
 
         Parameters
         ----------
@@ -177,11 +180,19 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
 
         Notes
         -----
-        If the training and the new samples are exchangeable, the coverage of CV+ is
-        close to the nominal coverage on average over all samples, but not for each
-        value of `X`. The guaranteed lower limit is about ``2 * coverage - 1``. The
-        guarantee does not consider that early stopping uses the same folds. With
-        several targets, the coverage holds for each target separately.
+        If the training and the new samples are exchangeable, the expected coverage is
+        at least about ``2 * coverage - 1``, and is usually close to `coverage`. It is
+        larger if the predictions of the members differ much. The coverage is a mean
+        over all samples, not for each value of `X`, and holds for each target
+        separately. The guarantee assumes that the validation folds are only used for
+        the errors, but early stopping also uses them, and categories, imputation values
+        and bins are learned from all samples.
+
+        Sample weights count as repetitions of samples, but the guarantee requires equal
+        weights. Samples without an out-of-fold prediction, for example with
+        :class:`sklearn.model_selection.TimeSeriesSplit`, are ignored. The bounds can be
+        outside the range of the predictions, for example negative with
+        ``loss="poisson"``.
 
         Examples
         --------

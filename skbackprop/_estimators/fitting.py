@@ -9,13 +9,18 @@ from contextlib import contextmanager
 from ..core.layout import BLOCK_ROWS
 from ..core.state import ConvergenceMonitor
 from ..core.training import DivergenceError
-from .callback_support import FitCallbackContext, with_callbacks
+from .callback_support import (
+    CALLBACK_ATTRIBUTES,
+    FitCallbackContext,
+    with_callbacks,
+)
 from .convergence import compare_with_constant
 from .fit_kind import FitKind
 from .messages import (
     EpochPrinter,
     explain_divergence,
     explain_stop,
+    print_stop,
     warn_on_stop,
 )
 from .solvers import SOLVERS, check_solver_parameters
@@ -153,8 +158,12 @@ def restored_on_error(estimator):
     try:
         yield
     except BaseException:
+        # scikit-learn still has to tear down the callbacks.
+        callbacks = {
+            k: v for k, v in vars(estimator).items() if k in CALLBACK_ATTRIBUTES
+        }
         vars(estimator).clear()
-        vars(estimator).update(before)
+        vars(estimator).update(before | callbacks)
         raise
 
 
@@ -207,4 +216,6 @@ def run_training(
         training.state.monitor = ConvergenceMonitor()
     if stop.kind == "interrupted" or not kind.is_chunk:
         report_stop(estimator, training.config, stop, unlearned)
+        if estimator.verbose:
+            print_stop(estimator, stop)
     return stop

@@ -174,7 +174,7 @@ def explain_stop(estimator, config, stop, unlearned):
 
 
 def warn_on_stop(estimator, config, stop, unlearned):
-    """Warn about, or print, the reason why training stopped; see `explain_stop`."""
+    """Warn about the reason why training stopped; see `explain_stop`."""
     if stop.kind == "interrupted":
         warnings.warn(
             "Training interrupted by user. Training stopped after "
@@ -183,11 +183,10 @@ def warn_on_stop(estimator, config, stop, unlearned):
         )
     elif message := explain_stop(estimator, config, stop, unlearned):
         warnings.warn(message, ConvergenceWarning, stacklevel=3)
-    if estimator.verbose:
-        _print_stop(estimator, stop)
 
 
-def _print_stop(estimator, stop):
+def print_stop(estimator, stop):
+    """Print the reason why training stopped; see `explain_stop`."""
     if stop.kind == "stopped":
         print(f"A callback stopped training after {estimator.n_iter_} epochs.")
     elif stop.kind == "converged":

@@ -104,9 +104,10 @@ class Samples:
             setattr(self, name, aligned)
 
     def __sizeof__(self):
-        # An upper limit, by which Dask recognizes large samples. Each worker then
+        # By the approximate size, Dask recognizes large samples. Each worker then
         # receives them once instead of once per task.
-        return self.n_samples * self.n_inputs * self.X.dtype.itemsize
+        n_bytes = self.n_samples * self.n_inputs * self.X.dtype.itemsize
+        return n_bytes + self.targets.nbytes
 
     def weight_totals(self):
         """Compute the statistics of the sample weights.

@@ -29,7 +29,7 @@ ESTIMATORS = (
 
 
 def to_onnx(model, X, *, target_opset=TARGET_OPSET, ir_version=None):
-    """Export a fitted network, pipeline or search to ONNX.
+    """Export a fitted network, ensemble, pipeline or search to ONNX.
 
     The graph computes the results of `predict` and `predict_proba` in the precision
     of the network. It includes the preprocessing that the network learned in `fit`:
@@ -85,8 +85,8 @@ def to_onnx(model, X, *, target_opset=TARGET_OPSET, ir_version=None):
     NotFittedError
         If the model is not fitted.
     TypeError
-        If the final estimator is not a network of this package, or if `X` is sparse or
-        has columns of types that skl2onnx does not support.
+        If the final estimator is not a network or an ensemble of this package, or if
+        `X` is sparse or has columns of types that skl2onnx does not support.
     ValueError
         If the network has a custom activation, if `X` does not match the training
         data, or if a version is not supported.
@@ -184,9 +184,8 @@ def _check_is_network(model):
         raise TypeError(
             f"Cannot export {type(model).__name__}: expected a BackpropClassifier or "
             "BackpropRegressor, an ensemble of them, or a pipeline or search that ends "
-            "in one. Use "
-            "skl2onnx.to_onnx for other models, including models that contain "
-            "networks. Compare its predictions with those of the model."
+            "in one. Use skl2onnx.to_onnx for other models, including models that "
+            "contain networks. Compare its predictions with those of the model."
         )
 
 

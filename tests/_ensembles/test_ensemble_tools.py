@@ -1,5 +1,8 @@
 """Ensembles in the tools of scikit-learn: searches, stacking, callbacks, routing."""
 
+import threading
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -159,6 +162,24 @@ def test_progress_bar_covers_members_and_epochs(n_jobs, capsys):
     for i in range(3):
         assert f"#{i}" in shown
     assert not hasattr(ensemble.estimators_[0], "_skl_callbacks")
+
+
+@needs_callbacks
+@pytest.mark.parametrize("make_error", ["divergence", "warning"])
+def test_callbacks_are_torn_down_after_an_error(make_error, capsys):
+    from sklearn.callback import ProgressBar
+
+    params = {"divergence": {"solver": "sgd", "learning_rate_init": 1e200}}
+    ensemble = regressor(network=params.get(make_error, {"max_iter": 1}))
+    ensemble.set_callbacks(ProgressBar())
+    attributes = set(vars(ensemble))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises((ValueError, UserWarning)):
+            ensemble.set_params(estimator__tol=1e9).fit(MIXED, NUMBERS)
+    names = {type(thread).__name__ for thread in threading.enumerate()}
+    assert "RichProgressMonitor" not in names
+    assert set(vars(ensemble)) == attributes
 
 
 class Recorder:

@@ -30,6 +30,7 @@ from small_ensembles import (
     regressor,
 )
 from small_fits import InterruptingReLU, ignore_convergence_warning
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from skbackprop import (
     BackpropClassifier,
@@ -113,6 +114,17 @@ def test_float32_members_predict_large_targets_exactly():
     difference = shifted.predict(NUMERIC) - 1e6 - ensemble.predict(NUMERIC)
     assert abs(difference).max() < 1e-4
     assert abs(shifted.oof_prediction_ - 1e6 - ensemble.oof_prediction_).max() < 1e-4
+
+
+def test_certain_probabilities_have_finite_logarithms():
+    X = np.r_[np.full(30, -1.0), np.ones(30)][:, np.newaxis]
+    network = {"learning_rate_init": 10.0, "activation": "identity", "alpha": 0.0}
+    ensemble = classifier(network=network).fit(X, np.arange(N_SAMPLES) >= 30)
+    probabilities = ensemble.predict_proba(1e3 * X)
+    assert probabilities.min() > 0.0
+    assert probabilities.max() < 1.0
+    assert probabilities.max() > 1.0 - 1e-12
+    assert np.isfinite(ensemble.decision_function(1e3 * X)).all()
 
 
 def test_one_class_is_predicted_with_certainty():
@@ -348,7 +360,7 @@ def test_members_can_be_instances_of_a_subclass():
     for member in ensemble.estimators_:
         assert isinstance(member, WideClassifier)
         assert member.coefs_[0].shape[1] == 7
-        assert member.validation_loss_curve_ is not None
+        assert member.best_validation_score_ == max(member.validation_scores_)
 
 
 def test_verbose_prints_one_line_per_member(capsys):
@@ -361,6 +373,25 @@ def test_verbose_prints_one_line_per_member(capsys):
 
 
 # ------------------------------------------------------------------- parallel fitting
+
+
+def test_threads_of_members_use_one_blas_thread_each():
+    found = []
+
+    def init(rng, fan_in, fan_out):
+        pools = ThreadpoolController().select(user_api="blas").info()
+        found.append({pool["num_threads"] for pool in pools})
+        return rng.normal(size=(fan_in, fan_out))
+
+    with threadpool_limits(2, user_api="blas"):
+        regressor(network={"init": init}).fit(MIXED, NUMBERS)
+        assert found[0] == {2}
+        found.clear()
+        with parallel_config(backend="threading", n_jobs=2):
+            regressor(network={"init": init}).fit(MIXED, NUMBERS)
+        assert all(numbers == {1} for numbers in found)
+        pools = ThreadpoolController().select(user_api="blas").info()
+        assert {pool["num_threads"] for pool in pools} == {2}
 
 
 @ENSEMBLES
@@ -468,15 +499,40 @@ def test_diverged_members_are_an_error(make, y):
         ensemble.fit(MIXED, y)
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_interrupted_fit_raises_keyboard_interrupt(n_jobs, monkeypatch):
+def test_interrupted_fit_raises_keyboard_interrupt(monkeypatch):
     monkeypatch.setattr(InterruptingReLU, "calls", 7)
-    ensemble = regressor()
-    ensemble.estimator.set_params(activation=InterruptingReLU())
-    if n_jobs is None:
-        with pytest.raises(KeyboardInterrupt):
-            ensemble.fit(MIXED, NUMBERS)
-        assert not hasattr(ensemble, "estimators_")
+    ensemble = regressor(network={"activation": InterruptingReLU()})
+    with pytest.raises(KeyboardInterrupt):
+        ensemble.fit(MIXED, NUMBERS)
+    assert not hasattr(ensemble, "estimators_")
+
+
+@ENSEMBLES
+def test_error_after_training_leaves_the_ensemble_unchanged(make, y):
+    ensemble = make().fit(MIXED, y)
+    before = predict_all(ensemble, MIXED)
+    ensemble.estimator.set_params(learning_rate="constant", max_iter=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        with pytest.raises(ConvergenceWarning):
+            ensemble.fit(MIXED, y)
+    np.testing.assert_array_equal(predict_all(ensemble, MIXED), before)
+
+
+@ENSEMBLES
+def test_invalid_parameters_of_members_are_an_error(make, y):
+    with pytest.raises(ValueError, match="'momentum' parameter"):
+        make(network={"momentum": 2.0}).fit(MIXED, y)
+    with pytest.raises(ValueError, match=r"clip_norm=1\.0 is not supported"):
+        make(network={"solver": "lbfgs", "clip_norm": 1.0}).fit(MIXED, y)
+
+
+def test_errors_of_a_member_name_the_member():
+    weight = np.r_[np.zeros(20), np.ones(40)]
+    rows = np.arange(N_SAMPLES)
+    cv = [(rows[:40], rows[40:]), (rows[20:], rows[:20])]
+    with pytest.raises(ValueError, match=r"Member 2 of 2: .* validation"):
+        regressor(cv=cv).fit(MIXED, NUMBERS, weight)
 
 
 @ENSEMBLES

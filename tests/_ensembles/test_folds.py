@@ -1,6 +1,7 @@
 """Tests of the folds of ensembles."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,12 +80,68 @@ def test_folds_are_stratified(counts, cv, seed):
 
 
 @pytest.mark.parametrize("codes", [None, np.arange(N_SAMPLES) % 2])
-def test_groups_stay_together(codes):
+@pytest.mark.parametrize("weight", [None, np.arange(N_SAMPLES) % 3 * 1.0])
+def test_groups_stay_together(codes, weight):
     groups = np.arange(N_SAMPLES) // 6
-    folds = folds_of(4, codes, groups)
+    folds = folds_of(4, codes, groups, weight)
     assert_partition(folds, N_SAMPLES)
     for fold in folds:
         assert not np.intersect1d(groups[fold.training], groups[fold.validation]).size
+
+
+def test_groups_are_stratified_by_class():
+    groups = np.arange(N_SAMPLES) // 3
+    codes = (groups < 10).astype(int)
+    for fold in folds_of(5, codes, groups):
+        assert codes[fold.validation].mean() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (np.arange(80), r"shape \(60,\), .* got shape \(80,\)"),
+        (np.arange(40), r"got shape \(40,\)"),
+        (np.zeros((60, 1)), r"got shape \(60, 1\)"),
+        (3, r"got shape \(\)"),
+        ([None] * 60, "missing values"),
+        (np.full(60, np.nan), "missing values"),
+    ],
+)
+def test_invalid_groups_are_an_error(groups, message):
+    for cv in (3, GroupKFold(3)):
+        with pytest.raises(ValueError, match=message):
+            folds_of(cv, None, groups)
+
+
+def test_groups_can_be_strings_or_a_series():
+    groups = np.repeat(["a", "b", "c", "d"], 15)
+    expected = folds_of(4, None, groups)
+    for same in (list(groups), pd.Series(groups, index=range(60, 120))):
+        for one, other in zip(folds_of(4, None, same), expected):
+            np.testing.assert_array_equal(one.training, other.training)
+
+
+ROWS = np.arange(N_SAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("cv", "message"),
+    [
+        ([], "cv=\\[\\] has no folds"),
+        ([(ROWS[:9], ROWS[9:]), (ROWS, ROWS)], "Fold 1 .* both training and valid"),
+        ([(ROWS[:9], [-1])], "Fold 0 of cv has invalid rows. Pass .* 0 to 59"),
+        ([(ROWS[:9], [60])], "Fold 0 of cv has invalid rows"),
+        ([(ROWS[:9], [20.5])], "Fold 0 of cv has invalid rows"),
+        ([(ROWS[:9], ROWS[9:, np.newaxis])], "Fold 0 of cv has invalid rows"),
+        ([(ROWS > 8, ROWS[:8] < 9)], "Fold 0 of cv has invalid rows"),
+        ([(ROWS[:9], ["a"])], "Fold 0 of cv has invalid rows"),
+        ([3], "Fold 0 of cv must be a pair .* got 3"),
+        ([(ROWS, ROWS, ROWS)], "Fold 0 of cv must be a pair"),
+    ],
+)
+def test_invalid_folds_are_an_error(cv, message):
+    with pytest.raises(ValueError, match=message):
+        folds_of(cv)
 
 
 def test_rows_without_weight_are_not_used_for_training():
@@ -148,10 +205,11 @@ def test_group_splitters_receive_the_groups(make, y):
         make(cv=GroupKFold(4)).fit(NUMERIC, y)
 
 
-def test_too_few_groups_are_an_error():
+def test_number_of_folds_is_limited_by_the_number_of_groups():
     groups = np.arange(N_SAMPLES) % 2
-    with pytest.raises(ValueError, match="number of groups: 2"):
-        regressor().fit(NUMERIC, NUMBERS, groups=groups)
+    assert len(regressor().fit(NUMERIC, NUMBERS, groups=groups).estimators_) == 2
+    with pytest.raises(ValueError, match="2 groups, got number of groups=1"):
+        regressor().fit(NUMERIC, NUMBERS, groups=np.zeros(N_SAMPLES))
 
 
 def test_sorted_classes_are_in_all_folds():

@@ -18,27 +18,44 @@ pytestmark = ignore_convergence_warning
 QUANTILES = {"loss": "quantile", "quantile": [0.05, 0.95]}
 
 
+def bounds_of(member, X):
+    """Return the interval that a member predicts before it is corrected."""
+    predictions = member.predict(X)
+    if predictions.ndim == 1:
+        return predictions, predictions
+    return predictions[:, 0], predictions[:, -1]
+
+
 def naive_interval(ensemble, X, y, folds, coverage):
     """Compute CV+ as in the paper, with all pairs of new and training samples."""
-    shifted = []
+    lower, upper = [], []
     for member, fold in zip(ensemble.estimators_, folds):
-        residuals = abs(y[fold] - member.predict(MIXED.iloc[fold]))
-        predictions = member.predict(X)[:, np.newaxis]
-        shifted.append((predictions - residuals, predictions + residuals))
-    lower, upper = (np.concatenate(part, axis=1) for part in zip(*shifted))
+        low, high = bounds_of(member, MIXED.iloc[fold])
+        scores = np.maximum(low - y[fold], y[fold] - high)
+        low, high = bounds_of(member, X)
+        lower.append(low[:, np.newaxis] - scores)
+        upper.append(high[:, np.newaxis] + scores)
     n = len(y)
     rank = ceil(coverage * (n + 1))
-    lower = np.sort(lower)[:, n - rank]  # the floor(alpha * (n + 1))-th smallest
-    return np.column_stack([lower, np.sort(upper)[:, rank - 1]])
+    # The lower bound is the floor(alpha * (n + 1))-th smallest value.
+    lower = np.sort(np.concatenate(lower, axis=1))[:, n - rank]
+    upper = np.sort(np.concatenate(upper, axis=1))[:, rank - 1]
+    return np.column_stack([lower, upper])
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9, 0.95])
-def test_interval_is_the_definition_of_cv_plus(coverage):
+@pytest.mark.parametrize(
+    "network",
+    [{}, QUANTILES, {**QUANTILES, "quantile": [0.1, 0.5, 0.8]}],
+    ids=["mean", "two quantiles", "three quantiles"],
+)
+def test_interval_is_the_definition_of_cv_plus(network, coverage):
     folds = np.array_split(np.random.default_rng(0).permutation(N_SAMPLES), 3)
     rows = np.arange(N_SAMPLES)
     cv = [(np.setdiff1d(rows, fold), fold) for fold in folds]
-    ensemble = regressor(cv=cv).fit(MIXED, NUMBERS)
+    ensemble = regressor(cv=cv, network=network).fit(MIXED, NUMBERS)
     expected = naive_interval(ensemble, MIXED[:20], NUMBERS, folds, coverage)
+    assert (expected[:, 0] < expected[:, 1]).all()
     interval = ensemble.predict_interval(MIXED[:20], coverage)
     np.testing.assert_allclose(interval, expected, rtol=1e-12, atol=1e-12)
 
@@ -63,6 +80,50 @@ def test_scores_of_quantiles_are_the_conformalized_form():
     np.testing.assert_allclose(interval[0, 0], [-3.0, 13.0])
     interval = scores.extend(*bounds, 0.4)  # rank 2 of 4
     np.testing.assert_allclose(interval[0, 0], [2.0, 8.0])
+
+
+@pytest.mark.parametrize("n", [9, 99])
+def test_smallest_possible_number_of_samples(n):
+    coverage = n / (n + 1)
+    scores = score_ensemble(np.arange(n), np.zeros(n), np.zeros(n))
+    scores.check_coverage(coverage)
+    bounds = np.zeros((2, 1, 1))
+    np.testing.assert_allclose(scores.extend(bounds, bounds, coverage)[0, 0, 1], n - 1)
+    smaller = score_ensemble(np.arange(n - 1), np.zeros(n - 1), np.zeros(n - 1))
+    with pytest.raises(ValueError, match=f"at least {n} training .* has {n - 1}"):
+        smaller.check_coverage(coverage)
+
+
+@pytest.mark.parametrize("outlier", [1e3, 1e12, 1e18, 1e25, 1e300])
+def test_outliers_do_not_change_the_accuracy(outlier):
+    y = np.random.default_rng(0).normal(size=101)
+    y[0] = outlier
+    scores = score_ensemble(y, np.zeros(101), np.zeros(101))
+    predictions = np.array([0.1, -0.2]).reshape(2, 1, 1)
+    low, high = scores.extend(predictions, predictions, 0.9)[0, 0]
+    shifts = np.where(np.arange(101) % 2 == 0, 0.1, -0.2)  # members of the rows
+    rank = ceil(0.9 * 102)
+    assert high == pytest.approx(np.sort(shifts + abs(y))[rank - 1], rel=1e-14)
+    assert low == pytest.approx(np.sort(shifts - abs(y))[101 - rank], rel=1e-14)
+
+
+@pytest.mark.parametrize("factor", [1e-320, 1e-307, 1e-3, 1e300])
+def test_common_factor_of_weights_has_no_effect(factor):
+    y = np.arange(20.0)
+    plain = score_ensemble(y, np.zeros(20), np.zeros(20))
+    scaled = score_ensemble(y, np.zeros(20), np.zeros(20), np.full(20, factor))
+    bounds = np.zeros((2, 1, 1))
+    np.testing.assert_allclose(
+        scaled.extend(bounds, bounds, 0.8), plain.extend(bounds, bounds, 0.8)
+    )
+
+
+def test_negative_weights_are_ignored():
+    weight = np.where(np.arange(20) < 15, 1.0, -1.0)
+    weighted = score_ensemble(np.arange(20), np.zeros(20), np.zeros(20), weight)
+    assert weighted.n_samples == 15
+    bounds = np.zeros((2, 1, 1))
+    assert weighted.extend(bounds, bounds, 0.9)[0, 0, 1] == pytest.approx(14.0)
 
 
 def test_intervals_of_negative_length_are_sorted():
@@ -111,7 +172,7 @@ def test_repeated_folds_have_the_same_number_of_samples():
     series = regressor(cv=TimeSeriesSplit(5)).fit(MIXED, NUMBERS)
     once.predict_interval(MIXED, 0.98)
     repeated.predict_interval(MIXED, 0.98)
-    with pytest.raises(ValueError, match=r"at least 52 .* fitted to 50"):
+    with pytest.raises(ValueError, match=r"at least 52 .* ensemble has 50"):
         # The message states the number of rows in validation folds.
         series.predict_interval(MIXED, 0.981)
 
@@ -151,7 +212,7 @@ def test_invalid_coverage_is_an_error(coverage):
 def test_too_few_samples_for_the_coverage_are_an_error():
     ensemble = regressor().fit(MIXED[:20], NUMBERS[:20])
     ensemble.predict_interval(MIXED, 0.95)
-    with pytest.raises(ValueError, match=r"at least 24 training .* fitted to 20"):
+    with pytest.raises(ValueError, match=r"at least 24 training .* ensemble has 20"):
         ensemble.predict_interval(MIXED, 0.96)
 
 
