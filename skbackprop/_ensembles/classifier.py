@@ -105,6 +105,10 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
     def default_estimator():
         """Return the network that ``estimator=None`` selects.
 
+        The network has two hidden layers of 128 units with the activation "silu", and
+        16 bins for each numeric feature. It minimizes the log-loss with
+        ``solver="adam"`` in at most 100 epochs of the schedule "one_cycle", in float32.
+
         Returns
         -------
         BackpropClassifier

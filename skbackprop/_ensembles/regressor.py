@@ -112,6 +112,10 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
     def default_estimator():
         """Return the network that ``estimator=None`` selects.
 
+        The network has two hidden layers of 128 units with the activation "silu", and
+        16 bins for each numeric feature. It minimizes the squared-error loss with
+        ``solver="adam"`` in at most 100 epochs of the schedule "one_cycle", in float32.
+
         Returns
         -------
         BackpropRegressor
