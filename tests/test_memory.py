@@ -15,6 +15,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop._estimators.parameters import losses_for
 from skbackprop._estimators.threads import SMALL_PRODUCT, blas_threads
+from skbackprop.core import kernels
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.epochs import MiniBatchEpoch
 from skbackprop.core.kernels import numpy_kernels
@@ -33,6 +34,10 @@ N_ROWS = 3 * BATCH + 100  # with a short last batch
 # order of early stopping (6 KiB per epoch), but no array as large as a layer, the
 # inputs of a batch or a weight matrix.
 MAX_PEAK = 12 * 1024
+
+#: Bytes that NumPy allocates during an operation on three arrays whose rows are not
+#: adjacent, such as some columns of a batch, for any number of rows.
+UFUNC_BUFFERS = 3 * 8 * np.getbufsize()
 # Bytes. Allows Python objects, such as the step counter.
 MAX_RETAINED = 512
 
@@ -243,7 +248,8 @@ def test_inputs_are_transformed_in_batch_buffers(
 def test_bins_are_encoded_in_batch_buffers(epoch_memory, input_dtype, dtype):
     X = (16 * np.abs(INPUTS)).astype(input_dtype)
     fit_regressor(X=X, dtype=dtype, n_bins=4, hidden_layer_sizes=(8,))
-    assert_no_allocation(epoch_memory)
+    max_peak = MAX_PEAK if kernels.compiled else MAX_PEAK + UFUNC_BUFFERS
+    assert_no_allocation(epoch_memory, max_peak)
 
 
 @pytest.mark.parametrize("learning_rate", sorted(SCHEDULES))

@@ -17,7 +17,14 @@ class PiecewiseKernel:
     """
 
     def __init__(self, n_features, features, low, factor, minimum, maximum):
-        self.features, self.low, self.factor = features, low, factor
+        self.low, self.factor = low, factor
+        # Slices of adjacent components of the same feature. Selecting the feature of
+        # each component would copy the whole batch.
+        starts = np.flatnonzero(np.diff(features, prepend=-1))
+        stops = [*starts[1:], len(features)]
+        self.parts = [
+            (features[start], slice(start, stop)) for start, stop in zip(starts, stops)
+        ]
         self.minimum, self.maximum = minimum, maximum
 
     def write(self, z, out):
@@ -30,10 +37,11 @@ class PiecewiseKernel:
         out : ndarray of shape (n_rows, n_components)
             Array of the same dtype that receives the components.
         """
-        z.take(self.features, axis=1, out=out, mode="clip")
         # Overflow is harmless because infinite values are clipped.
         with np.errstate(over="ignore"):
-            out -= self.low
+            for feature, part in self.parts:
+                values = z[:, feature, np.newaxis]
+                np.subtract(values, self.low[part], out=out[:, part])
             out *= self.factor
         np.maximum(out, self.minimum, out=out)
         np.minimum(out, self.maximum, out=out)
