@@ -600,15 +600,15 @@ FAULTS = [
     ),
     Fault(
         "ensembles: probabilities in float32 are not normalized",
-        "return probabilities / probabilities.sum(axis=1, keepdims=True)",
-        "return probabilities",
+        "probabilities /= probabilities.sum(axis=1, keepdims=True)",
+        "probabilities *= 1.0",
         within="def _to_predictions(self, parts, outputs):\n        targets",
         first="_ensembles/test_ensembles",
     ),
     Fault(
         "intervals: rank without the finite-sample correction",
-        "return coverage * (self.n_samples + 1) * (1.0 - 1e-12)",
-        "return coverage * self.n_samples * (1.0 - 1e-12)",
+        "return coverage * (self.n_samples + 1) * ROUNDING",
+        "return coverage * self.n_samples * ROUNDING",
         first="_ensembles/test_intervals",
     ),
     Fault(
@@ -626,7 +626,7 @@ FAULTS = [
     ),
     Fault(
         "intervals: sample weights ignored",
-        "weight = np.maximum(sample_weight, 0.0)",
+        "weight = np.maximum(to_unit_scale(sample_weight), 0.0)",
         "weight = np.ones(len(y))",
         first="_ensembles/test_intervals",
     ),
