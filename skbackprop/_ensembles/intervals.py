@@ -140,7 +140,8 @@ def _upper_bound(predictions, scores, weights, rank):
     high = predictions.max(axis=0) + score
     while True:
         middle = low + 0.5 * (high - low)
-        if ((middle <= low) | (middle >= high)).all():
+        # The comparisons are false if an output of a network is not finite.
+        if not ((low < middle) & (middle < high)).any():
             return high
         total = np.zeros(len(middle))
         for prediction, score, weight in zip(predictions, scores, weights):

@@ -107,6 +107,16 @@ def test_outliers_do_not_change_the_accuracy(outlier):
     assert low == pytest.approx(np.sort(shifts - abs(y))[101 - rank], rel=1e-14)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_predictions_that_are_not_finite_give_intervals_that_are_not_finite(value):
+    scores = score_ensemble(np.arange(20), np.zeros(20), np.zeros(20))
+    predictions = np.array([[[value], [1.0]], [[0.0], [1.0]]])
+    intervals = scores.extend(predictions, predictions, 0.5)
+    assert not np.isfinite(intervals[0]).all()
+    assert np.isfinite(intervals[1]).all()
+
+
 @pytest.mark.parametrize("factor", [1e-320, 1e-307, 1e-3, 1e300])
 def test_common_factor_of_weights_has_no_effect(factor):
     y = np.arange(20.0)
