@@ -5,13 +5,11 @@ SVG files: the mean ranks of the models, and their scores against the duration o
 fits. Requires matplotlib.
 """
 
-import argparse
 import json
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from .charts import ROOT, STYLE
+from .charts import STYLE, parse_options
 from .ranks import RANKED, rank_table, score_table, total_seconds
 
 #: Models in the charts, and their labels.
@@ -36,24 +34,6 @@ TITLES = {
     "nrmse": "normalized RMSE",
 }
 OURS, PEERS = "#0072b2", "#e69f00"
-
-
-def parse_options():
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy_charts")
-    parser.add_argument(
-        "--json",
-        type=Path,
-        default=ROOT / "benchmarks" / "accuracy.json",
-        help="measurements (default: benchmarks/accuracy.json)",
-    )
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=ROOT / "docs" / "_static",
-        help="folder of the charts (default: docs/_static)",
-    )
-    return parser.parse_args()
 
 
 def select_runs(runs):
@@ -137,7 +117,7 @@ def draw_times(runs):
 
 def main():
     """Draw both charts."""
-    options = parse_options()
+    options = parse_options("accuracy_charts", "accuracy.json")
     runs = select_runs(json.loads(options.json.read_text())["runs"])
     plt.rcParams.update(STYLE)
     charts = {"ranks": draw_ranks(runs), "times": draw_times(runs)}

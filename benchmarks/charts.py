@@ -42,14 +42,26 @@ STYLE = {
 }
 
 
-def parse_options():
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.charts")
+def parse_options(script, measurements):
+    """Parse the command line.
+
+    Parameters
+    ----------
+    script : str
+        Name of the module that draws the charts.
+    measurements : str
+        Name of the default file of measurements in the folder of the benchmarks.
+
+    Returns
+    -------
+    argparse.Namespace
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{script}")
     parser.add_argument(
         "--json",
         type=Path,
-        default=ROOT / "benchmarks" / "results.json",
-        help="measurements (default: benchmarks/results.json)",
+        default=ROOT / "benchmarks" / measurements,
+        help=f"measurements (default: benchmarks/{measurements})",
     )
     parser.add_argument(
         "--folder",
@@ -128,7 +140,7 @@ def draw_scaling(results):
 
 def main():
     """Draw both charts."""
-    options = parse_options()
+    options = parse_options("charts", "results.json")
     results = json.loads(options.json.read_text())
     plt.rcParams.update(STYLE)
     charts = {"ratios": draw_ratios(results["fits"]), "scaling": draw_scaling(results)}

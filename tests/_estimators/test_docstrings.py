@@ -6,7 +6,12 @@ import pytest
 from numpydoc.docscrape import NumpyDocString
 from sklearn.utils._testing import assert_docstring_consistency
 
-from skbackprop import BackpropClassifier, BackpropRegressor
+from skbackprop import (
+    BackpropClassifier,
+    BackpropEnsembleClassifier,
+    BackpropEnsembleRegressor,
+    BackpropRegressor,
+)
 
 ESTIMATORS = [BackpropClassifier, BackpropRegressor]
 
@@ -86,6 +91,14 @@ def test_methods_describe_shared_parameters_identically(cls):
         [cls.fit, cls.partial_fit], include_params=["sample_weight"]
     )
     assert_docstring_consistency([cls.fit, cls.partial_fit], include_returns=["self"])
+
+
+def test_ensembles_describe_shared_entries_identically():
+    assert_docstring_consistency(
+        [BackpropEnsembleClassifier, BackpropEnsembleRegressor],
+        include_params=["n_jobs", "random_state", "verbose"],
+        include_attrs=["n_features_in_", "feature_names_in_"],
+    )
 
 
 @pytest.mark.parametrize("section", ["Parameters", "Returns", "Raises"])
