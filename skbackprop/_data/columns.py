@@ -105,9 +105,10 @@ class NumericColumns(Columns):
 
     def _check_values(self, X, estimator):
         """Return whether `X` contains NaN; raise an error if `X` is not supported."""
-        self.check_sparse(X)
-        if self.has_missing.any():
-            check_dense(X, "X", "because the network was fitted to missing values")
+        if issparse(X):
+            self.check_sparse(X)
+            if self.has_missing.any():
+                check_dense(X, "X", "because the network was fitted to missing values")
         return check_missing(X, estimator)
 
     def _to_inputs(self, X, has_missing):
