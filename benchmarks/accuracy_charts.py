@@ -10,46 +10,21 @@ import json
 import matplotlib.pyplot as plt
 
 from .charts import STYLE, parse_options
-from .ranks import RANKED, rank_table, score_table, total_seconds
+from .summary import (
+    OWN_MODELS,
+    SCORES,
+    main_comparison,
+    rank_table,
+    score_tables,
+    total_seconds,
+)
 
-#: Models in the charts, and their labels.
-LABELS = {
-    "ensemble": "ensemble of networks",
-    "catboost": "CatBoost",
-    "lightgbm-bagged": "LightGBM, bagged",
-    "lightgbm": "LightGBM",
-    "hist-gradient-boosting": "HistGradientBoosting",
-    "random-forest": "random forest",
-    "mlp-pipeline": "MLP, scaled",
-    "backprop-log-loss": "single network",
-    "backprop": "single network",
-}
-
-#: Single network of each task.
-SINGLE = {"classification": "backprop-log-loss", "regression": "backprop"}
-
-TITLES = {
-    "accuracy": "accuracy",
-    "log_loss": "log-loss",
-    "nrmse": "normalized RMSE",
-}
 OURS, PEERS = "#0072b2", "#e69f00"
-
-
-def select_runs(runs):
-    """Return the measurements of the models in the charts."""
-    excluded = {("classification", "backprop")}
-    return [
-        run
-        for run in runs
-        if run["competitor"] in LABELS
-        and (run["task"], run["competitor"]) not in excluded
-    ]
 
 
 def color(model):
     """Return the color of a model."""
-    return OURS if model in {"ensemble", *SINGLE.values()} else PEERS
+    return OURS if model in OWN_MODELS else PEERS
 
 
 def draw_ranks(runs):
@@ -66,17 +41,16 @@ def draw_ranks(runs):
     """
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.4), layout="constrained")
     ranks = rank_table(runs)
-    for ax, score in zip(axes, RANKED):
-        table = ranks[score].dropna().sort_values("mean", ascending=False)
-        colors = [color(model) for model in table.index]
+    for ax, (name, score) in zip(axes, SCORES.items()):
+        table = ranks[name].sort_values("mean", ascending=False)
         ax.barh(
-            [LABELS[model] for model in table.index],
+            table.index,
             table["mean"],
             xerr=table["sem"],
-            color=colors,
+            color=[color(model) for model in table.index],
             ecolor="#808080",
         )
-        ax.set(title=TITLES[score], xlabel="mean rank")
+        ax.set(title=score.title, xlabel="mean rank")
         ax.tick_params("y", labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
     return figure
@@ -94,31 +68,31 @@ def draw_times(runs):
     -------
     Figure
     """
-    figure, axes = plt.subplots(1, 3, figsize=(9.5, 4.2), layout="constrained")
+    figure, axes = plt.subplots(3, 1, figsize=(7.5, 8.0), layout="constrained")
     seconds = total_seconds(runs)
-    for ax, (score, (task, _)) in zip(axes, RANKED.items()):
-        means = score_table(runs, score).mean()
-        for model, mean in means.items():
-            duration = seconds[task, model]
+    for ax, (name, scores) in zip(axes, score_tables(runs).items()):
+        score = SCORES[name]
+        for model, mean in scores.mean().items():
+            duration = seconds.loc[model, score.task]
             ax.plot(duration, mean, "o", color=color(model))
             ax.annotate(
-                LABELS[model],
+                model,
                 (duration, mean),
-                (4, 4),
+                (5, 4),
                 textcoords="offset points",
-                fontsize=7,
-                color=color(model),
+                fontsize=8,
             )
-        ax.set(xscale="log", xlabel="seconds for all fits", title=TITLES[score])
-        ax.margins(x=0.25, y=0.1)
+        ax.set(xscale="log", ylabel=score.title)
+        ax.margins(x=0.15, y=0.15)
         ax.spines[["top", "right"]].set_visible(False)
+    axes[-1].set_xlabel("seconds for one fit per dataset")
     return figure
 
 
 def main():
     """Draw both charts."""
     options = parse_options("accuracy_charts", "accuracy.json")
-    runs = select_runs(json.loads(options.json.read_text())["runs"])
+    runs = main_comparison(json.loads(options.json.read_text())["runs"])
     plt.rcParams.update(STYLE)
     charts = {"ranks": draw_ranks(runs), "times": draw_times(runs)}
     for name, figure in charts.items():

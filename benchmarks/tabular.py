@@ -30,7 +30,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import (
     accuracy_score,
     log_loss,
-    r2_score,
     root_mean_squared_error,
 )
 from sklearn.model_selection import train_test_split
@@ -203,15 +202,12 @@ def classification_scores(model, X, y):
 
 
 def regression_scores(model, X, y):
-    """Return R2 and the RMSE divided by the standard deviation of the target."""
-    predicted = model.predict(X)
-    return {
-        "r2": r2_score(y, predicted),
-        "nrmse": root_mean_squared_error(y, predicted) / y.std(ddof=0),
-    }
+    """Return the RMSE divided by the standard deviation of the target."""
+    error = root_mean_squared_error(y, model.predict(X))
+    return {"nrmse": error / y.std(ddof=0)}
 
 
-def fit_and_score(dataset, competitor, seed):
+def fit_and_score(dataset, seed, model):
     """Fit a model to three quarters of the rows and score it on the other rows."""
     is_classification = dataset.task == "classification"
     X_train, X_test, y_train, y_test = train_test_split(
@@ -220,7 +216,6 @@ def fit_and_score(dataset, competitor, seed):
         random_state=seed,
         stratify=dataset.y if is_classification else None,
     )
-    model = COMPETITORS[dataset.task][competitor](seed)
     start = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -232,7 +227,7 @@ def fit_and_score(dataset, competitor, seed):
 
 # The workers share the cores, so more than one BLAS thread per worker slows them down.
 @threadpool_limits.wrap(limits=1)
-def measure(dataset, competitor, seed):
+def measure(dataset, competitor, seed, model):
     """Fit and score one model on one split of a dataset.
 
     Parameters
@@ -240,9 +235,11 @@ def measure(dataset, competitor, seed):
     dataset : Dataset
         Data to split into training and test rows.
     competitor : str
-        Key of a dict in `COMPETITORS`.
+        Name of the model.
     seed : int
-        Random state of the split and of the model.
+        Random state of the split.
+    model : estimator
+        Unfitted model.
 
     Returns
     -------
@@ -256,7 +253,7 @@ def measure(dataset, competitor, seed):
         If the fit or the prediction fails.
     """
     try:
-        measured = fit_and_score(dataset, competitor, seed)
+        measured = fit_and_score(dataset, seed, model)
     except Exception as error:
         raise RuntimeError(
             f"{competitor} failed on {dataset.name} with seed {seed}: {error}"
