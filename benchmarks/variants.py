@@ -25,47 +25,15 @@ VARIANTS = {
     "float64": {"estimator__dtype": None},
     "patience 5": {"estimator__n_iter_no_change": 5},
     "patience 20": {"estimator__n_iter_no_change": 20},
-    "patience 25": {"estimator__n_iter_no_change": 25},
-    "30 epochs": {"estimator__max_iter": 30, "estimator__n_iter_no_change": 30},
     "50 epochs": {"estimator__max_iter": 50},
     "50 epochs, patience 20": {
         "estimator__max_iter": 50,
         "estimator__n_iter_no_change": 20,
     },
-    "50 epochs, patience 50": {
-        "estimator__max_iter": 50,
-        "estimator__n_iter_no_change": 50,
-    },
     "rate 0.002": {"estimator__learning_rate_init": 0.002},
     "rate 0.008": {"estimator__learning_rate_init": 0.008},
-    "batch 64": {"estimator__batch_size": 64},
     "batch 32": {"estimator__batch_size": 32},
-    "batch 64, patience 20": {
-        "estimator__batch_size": 64,
-        "estimator__n_iter_no_change": 20,
-    },
-    "batch 32, rate 0.002": {
-        "estimator__batch_size": 32,
-        "estimator__learning_rate_init": 0.002,
-    },
-    "batch 64, rate 0.002": {
-        "estimator__batch_size": 64,
-        "estimator__learning_rate_init": 0.002,
-    },
-    "batch 64, dropout 0.15": {
-        "estimator__batch_size": 64,
-        "estimator__dropout": 0.15,
-    },
-    "batch 64, 50 epochs, patience 20": {
-        "estimator__batch_size": 64,
-        "estimator__max_iter": 50,
-        "estimator__n_iter_no_change": 20,
-    },
-    "batch 64, 8 bins": {
-        "estimator__batch_size": 64,
-        "estimator__n_bins": 8,
-    },
-    "batch 128": {"estimator__batch_size": 128},
+    "batch 200": {"estimator__batch_size": "auto"},
     "no bins": {"estimator__n_bins": None},
     "8 bins": {"estimator__n_bins": 8},
     "32 bins": {"estimator__n_bins": 32},

@@ -147,6 +147,9 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
                 early_stopping=True,
                 random_state=int(rng.randint(np.iinfo(np.int32).max)),
             )
+            if self.estimator is None:
+                # A larger batch size is an error of the user, and emits a warning.
+                member.batch_size = min(member.batch_size, len(fold.training))
             name = f"Member {i + 1} of {len(folds)}"
             task = MemberTask(name, member, fold, bool(self.verbose))
             if has_any_callbacks:

@@ -23,9 +23,9 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
     estimator : BackpropClassifier or None, default=None
         Network with the parameters of the members. ``early_stopping`` is always
         enabled, and `random_state` is different for each member. If None, the members
-        have the parameters of `default_estimator`, with two exceptions: they compute in
-        float64 if `X` is float64 and has fewer than 20,000 values, and have no bins if
-        `X` is sparse.
+        have the parameters of `default_estimator`, with three exceptions: they compute
+        in float64 if `X` is float64 and has fewer than 20,000 values, they have no bins
+        if `X` is sparse, and `batch_size` is limited by the number of training rows.
         Pass an estimator to change the parameters of the members, for example
         `class_weight`.
     cv : int, cross-validation splitter or list, default=8
@@ -107,7 +107,8 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
 
         The network has two hidden layers of 128 units with the activation "silu", and
         16 bins for each numeric feature. It minimizes the log-loss with
-        ``solver="adam"`` in at most 100 epochs of the schedule "one_cycle", in float32.
+        ``solver="adam"`` in at most 100 epochs of the schedule "one_cycle", with
+        batches of 64 rows in float32.
 
         Returns
         -------
@@ -126,6 +127,7 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
             "silu",
             loss="log_loss",
             n_bins=16,
+            batch_size=64,
             learning_rate="one_cycle",
             learning_rate_init=0.004,
             max_iter=100,

@@ -28,9 +28,9 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
     estimator : BackpropRegressor or None, default=None
         Network with the parameters of the members. ``early_stopping`` is always
         enabled, and `random_state` is different for each member. If None, the members
-        have the parameters of `default_estimator`, with two exceptions: they compute in
-        float64 if `X` is float64 and has fewer than 20,000 values, and have no bins if
-        `X` is sparse.
+        have the parameters of `default_estimator`, with three exceptions: they compute
+        in float64 if `X` is float64 and has fewer than 20,000 values, they have no bins
+        if `X` is sparse, and `batch_size` is limited by the number of training rows.
         Pass an estimator to change the parameters of the members, for example `loss`.
     cv : int, cross-validation splitter or list, default=8
         Split of the training data; one member per fold.
@@ -114,7 +114,8 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
 
         The network has two hidden layers of 128 units with the activation "silu", and
         16 bins for each numeric feature. It minimizes the squared-error loss with
-        ``solver="adam"`` in at most 100 epochs of the schedule "one_cycle", in float32.
+        ``solver="adam"`` in at most 100 epochs of the schedule "one_cycle", with
+        batches of 64 rows in float32.
 
         Returns
         -------
@@ -132,6 +133,7 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
             (128, 128),
             "silu",
             n_bins=16,
+            batch_size=64,
             learning_rate="one_cycle",
             learning_rate_init=0.004,
             max_iter=100,

@@ -11,9 +11,10 @@ from joblib import parallel_config
 from scipy.sparse import csr_array, csr_matrix
 from scipy.special import expit
 from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_wine
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score, log_loss, r2_score
-from sklearn.model_selection import TimeSeriesSplit
+from sklearn.model_selection import TimeSeriesSplit, train_test_split
 from small_ensembles import (
     BINARY,
     CLASSES,
@@ -334,6 +335,22 @@ def test_default_network_computes_in_float32_if_there_are_many_values(
     assert ensemble.estimators_[0].coefs_[0].dtype == np.float32
     params = ensemble.default_estimator().get_params()
     assert params == ensemble.estimator_.get_params()
+
+
+@pytest.mark.parametrize(
+    ("make", "load", "score"),
+    [
+        (BackpropEnsembleClassifier, load_wine, 0.9),
+        (BackpropEnsembleRegressor, load_diabetes, 0.35),
+    ],
+)
+def test_default_ensemble_learns_from_50_rows(make, load, score):
+    X, y = load(return_X_y=True)
+    rows, others = train_test_split(np.arange(len(y)), train_size=50, random_state=0)
+    ensemble = make(random_state=0).fit(X[rows], y[rows])
+    assert {member.batch_size for member in ensemble.estimators_} == {43, 44}
+    assert ensemble.estimator_.batch_size == 64
+    assert ensemble.score(X[others], y[others]) > score
 
 
 def test_default_networks_do_not_share_state():
