@@ -90,7 +90,11 @@ def print_overview(runs):
     titles = [SCORES[name].title for name in tables]
     print_header(
         "Mean ranks, means of the scores, and seconds for one fit per dataset",
-        [*map("rank: {}".format, titles), *titles, *map("{} (s)".format, seconds)],
+        [
+            *(f"rank in {title.removesuffix(' (%)')}" for title in titles),
+            *titles,
+            *(f"{task} (s)" for task in seconds),
+        ],
     )
     for model in ranks.index:
         cells = [format_mean(*ranks.loc[model, name], 2) for name in tables]
@@ -98,7 +102,7 @@ def print_overview(runs):
             mean = scores.get(model, pd.Series()).mean()
             cells.append(None if pd.isna(mean) else f"{mean:.{SCORES[name].digits}f}")
         for duration in seconds.loc[model]:
-            cells.append(None if pd.isna(duration) else f"{duration:.0f}")
+            cells.append(None if pd.isna(duration) else f"{duration:.1f}")
         print(markdown_row([model, *cells]))
 
 

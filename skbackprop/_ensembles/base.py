@@ -5,7 +5,6 @@ from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
@@ -29,10 +28,6 @@ from .members import MemberTask, fit_members
 
 #: Fitted attributes that describe the columns of the training data.
 COLUMN_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
-
-#: Number of values in `X` from which the default network computes in float32, which is
-#: up to twice as fast. With fewer values, a fit takes about a second in float64.
-MIN_FLOAT32_VALUES = 20_000
 
 #: Constraints of the parameters that both ensembles have.
 SHARED_CONSTRAINTS = {
@@ -122,15 +117,10 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
 
     def _make_network(self, X):
         """Return an unfitted network with the parameters of the members."""
-        if self.estimator is not None:
-            network = clone(self.estimator)
+        if self.estimator is None:
+            network = self.default_estimator(X)
         else:
-            network = self.default_estimator()
-            # Lists are small.
-            if np.prod(getattr(X, "shape", 0)) < MIN_FLOAT32_VALUES:
-                network.dtype = None
-            if issparse(X):
-                network.n_bins = None
+            network = clone(self.estimator)
         # The `__init__` of a subclass may have other parameters.
         network.early_stopping = True
         return network
@@ -205,8 +195,8 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
     # --------------------------------------------------- interface of the subclasses
 
     @staticmethod
-    def default_estimator():
-        """Return the network that ``estimator=None`` selects."""
+    def default_estimator(X=None):
+        """Return the network that ``estimator=None`` selects for training data `X`."""
         raise NotImplementedError
 
     def _to_predictions(self, parts, outputs):

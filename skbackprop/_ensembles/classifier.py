@@ -8,6 +8,7 @@ from .._data.labels import to_target_array
 from .._estimators.classifier import BackpropClassifier
 from .._estimators.fitted import fitted_parts
 from .base import SHARED_CONSTRAINTS, BaseBackpropEnsemble
+from .default_parameters import default_parameters
 
 
 class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
@@ -23,9 +24,8 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
     estimator : BackpropClassifier or None, default=None
         Network with the parameters of the members. ``early_stopping`` is always
         enabled, and `random_state` is different for each member. If None, the members
-        have the parameters of `default_estimator`, with three exceptions: they compute
-        in float64 if `X` is float64 and has fewer than 20,000 values, they have no bins
-        if `X` is sparse, and `batch_size` is limited by the number of training rows.
+        have the parameters of ``default_estimator(X)``, and `batch_size` is limited by
+        the number of training rows.
         Pass an estimator to change the parameters of the members, for example
         `class_weight`.
     cv : int, cross-validation splitter or list, default=8
@@ -102,13 +102,22 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
     }
 
     @staticmethod
-    def default_estimator():
+    def default_estimator(X=None):
         """Return the network that ``estimator=None`` selects.
 
         The network has two hidden layers of 128 units with the activation "silu", and
         16 bins for each numeric feature. It minimizes the log-loss with
-        ``solver="adam"`` in at most 100 epochs of the schedule "one_cycle", with
-        batches of 64 rows in float32.
+        ``solver="adam"`` and the schedule "one_cycle", with batches of 64 rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features), \
+                default=None
+            Training data. The maximum number of epochs is 100 with up to 1,500 samples,
+            ``150_000 / n_samples`` with more, and 20 with 7,500 or more. The network
+            computes in float32 if `X` has at least 20,000 values, and in the precision
+            of `X` otherwise. It has no bins if `X` is sparse. If None, 100 epochs,
+            float32 and 16 bins.
 
         Returns
         -------
@@ -122,18 +131,7 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
         >>> network = network.set_params(class_weight="balanced")
         >>> clf = BackpropEnsembleClassifier(network)
         """
-        return BackpropClassifier(
-            (128, 128),
-            "silu",
-            loss="log_loss",
-            n_bins=16,
-            batch_size=64,
-            learning_rate="one_cycle",
-            learning_rate_init=0.004,
-            max_iter=100,
-            early_stopping=True,
-            dtype="float32",
-        )
+        return BackpropClassifier(loss="log_loss", **default_parameters(X))
 
     def predict(self, X):
         """Predict the class of each sample.

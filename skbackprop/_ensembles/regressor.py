@@ -9,6 +9,7 @@ from .._estimators.fitted import fitted_parts
 from .._estimators.regressor import BackpropRegressor, score_predictions
 from ..core.layout import row_blocks
 from .base import SHARED_CONSTRAINTS, BaseBackpropEnsemble
+from .default_parameters import default_parameters
 from .intervals import ConformityScores
 
 #: Number of rows per block of `predict_interval`, which limits the memory.
@@ -28,9 +29,8 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
     estimator : BackpropRegressor or None, default=None
         Network with the parameters of the members. ``early_stopping`` is always
         enabled, and `random_state` is different for each member. If None, the members
-        have the parameters of `default_estimator`, with three exceptions: they compute
-        in float64 if `X` is float64 and has fewer than 20,000 values, they have no bins
-        if `X` is sparse, and `batch_size` is limited by the number of training rows.
+        have the parameters of ``default_estimator(X)``, and `batch_size` is limited by
+        the number of training rows.
         Pass an estimator to change the parameters of the members, for example `loss`.
     cv : int, cross-validation splitter or list, default=8
         Split of the training data; one member per fold.
@@ -109,13 +109,22 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
     }
 
     @staticmethod
-    def default_estimator():
+    def default_estimator(X=None):
         """Return the network that ``estimator=None`` selects.
 
         The network has two hidden layers of 128 units with the activation "silu", and
         16 bins for each numeric feature. It minimizes the squared-error loss with
-        ``solver="adam"`` in at most 100 epochs of the schedule "one_cycle", with
-        batches of 64 rows in float32.
+        ``solver="adam"`` and the schedule "one_cycle", with batches of 64 rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features), \
+                default=None
+            Training data. The maximum number of epochs is 100 with up to 1,500 samples,
+            ``150_000 / n_samples`` with more, and 20 with 7,500 or more. The network
+            computes in float32 if `X` has at least 20,000 values, and in the precision
+            of `X` otherwise. It has no bins if `X` is sparse. If None, 100 epochs,
+            float32 and 16 bins.
 
         Returns
         -------
@@ -129,17 +138,7 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
         >>> network = network.set_params(loss="poisson")
         >>> reg = BackpropEnsembleRegressor(network)
         """
-        return BackpropRegressor(
-            (128, 128),
-            "silu",
-            n_bins=16,
-            batch_size=64,
-            learning_rate="one_cycle",
-            learning_rate_init=0.004,
-            max_iter=100,
-            early_stopping=True,
-            dtype="float32",
-        )
+        return BackpropRegressor(**default_parameters(X))
 
     def predict(self, X):
         """Predict the target values of each sample.

@@ -318,23 +318,38 @@ def test_invalid_cv_is_an_error(cv):
 
 
 @pytest.mark.parametrize(
-    "make", [BackpropEnsembleClassifier, BackpropEnsembleRegressor]
+    ("n_samples", "max_iter"),
+    [(2, 100), (1500, 100), (2000, 75), (3000, 50), (7500, 20), (100_000, 20)],
 )
-def test_default_network_computes_in_float32_if_there_are_many_values(
-    make, monkeypatch
-):
-    def fit():
-        y = NUMBERS if make is BackpropEnsembleRegressor else BINARY
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return make(cv=2, random_state=0).fit(MIXED, y)
+def test_default_number_of_epochs_depends_on_samples(n_samples, max_iter):
+    X = np.zeros((n_samples, 1))
+    for data in (X, pd.DataFrame(X), X.tolist(), csr_array(X)):
+        for make in (BackpropEnsembleClassifier, BackpropEnsembleRegressor):
+            assert make.default_estimator(data).max_iter == max_iter
 
-    assert fit().estimators_[0].coefs_[0].dtype == np.float64
-    monkeypatch.setattr("skbackprop._ensembles.base.MIN_FLOAT32_VALUES", MIXED.size)
-    ensemble = fit()
-    assert ensemble.estimators_[0].coefs_[0].dtype == np.float32
-    params = ensemble.default_estimator().get_params()
-    assert params == ensemble.estimator_.get_params()
+
+@pytest.mark.parametrize(("n_columns", "dtype"), [(199, None), (200, "float32")])
+def test_default_precision_depends_on_number_of_values(n_columns, dtype):
+    X = np.zeros((100, n_columns))
+    for data in (X, pd.DataFrame(X), X.tolist(), csr_array(X)):
+        for make in (BackpropEnsembleClassifier, BackpropEnsembleRegressor):
+            assert make.default_estimator(data).dtype == dtype
+
+
+def test_default_network_of_sparse_data_has_no_bins():
+    make = BackpropEnsembleClassifier.default_estimator
+    assert (make(np.eye(3)).n_bins, make(csr_array(np.eye(3))).n_bins) == (16, None)
+
+
+@ENSEMBLES
+def test_default_members_have_parameters_of_default_estimator(make, y):
+    ensemble = clone(make()).set_params(estimator=None).fit(MIXED, y)
+    expected = ensemble.default_estimator(MIXED).get_params()
+    assert ensemble.estimator_.get_params() == expected
+    changed = {"random_state", "batch_size"}  # there are only 40 training rows
+    for member in ensemble.estimators_:
+        params = member.get_params()
+        assert {k for k in params if params[k] != expected[k]} == changed
 
 
 @pytest.mark.parametrize(
