@@ -22,14 +22,13 @@ ENSEMBLES = {
 #: Parameters of each variant that differ from the default.
 VARIANTS = {
     "default": {},
-    "float64": {"estimator__dtype": None},
+    "float32": {"estimator__dtype": "float32"},
+    "float64": {"estimator__dtype": "float64"},
     "patience 5": {"estimator__n_iter_no_change": 5},
     "patience 20": {"estimator__n_iter_no_change": 20},
+    "20 epochs": {"estimator__max_iter": 20},
     "50 epochs": {"estimator__max_iter": 50},
-    "50 epochs, patience 20": {
-        "estimator__max_iter": 50,
-        "estimator__n_iter_no_change": 20,
-    },
+    "100 epochs": {"estimator__max_iter": 100},
     "rate 0.002": {"estimator__learning_rate_init": 0.002},
     "rate 0.008": {"estimator__learning_rate_init": 0.008},
     "batch 32": {"estimator__batch_size": 32},
@@ -48,17 +47,19 @@ VARIANTS = {
 }
 
 
-def make_ensemble(task, variant, seed):
+def make_ensemble(dataset, variant, seed):
     """Make the ensemble of a variant."""
-    ensemble = ENSEMBLES[task]
-    model = ensemble(ensemble.default_estimator(), random_state=seed)
-    return model.set_params(**VARIANTS[variant])
+    ensemble = ENSEMBLES[dataset.task]
+    # The default parameters depend on the number of training rows.
+    n_rows = len(dataset.X) - len(dataset.X) // 4
+    network = ensemble.default_estimator(dataset.X[:n_rows])
+    return ensemble(network, random_state=seed).set_params(**VARIANTS[variant])
 
 
 def list_fits(datasets, options):
     """List the selected fits."""
     return [
-        Fit(dataset, variant, seed, make_ensemble(dataset.task, variant, seed))
+        Fit(dataset, variant, seed, make_ensemble(dataset, variant, seed))
         for dataset in datasets
         for variant in VARIANTS
         if variant in options.competitors
