@@ -21,6 +21,13 @@ from .summary import (
 
 OURS, PEERS = "#0072b2", "#e69f00"
 
+#: Marker and color of each score.
+MARKERS = {
+    "accuracy": {"fmt": "o", "color": "#0072b2"},
+    "log_loss": {"fmt": "s", "color": "#e69f00"},
+    "nrmse": {"fmt": "^", "color": "#cc79a7"},
+}
+
 
 def color(model):
     """Return the color of a model."""
@@ -28,7 +35,7 @@ def color(model):
 
 
 def draw_ranks(runs):
-    """Draw the mean rank of each model, with its standard error over the datasets.
+    """Draw the mean ranks of each model, with their standard errors over the datasets.
 
     Parameters
     ----------
@@ -39,20 +46,26 @@ def draw_ranks(runs):
     -------
     Figure
     """
-    figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.4), layout="constrained")
+    figure, ax = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1)  # inches, for wider fonts of browsers
     ranks = rank_table(runs)
-    for ax, (name, score) in zip(axes, SCORES.items()):
-        table = ranks[name].sort_values("mean", ascending=False)
-        ax.barh(
-            table.index,
+    order = ranks.xs("mean", axis=1, level=1).mean(axis=1).sort_values().index[::-1]
+    for i, (name, marker) in enumerate(MARKERS.items()):
+        table = ranks.loc[order, name]
+        positions = [row + 0.22 * (1 - i) for row in range(len(order))]
+        ax.errorbar(
             table["mean"],
+            positions,
             xerr=table["sem"],
-            color=[color(model) for model in table.index],
-            ecolor="#808080",
+            label=SCORES[name].title.removesuffix(" (%)"),
+            **marker,
         )
-        ax.set(title=score.title, xlabel="mean rank")
-        ax.tick_params("y", labelsize=8)
-        ax.spines[["top", "right"]].set_visible(False)
+    ax.set_yticks(range(len(order)), order)
+    for label in ax.get_yticklabels():
+        label.set_fontweight("bold" if label.get_text() in OWN_MODELS else "normal")
+    ax.set(xlabel="mean rank (1 is best)")
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
     return figure
 
 

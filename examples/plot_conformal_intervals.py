@@ -42,7 +42,7 @@ X_test, y_test = make_data(5000)
 #   corrects it.
 
 quantiles = {"loss": "quantile", "quantile": [0.05, 0.95]}
-network = BackpropEnsembleRegressor.default_estimator().set_params(**quantiles)
+network = BackpropEnsembleRegressor.default_estimator(X_train).set_params(**quantiles)
 single = BackpropRegressor((100, 100), **quantiles, max_iter=500, random_state=0)
 mean_ensemble = BackpropEnsembleRegressor(random_state=0)
 quantile_ensemble = BackpropEnsembleRegressor(network, random_state=0)
