@@ -593,6 +593,31 @@ FAULTS = [
         first="_ensembles/test_ensembles",
     ),
     Fault(
+        "ensembles: batches of default members larger than a fold",
+        "member.batch_size = min(member.batch_size, len(fold.training))",
+        "pass",
+        first="_ensembles/test_ensembles",
+    ),
+    Fault(
+        "ensembles: default number of epochs depends on the columns",
+        "N_TRAINING_ROWS // shape[0]",
+        "N_TRAINING_ROWS // shape[-1]",
+        first="_ensembles/test_ensembles",
+    ),
+    Fault(
+        "ensembles: default network of small data in float32",
+        "if prod(shape) < MIN_FLOAT32_VALUES:",
+        "if prod(shape) < 0:",
+        first="_ensembles/test_ensembles",
+    ),
+    Fault(
+        "ensembles: bins of the default network with sparse data",
+        "    if issparse(X):\n",
+        "    if False:\n",
+        "def default_parameters(",
+        first="_ensembles/test_ensembles",
+    ),
+    Fault(
         "ensembles: out-of-fold predictions of the last fold only",
         "np.add.at(total, fold.validation, prediction)",
         "total[fold.validation] = prediction",
