@@ -17,6 +17,7 @@ from skbackprop import BackpropClassifier, BackpropRegressor
 from skbackprop.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skbackprop.core.losses import LOSSES
 from skbackprop.core.optimizers import OPTIMIZERS
+from skbackprop.core.piecewise import EXTRAPOLATION_BOUND
 from skbackprop.core.schedules import SCHEDULES
 
 CLASSIFICATION = ("binary", "multiclass", "multilabel")
@@ -149,6 +150,8 @@ def problems(draw, tasks=CLASSIFICATION + REGRESSION, **kwargs):
     """Draw an estimator, inputs and targets."""
     task, X, y = draw(data(tasks))
     estimator = draw(estimators(task, **kwargs))
+    if not sp.issparse(X):
+        estimator.n_bins = draw(st.sampled_from([None, 2, 5]))
     return estimator, X, to_output_range(estimator, y)
 
 
@@ -187,6 +190,8 @@ def rounding_scale(estimator, X):
     a = np.abs(dense(X)).astype(np.float64)
     if estimator.standardize:
         a[...] = estimator._state.network.inputs.high
+    n_components = len(estimator.coefs_[0]) - a.shape[1]
+    a = np.pad(a, [(0, 0), (0, n_components)], constant_values=EXTRAPOLATION_BOUND)
     for W, b in zip(estimator.coefs_, estimator.intercepts_, strict=True):
         a = a @ np.abs(W) + np.abs(b)
     scalers = estimator._reader.scalers
@@ -256,7 +261,10 @@ def test_shapes_and_dtypes_depend_on_data(problem):
     estimator = fit(estimator, X, y)
     dtype = precision(X)
     n_outputs = estimator.n_outputs_
-    sizes = (X.shape[1], *estimator.hidden_layer_sizes, n_outputs)
+    n_inputs = len(estimator.coefs_[0])
+    n_components = n_inputs - X.shape[1]
+    assert 0 <= n_components <= X.shape[1] * (estimator.n_bins or 0)
+    sizes = (n_inputs, *estimator.hidden_layer_sizes, n_outputs)
     assert [W.shape for W in estimator.coefs_] == list(pairwise(sizes))
     assert [b.shape for b in estimator.intercepts_] == [(n,) for n in sizes[1:]]
     assert {a.dtype for a in (*estimator.coefs_, *estimator.intercepts_)} == {dtype}
@@ -358,7 +366,8 @@ def test_memory_layout_does_not_affect_results(problem, layout):
 @given(problems(solvers=tuple(OPTIMIZERS)), st.sampled_from(["csr", "csc", "coo"]))
 def test_sparse_and_dense_input_give_equal_results(problem, layout):
     estimator, X, y = problem
-    estimator.set_params(standardize=False)  # only dense input would be centered
+    # Only dense input would be centered, or has bins.
+    estimator.set_params(standardize=False, n_bins=None)
     X = dense(X).astype(np.float64) / 100
     from_dense = fit(clone(estimator), X, y)
     from_sparse = fit(estimator, with_layout(X, layout), y)
