@@ -51,7 +51,7 @@ def make_ensemble(dataset, variant, seed):
     """Make the ensemble of a variant."""
     ensemble = ENSEMBLES[dataset.task]
     # The default parameters depend on the number of training rows.
-    n_rows = len(dataset.X) - len(dataset.X) // 4
+    n_rows = len(dataset.X) * 3 // 4
     network = ensemble.default_estimator(dataset.X[:n_rows])
     return ensemble(network, random_state=seed).set_params(**VARIANTS[variant])
 

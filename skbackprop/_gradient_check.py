@@ -82,7 +82,8 @@ def check_gradients(estimator, X, y, sample_weight=None, *, rtol=1e-4, random_st
     if not isinstance(estimator, BaseBackprop):
         raise TypeError(
             "estimator must be a BackpropClassifier or a BackpropRegressor, got "
-            f"{type(estimator).__name__}. For a pipeline, pass the last step."
+            f"{type(estimator).__name__}. For a pipeline, pass the last step. "
+            "For an ensemble, pass estimator."
         )
     estimator = clone(estimator).set_params(
         dtype="float64",

@@ -128,8 +128,8 @@ def load(path, *, allow_pickle=False, trusted=()):
     Returns
     -------
     estimator : object
-        BackpropClassifier or BackpropRegressor, or a scikit-learn estimator that
-        contains one, such as a pipeline or a search.
+        BackpropClassifier or BackpropRegressor, an ensemble of them, or a scikit-learn
+        estimator that contains one, such as a pipeline or a search.
 
     Raises
     ------
@@ -190,8 +190,8 @@ def load(path, *, allow_pickle=False, trusted=()):
         raise ValueError(
             f"Cannot load {str(path)!r}: {_describe(error).rstrip('.')}. Supported "
             "files are complete pickle, joblib and skops files of a "
-            "BackpropClassifier, a BackpropRegressor, or a scikit-learn estimator that "
-            "contains one."
+            "BackpropClassifier, a BackpropRegressor, an ensemble of them, or a "
+            "scikit-learn estimator that contains one."
             f"{skops_rule if content.startswith(ZIP) else ''}"
         ) from error
     return estimator

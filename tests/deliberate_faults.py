@@ -656,6 +656,12 @@ FAULTS = [
         first="_ensembles/test_intervals",
     ),
     Fault(
+        "intervals: bounds of empty intervals are swapped",
+        "is_empty = bounds[..., 0] > bounds[..., 1]",
+        "bounds.sort(axis=-1); is_empty = bounds[..., 0] > bounds[..., 1]",
+        first="_ensembles/test_intervals",
+    ),
+    Fault(
         "ONNX: members of an ensemble are summed",
         "return reduce(add, tensors) / float(len(tensors))",
         "return reduce(add, tensors)",

@@ -16,7 +16,8 @@ LARGEST_EXACT = 2.0**53
 
 def get_name(X, j):
     """Return the name of a DataFrame column, or the index of an array column."""
-    return X.columns[j] if is_dataframe(X) else j
+    name = X.columns[j] if is_dataframe(X) else j
+    return name.item() if isinstance(name, np.generic) else name
 
 
 def find_categories(X, is_categorical):

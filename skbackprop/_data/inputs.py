@@ -47,7 +47,8 @@ def check_inputs(X, is_categorical=None):
         return X
     if is_dataframe(X):
         return _check_dataframe(X, is_categorical)
-    X = X if hasattr(X, "dtype") else _list_to_array(X)
+    if not (hasattr(X, "dtype") and hasattr(X, "ndim")):  # polars.Series has no ndim
+        X = _list_to_array(X)
     dtype = X.dtype
     if X.ndim < 2 and str(dtype) == "object":
         _explain_objects(X)

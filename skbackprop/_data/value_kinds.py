@@ -58,7 +58,7 @@ def _kind_of(cls):
 
 
 def check_not_lazy(values, name):
-    """Raise TypeError if values are a polars LazyFrame, which contains no data.
+    """Raise TypeError if values are a DataFrame of polars or Dask without data.
 
     Parameters
     ----------
@@ -70,4 +70,9 @@ def check_not_lazy(values, name):
     if type(values).__name__ == "LazyFrame":
         raise TypeError(
             f"{name} is a LazyFrame, which contains no data. Pass {name}.collect()."
+        )
+    if hasattr(values, "__dask_graph__") and hasattr(values, "columns"):
+        raise TypeError(
+            f"{name} is a Dask DataFrame. Pass {name}.compute(), or use the estimators "
+            "of skbackprop.dask."
         )

@@ -34,6 +34,7 @@ def check_network(estimator):
     if not isinstance(estimator, BaseBackprop):
         raise TypeError(
             "estimator must be a BackpropClassifier or a BackpropRegressor, got "
-            f"{type(estimator).__name__}. For a pipeline, pass the last step."
+            f"{type(estimator).__name__}. For a pipeline, pass the last step. "
+            "For an ensemble, pass one of estimators_."
         )
     check_is_fitted(estimator)

@@ -137,8 +137,7 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
                 early_stopping=True,
                 random_state=int(rng.randint(np.iinfo(np.int32).max)),
             )
-            if self.estimator is None:
-                # A larger batch size is an error of the user, and emits a warning.
+            if not isinstance(member.batch_size, str):  # "auto"
                 member.batch_size = min(member.batch_size, len(fold.training))
             name = f"Member {i + 1} of {len(folds)}"
             task = MemberTask(name, member, fold, bool(self.verbose))
@@ -243,16 +242,21 @@ class BaseBackpropEnsemble(PersistenceMixin, CallbackSupportMixin, BaseEstimator
 
     # -------------------------------------------------------------- fitted attributes
 
+    def _fitted_members(self):
+        """Return `estimators_`, or raise AttributeError before the first fit."""
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(
+                f"This {type(self).__name__} instance is not fitted yet."
+            )
+        return self.estimators_
+
     @property
     def history_(self):
         """DataFrame of losses, score, learning rate and duration of each epoch."""
         import pandas as pd
 
-        if not hasattr(self, "estimators_"):
-            raise AttributeError(
-                f"This {type(self).__name__} instance is not fitted yet."
-            )
-        histories = dict(enumerate(member.history_ for member in self.estimators_))
+        members = self._fitted_members()
+        histories = dict(enumerate(member.history_ for member in members))
         return pd.concat(histories, names=["member"])
 
     def __sklearn_tags__(self):

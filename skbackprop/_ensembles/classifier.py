@@ -23,9 +23,9 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
     ----------
     estimator : BackpropClassifier or None, default=None
         Network with the parameters of the members. ``early_stopping`` is always
-        enabled, and `random_state` is different for each member. If None, the members
-        have the parameters of ``default_estimator(X)``, and `batch_size` is limited by
-        the number of training rows.
+        enabled, `random_state` is different for each member, and `batch_size` is
+        limited by the number of training rows. If None, the members have the parameters
+        of ``default_estimator(X)``.
         Pass an estimator to change the parameters of the members, for example
         `class_weight`.
     cv : int, cross-validation splitter or list, default=8
@@ -116,8 +116,8 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
             Training data. The maximum number of epochs is 100 with up to 1,500 samples,
             ``150_000 / n_samples`` with more, and 20 with 7,500 or more. The network
             computes in float32 if `X` has at least 20,000 values, and in the precision
-            of `X` otherwise. It has no bins if `X` is sparse. If None, 100 epochs,
-            float32 and 16 bins.
+            of `X` otherwise. It has no bins if `X` is sparse. If `X` is None or a Dask
+            array of unknown length, the network has 100 epochs, float32 and 16 bins.
 
         Returns
         -------
@@ -229,7 +229,7 @@ class BackpropEnsembleClassifier(ClassifierMixin, BaseBackpropEnsemble):
     @property
     def _targets(self):
         """Encoder of the classes, which is the same for all members."""
-        return fitted_parts(self.estimators_[0]).reader.targets
+        return fitted_parts(self._fitted_members()[0]).reader.targets
 
     def _to_scores(self, probabilities):
         """Return the decision function for mean probabilities."""

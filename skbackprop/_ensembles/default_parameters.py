@@ -1,6 +1,7 @@
 """Default parameters of the members, which depend on the training data."""
 
 from math import prod
+from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
@@ -35,16 +36,16 @@ def default_parameters(X):
     Parameters
     ----------
     X : {array-like, sparse matrix, DataFrame} or None
-        Training data. If None, the result is `PARAMETERS`.
+        Training data. If None, or if the shape is unknown, the result is `PARAMETERS`.
 
     Returns
     -------
     dict
     """
     params = dict(PARAMETERS)
-    if X is None:
+    shape = None if X is None else _get_shape(X)
+    if shape is None:
         return params
-    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
     if shape and shape[0] > 0:
         n_epochs = max(MIN_EPOCHS, N_TRAINING_ROWS // shape[0])
         params["max_iter"] = min(n_epochs, PARAMETERS["max_iter"])
@@ -53,3 +54,13 @@ def default_parameters(X):
     if issparse(X):
         params["n_bins"] = None
     return params
+
+
+def _get_shape(X):
+    """Return the shape of data, or None if the shape is unknown or invalid."""
+    try:
+        shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    except ValueError:  # rows of different lengths, which `fit` reports
+        return None
+    # The number of rows of Dask collections may be unknown.
+    return shape if all(isinstance(n, Integral) for n in shape) else None

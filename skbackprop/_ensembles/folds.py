@@ -87,10 +87,14 @@ def _check_groups(groups, n_samples):
 
 def _shuffled_folds(n_folds, groups, samples, rng):
     """Yield training and validation rows of shuffled, if possible stratified, folds."""
+    import pandas as pd
+
+    if groups is not None:
+        groups = pd.factorize(groups)[0]  # names of different types cannot be sorted
     rows, ignored = np.arange(samples.n_samples), np.empty(0, np.intp)
     if samples.weight is not None and groups is None:
         rows, ignored = map(np.flatnonzero, (samples.weight, samples.weight == 0))
-    n_units = len(rows) if groups is None else len(np.unique(groups))
+    n_units = len(rows) if groups is None else groups.max() + 1
     if n_units < 2:
         units = "samples with a nonzero weight" if groups is None else "groups"
         name = "n_samples" if groups is None else "number of groups"

@@ -110,8 +110,10 @@ class ConformityScores:
             weights = [weight[:, j] for weight in self.weights]
             bounds[:, j, 0] = -_upper_bound(-lower[:, :, j], scores, weights, rank)
             bounds[:, j, 1] = _upper_bound(upper[:, :, j], scores, weights, rank)
-        # Negative scores shorten the interval, possibly by more than its length.
-        bounds.sort(axis=-1)
+        # Negative scores shorten an interval, possibly by more than its length. An
+        # empty interval becomes a point.
+        is_empty = bounds[..., 0] > bounds[..., 1]
+        bounds[is_empty] = (0.5 * bounds[is_empty]).sum(axis=-1, keepdims=True)
         return bounds
 
 

@@ -28,9 +28,9 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
     ----------
     estimator : BackpropRegressor or None, default=None
         Network with the parameters of the members. ``early_stopping`` is always
-        enabled, and `random_state` is different for each member. If None, the members
-        have the parameters of ``default_estimator(X)``, and `batch_size` is limited by
-        the number of training rows.
+        enabled, `random_state` is different for each member, and `batch_size` is
+        limited by the number of training rows. If None, the members have the parameters
+        of ``default_estimator(X)``.
         Pass an estimator to change the parameters of the members, for example `loss`.
     cv : int, cross-validation splitter or list, default=8
         Split of the training data; one member per fold.
@@ -123,8 +123,8 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
             Training data. The maximum number of epochs is 100 with up to 1,500 samples,
             ``150_000 / n_samples`` with more, and 20 with 7,500 or more. The network
             computes in float32 if `X` has at least 20,000 values, and in the precision
-            of `X` otherwise. It has no bins if `X` is sparse. If None, 100 epochs,
-            float32 and 16 bins.
+            of `X` otherwise. It has no bins if `X` is sparse. If `X` is None or a Dask
+            array of unknown length, the network has 100 epochs, float32 and 16 bins.
 
         Returns
         -------
@@ -163,7 +163,8 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
         the errors of the out-of-fold predictions. If `quantile` of the members is a
         sequence, the interval between its first and its last quantile is extended or
         shortened by its out-of-fold errors (Romano et al., 2019). The width then
-        depends more on `X`.
+        depends more on `X`. Choose quantiles whose interval has about the requested
+        coverage: an interval that is shortened by more than its width becomes a point.
 
         Parameters
         ----------

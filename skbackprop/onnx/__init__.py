@@ -2,7 +2,7 @@
 
 ONNX graphs run without Python and scikit-learn. `to_onnx` exports an estimator, alone
 or in a pipeline or a search. Importing this package also registers the converters of
-both estimators with skl2onnx.
+all estimators with skl2onnx.
 """
 
 try:

@@ -5,6 +5,7 @@ import warnings
 from decimal import Decimal
 from fractions import Fraction
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -112,6 +113,12 @@ BAD_INPUTS = {
         ["X contains dates"],
     ),
     "LazyFrame": (pl.LazyFrame(X), TypeError, ["X is a LazyFrame", "X.collect()"]),
+    "Dask DataFrame": (
+        dd.from_pandas(FRAME, npartitions=2),
+        TypeError,
+        ["X is a Dask DataFrame", "X.compute()", "skbackprop.dask"],
+    ),
+    "polars Series": (pl.Series(np.ones(40)), ValueError, ["Expected 2D array"]),
     "one dict": ({"a": 1}, TypeError, ["got dict", "pandas.DataFrame(X)"]),
     "records": ([{"a": 1.0}] * 40, TypeError, ["got a sequence of dict"]),
     "set": ({1.0, 2.0}, TypeError, ["got set"]),

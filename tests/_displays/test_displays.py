@@ -18,6 +18,7 @@ from small_networks import CODES, ESTIMATORS, X, classifier, small, to_dataframe
 import skbackprop
 from skbackprop import (
     BackpropClassifier,
+    BackpropEnsembleClassifier,
     GradientFlowDisplay,
     LossCurveDisplay,
     WeightsDisplay,
@@ -304,6 +305,18 @@ def test_invalid_image_shape_or_units_raise_value_error(pixel_net, params, words
 
 
 # ------------------------------------------------------------ all displays
+
+
+@displays
+def test_ensemble_raises_type_error(display):
+    ensemble = BackpropEnsembleClassifier(classifier(), cv=2).fit(X, CODES)
+    error_of(
+        lambda: display.from_estimator(ensemble),
+        "BackpropEnsembleClassifier",
+        "pass one of estimators_",
+        error=TypeError,
+    )
+    assert display.from_estimator(ensemble.estimators_[0]).ax_ is not None
 
 
 @displays

@@ -3,6 +3,7 @@
 import pickle
 import warnings
 
+import dask.array as da
 import joblib
 import numpy as np
 import pandas as pd
@@ -341,6 +342,24 @@ def test_default_network_of_sparse_data_has_no_bins():
     assert (make(np.eye(3)).n_bins, make(csr_array(np.eye(3))).n_bins) == (16, None)
 
 
+def test_default_parameters_of_data_with_unknown_length():
+    X = da.random.random((8000, 3), chunks=(4000, 3))
+    make = BackpropEnsembleClassifier.default_estimator
+    assert make(X).max_iter == 20
+    assert make(X[X[:, 0] > 0.5]).get_params() == make().get_params()
+
+
+def test_rows_of_different_lengths_are_an_error():
+    with pytest.raises(ValueError, match="X must be a 2D array in which all rows"):
+        BackpropEnsembleClassifier().fit([[1, 2], [3]] * 10, [0, 1] * 10)
+
+
+@ENSEMBLES
+def test_batch_size_is_limited_by_the_training_rows(make, y):
+    ensemble = make(network={"batch_size": 1000}).fit(MIXED, y)
+    assert {member.batch_size for member in ensemble.estimators_} == {40}
+
+
 @ENSEMBLES
 def test_default_members_have_parameters_of_default_estimator(make, y):
     ensemble = clone(make()).set_params(estimator=None).fit(MIXED, y)
@@ -501,8 +520,9 @@ def test_methods_require_a_fit(make, y):
         if hasattr(ensemble, name):
             with pytest.raises(NotFittedError):
                 getattr(ensemble, name)(MIXED)
-    for name in ("history_", "classes_"):
-        assert not hasattr(ensemble, name)
+    for name in {"history_", "classes_"} & set(dir(type(ensemble))):
+        with pytest.raises(AttributeError, match="instance is not fitted yet"):
+            getattr(ensemble, name)
 
 
 @ENSEMBLES

@@ -116,7 +116,8 @@ def test_invalid_groups_are_an_error(groups, message):
 def test_groups_can_be_strings_or_a_series():
     groups = np.repeat(["a", "b", "c", "d"], 15)
     expected = folds_of(4, None, groups)
-    for same in (list(groups), pd.Series(groups, index=range(60, 120))):
+    mixed = np.repeat(np.array([1, "b", "c", 4], dtype=object), 15)
+    for same in (list(groups), pd.Series(groups, index=range(60, 120)), mixed):
         for one, other in zip(folds_of(4, None, same), expected):
             np.testing.assert_array_equal(one.training, other.training)
 

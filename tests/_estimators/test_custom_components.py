@@ -25,6 +25,7 @@ from small_networks import X as ROWS
 from skbackprop import (
     Activation,
     BackpropClassifier,
+    BackpropEnsembleRegressor,
     BackpropRegressor,
     Loss,
     check_gradients,
@@ -567,12 +568,14 @@ def test_check_gradients_is_deterministic():
 
 def test_check_gradients_rejects_other_objects():
     pipeline = make_pipeline(StandardScaler(), BackpropRegressor())
-    for wrong in (pipeline, BackpropRegressor, "regressor"):
+    ensemble = BackpropEnsembleRegressor()
+    for wrong in (pipeline, BackpropRegressor, "regressor", ensemble):
         error_of(
             lambda wrong=wrong: check_gradients(wrong, X, NUMBERS),
             "BackpropClassifier",
             "BackpropRegressor",
             "last step",
+            "For an ensemble, pass estimator.",
             error=TypeError,
         )
     net = BackpropRegressor(solver="adm")
