@@ -4,7 +4,7 @@ Each variant changes one or two parameters, for all datasets. The table contains
 mean difference between the variant and the default, its standard error over the
 datasets, and the duration of the fits divided by the duration of the default.
 
-Datasets, splits and the JSON file are those of ``python -m benchmarks.accuracy``.
+Datasets and splits are those of ``python -m benchmarks.accuracy``.
 """
 
 from skbackprop import BackpropEnsembleClassifier, BackpropEnsembleRegressor
