@@ -91,9 +91,12 @@ def test_missing_values_are_imputed_by_mean_with_indicator(kind):
     encoded = np.column_stack([values, missing])
     fitted = classifier(standardize=False).fit(df, CODES)
     plain = classifier(standardize=False).fit(encoded, CODES)
-    assert_same_network(fitted, plain)
-    np.testing.assert_array_equal(
-        fitted.predict_proba(df), plain.predict_proba(encoded)
+    # The products are summed in different orders. Some BLAS libraries then round
+    # differently.
+    for actual, expected in zip(fitted.coefs_, plain.coefs_, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-10)
+    np.testing.assert_allclose(
+        fitted.predict_proba(df), plain.predict_proba(encoded), rtol=1e-10
     )
     assert list(fitted.feature_names_in_) == list("abcd")
 
