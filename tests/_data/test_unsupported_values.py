@@ -664,3 +664,10 @@ def test_known_missing_and_unused_categories_do_not_warn():
         warnings.simplefilter("ignore", category=RuntimeWarning)
         warnings.filterwarnings("ignore", "Stochastic Optimizer")
         net.fit(first, TWO_CLASSES, X_val=shops("a", "z"), y_val=TWO_CLASSES)
+
+
+def test_messages_contain_the_index_of_a_column_without_its_type():
+    X = np.array([[1.0, "a"], [2.0, "b"]] * 20, dtype=object)
+    network = classifier(categorical_features=[1]).fit(X, np.arange(40) % 2)
+    with pytest.raises(ValueError, match="The categorical column 1 of X contains"):
+        network.predict(np.zeros((2, 2)))
