@@ -21,7 +21,7 @@ file, and a later call reuses the measurements in the file.
 
 import pandas as pd
 
-from .accuracy_runs import Fit, measure_all, parse_options
+from .accuracy_runs import measure_all, parse_options
 from .results import markdown_row
 from .summary import (
     SCORES,
@@ -31,7 +31,7 @@ from .summary import (
     score_tables,
     total_seconds,
 )
-from .tabular import COMPETITORS
+from .tabular import COMPETITORS, Fit
 
 #: Single networks, which are compared in a separate table.
 NETWORKS = (

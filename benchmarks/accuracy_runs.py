@@ -4,39 +4,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from .machine import describe
-from .tabular import BUNDLED, Dataset, load_bundled, measure, read_dataset
-
-
-class Fit(NamedTuple):
-    """One fit to measure.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Data to split into training and test rows.
-    competitor : str
-        Name of the model.
-    seed : int
-        Random state of the split and of the model.
-    model : estimator
-        Unfitted model.
-    """
-
-    dataset: Dataset
-    competitor: str
-    seed: int
-    model: Any
-
-    @property
-    def key(self):
-        """Unique key of the measurement."""
-        return self.dataset.name, self.competitor, self.seed
+from .tabular import BUNDLED, load_bundled, measure, read_dataset
 
 
 def parse_options(script, description, competitors, n_seeds):
@@ -127,7 +100,7 @@ def measure_all(fits, options):
 
     Parameters
     ----------
-    fits : list of Fit
+    fits : list of benchmarks.tabular.Fit
         Selected measurements.
     options : argparse.Namespace
         Options of `parse_options`.
@@ -148,7 +121,7 @@ def measure_all(fits, options):
     print(f"- {len(fits) - len(missing)} of {len(fits)} fits are read from {path.name}")
     # One fit per batch, so that each result is saved as soon as it is available.
     parallel = Parallel(options.jobs, return_as="generator_unordered", batch_size=1)
-    results = parallel(delayed(measure)(*fit) for fit in missing)
+    results = parallel(delayed(measure)(fit) for fit in missing)
     for count, run in enumerate(results, start=1):
         known[_key(run)] = run
         _write(path, {"machine": machine, "runs": list(known.values())})

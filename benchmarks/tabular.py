@@ -3,7 +3,7 @@
 import warnings
 from functools import partial
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
@@ -78,6 +78,32 @@ class Dataset(NamedTuple):
     task: str
     X: pd.DataFrame
     y: pd.Series
+
+
+class Fit(NamedTuple):
+    """One fit to measure.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Data to split into training and test rows.
+    competitor : str
+        Name of the model.
+    seed : int
+        Random state of the split and of the model.
+    model : estimator
+        Unfitted model.
+    """
+
+    dataset: Dataset
+    competitor: str
+    seed: int
+    model: Any
+
+    @property
+    def key(self):
+        """Unique key of the measurement."""
+        return self.dataset.name, self.competitor, self.seed
 
 
 def infer_task(target):
@@ -207,8 +233,9 @@ def regression_scores(model, X, y):
     return {"nrmse": error / y.std(ddof=0)}
 
 
-def fit_and_score(dataset, seed, model):
+def fit_and_score(fit):
     """Fit a model to three quarters of the rows and score it on the other rows."""
+    dataset, _, seed, model = fit
     is_classification = dataset.task == "classification"
     X_train, X_test, y_train, y_test = train_test_split(
         dataset.X,
@@ -227,19 +254,13 @@ def fit_and_score(dataset, seed, model):
 
 # The workers share the cores, so more than one BLAS thread per worker slows them down.
 @threadpool_limits.wrap(limits=1)
-def measure(dataset, competitor, seed, model):
+def measure(fit):
     """Fit and score one model on one split of a dataset.
 
     Parameters
     ----------
-    dataset : Dataset
-        Data to split into training and test rows.
-    competitor : str
-        Name of the model.
-    seed : int
-        Random state of the split.
-    model : estimator
-        Unfitted model.
+    fit : Fit
+        Dataset, model and seed.
 
     Returns
     -------
@@ -252,8 +273,9 @@ def measure(dataset, competitor, seed, model):
     RuntimeError
         If the fit or the prediction fails.
     """
+    dataset, competitor, seed, _ = fit
     try:
-        measured = fit_and_score(dataset, seed, model)
+        measured = fit_and_score(fit)
     except Exception as error:
         raise RuntimeError(
             f"{competitor} failed on {dataset.name} with seed {seed}: {error}"

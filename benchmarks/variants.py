@@ -10,9 +10,10 @@ Datasets and splits are those of ``python -m benchmarks.accuracy``.
 from skbackprop import BackpropEnsembleClassifier, BackpropEnsembleRegressor
 
 from .accuracy import difference_cells, print_header
-from .accuracy_runs import Fit, measure_all, parse_options
+from .accuracy_runs import measure_all, parse_options
 from .results import markdown_row
 from .summary import SCORES, score_tables, total_seconds
+from .tabular import Fit
 
 ENSEMBLES = {
     "classification": BackpropEnsembleClassifier,

@@ -58,7 +58,7 @@ def _kind_of(cls):
 
 
 def check_not_lazy(values, name):
-    """Raise TypeError if values are a DataFrame of polars or Dask without data.
+    """Raise TypeError if values are a lazy DataFrame of polars or Dask.
 
     Parameters
     ----------
