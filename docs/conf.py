@@ -8,15 +8,17 @@ copyright = author
 version = release = __version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinx-mathjax-offline",  # ships MathJax with the site
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
@@ -26,6 +28,14 @@ toc_object_entries_show_parents = "hide"
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+
+# The code cells of the pages are executed, and an error fails the build.
+nb_execution_mode = "cache"
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+nb_output_stderr = "error"  # warnings contain paths of the machine
 
 # The template of the class page lists the methods.
 numpydoc_show_class_members = False

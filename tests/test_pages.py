@@ -35,7 +35,11 @@ def page_name(page):
 
 
 def python_blocks(page):
-    return re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    blocks = re.findall(
+        r"```(?:python|\{code-cell\} python)\n(.*?)```", page.read_text("utf-8"), re.DOTALL
+    )
+    # A code cell can start with options, such as `:tags: [remove-stderr]`.
+    return [re.sub(r"\A(:\w+:.*\n)+", "", block) for block in blocks]
 
 
 def check_readme(names, printed):
