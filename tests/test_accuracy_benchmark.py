@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from benchmarks.overview import DOCS, read_ranks, read_ratios
 from benchmarks.summary import (
     differences,
     main_comparison,
@@ -79,3 +80,13 @@ def test_single_network_of_the_main_comparison_depends_on_the_task():
         ("regression", "ensemble"),
         ("regression", "single network"),
     ]
+
+
+def test_chart_of_the_readme_shows_the_tables_of_the_pages():
+    svg = (DOCS / "_static" / "overview.svg").read_text("utf-8")
+    ratios, ranks = read_ratios(), read_ranks()
+    assert (ratios > 1).all(axis=None)
+    assert all(f">{ratio:.1f}</text>" in svg for ratio in ratios.to_numpy().ravel())
+    positions = [svg.index(f">{model}</text>") for model in ranks.index]
+    assert positions == sorted(positions)
+    assert ranks.index[0] == "ensemble"

@@ -42,7 +42,8 @@ class Checkpoint(EpochCallback):
           saved.
         - The fit is part of a search, or another fit uses the same Checkpoint at the
           same time. The fits would overwrite the same file. The fits of
-          `cross_val_score` also overwrite the file, but are not detected.
+          :func:`~sklearn.model_selection.cross_val_score` also overwrite the file, but
+          are not detected.
         - JSON and arrays cannot represent the learned categories or classes.
     FileNotFoundError
         In `fit`, if the directory of `path` does not exist.

@@ -49,20 +49,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
           ``Phi``.
         - ``"silu"``: ``z / (1 + exp(-z))``, also called swish.
         - ``"softplus"``: ``log(1 + exp(z))``, a smooth version of ``"relu"``.
-        - An instance of a subclass of :class:`~skbackprop.core.activations.Activation`.
+        - An instance of a subclass of :class:`~skbackprop.Activation`.
         - A function of ``z`` that returns the activation and its derivative, two arrays
           of the shape of ``z``.
-    loss : {"squared_error", "log_loss"}, Loss or callable, default="squared_error"
-        Loss function to minimize.
-
-        - ``"squared_error"``: ``1 / (2 * n) * sum(||y - a||^2)``. The target is 1 for
-          the output of the true class and 0 for all other outputs.
-        - ``"log_loss"``: cross-entropy, the loss of `MLPClassifier`.
-        - An instance of a subclass of :class:`~skbackprop.core.losses.Loss`.
-        - A function of the targets and the outputs that returns the loss and its
-          derivative with respect to the outputs. All four arrays have the same shape.
-
-        ``"log_loss"`` gives better probabilities on some datasets.
     output_activation : str, Activation or callable, default="auto"
         Activation of the output layer. The network has one output per class or label,
         and a single output for two classes. The activation must be compatible with
@@ -78,6 +67,227 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         - ``"increasing"``: the outputs never decrease from the first to the last.
 
         ``loss="log_loss"`` requires ``"softmax"`` or ``"sigmoid"``.
+    init : str or callable, default="auto"
+        Initialization of weights and biases.
+
+        - ``"auto"``: uniform weights and biases, as in `MLPClassifier`. With
+          ``standardize=True``, the biases of the first hidden layer are half as large.
+          For sigmoid outputs with ``loss="squared_error"``, the initial output biases
+          are the logits of the class frequencies.
+        - ``"he_normal"`` and ``"he_uniform"`` [3]_: variance ``2 / fan_in``.
+        - ``"glorot_normal"`` and ``"glorot_uniform"`` [4]_: variance
+          ``2 / (fan_in + fan_out)``.
+        - ``"lecun_normal"`` [5]_: normal with variance ``1 / fan_in``.
+        - ``"orthogonal"`` [6]_: random orthogonal matrix, or a part of one if the
+          layer is not square.
+        - ``"standard_normal"`` [2]_: normal with variance 1, also for the biases.
+        - A function ``init(rng, fan_in, fan_out)`` of the random state, the number of
+          inputs and the number of units of a layer. It returns the weights, an array of
+          shape ``(fan_in, fan_out)``.
+
+        Biases are zero unless `init` is ``"auto"`` or ``"standard_normal"``.
+        Use ``"he_normal"`` for deep networks with ``activation="relu"``.
+    loss : {"squared_error", "log_loss"}, Loss or callable, default="squared_error"
+        Loss function to minimize.
+
+        - ``"squared_error"``: ``1 / (2 * n) * sum(||y - a||^2)``. The target is 1 for
+          the output of the true class and 0 for all other outputs.
+        - ``"log_loss"``: cross-entropy, the loss of `MLPClassifier`.
+        - An instance of a subclass of :class:`~skbackprop.Loss`.
+        - A function of the targets and the outputs that returns the loss and its
+          derivative with respect to the outputs. All four arrays have the same shape.
+
+        ``"log_loss"`` gives better probabilities on some datasets.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Class weights, multiplied by `sample_weight`.
+
+        - ``None``: all classes have weight 1.
+        - dict: maps each class to its non-negative weight. Classes missing from the
+          dict have weight 1.
+        - ``"balanced"``: weights are inversely proportional to the class frequencies.
+          `partial_fit` uses the class frequencies of all samples seen so far.
+        - list of dict: one dict with the keys 0 and 1 for each label of multilabel
+          targets. The weight of a sample is the product over the labels.
+
+        Class weights apply to validation losses but not to validation scores.
+        Increase the weight of a class to reduce the errors on its samples.
+    solver : {"adam", "adamw", "rmsprop", "sgd", "lbfgs"}, default="adam"
+        Algorithm that minimizes the loss.
+
+        - ``"adam"`` [7]_: step sizes adapt to each parameter; a good default.
+        - ``"adamw"`` [8]_: ``"adam"`` with decoupled weight decay; see `alpha`.
+        - ``"rmsprop"`` [9]_: step sizes adapt to each parameter, without momentum.
+        - ``"sgd"``: stochastic gradient descent with `momentum`. Set ``momentum=0`` for
+          plain gradient descent.
+        - ``"lbfgs"`` [10]_: quasi-Newton method that uses all samples in each
+          iteration. Often the best choice for fewer than a few thousand samples.
+          `partial_fit` is not available.
+    batch_size : int or "auto", default="auto"
+        Number of samples in a mini-batch. ``"auto"`` is ``min(200, n_samples)``. Values
+        larger than the number of samples are clipped with a warning. Ignored with
+        ``solver="lbfgs"``.
+        Decrease `batch_size` for more steps per epoch; increase it for faster epochs.
+    shuffle : bool, default=True
+        Whether to shuffle the samples in each epoch. Ignored with ``solver="lbfgs"``.
+        Set `shuffle` to False to process the samples in the order of `X`.
+    max_iter : int, default=200
+        Maximum number of epochs (of iterations for ``solver="lbfgs"``). Also the length
+        of the schedules ``"cosine"`` and ``"one_cycle"``.
+        Increase `max_iter` if `fit` warns that the training has not converged.
+    max_fun : int, default=15000
+        Maximum number of evaluations of the loss. Only used with ``solver="lbfgs"``.
+        Increase `max_fun` if `fit` warns that the limit is reached.
+    learning_rate_init : float or "auto", default="auto"
+        Initial learning rate, or the maximum for ``learning_rate="one_cycle"``. Must be
+        positive. Ignored with ``solver="lbfgs"``. ``"auto"`` selects a rate for the
+        solver:
+
+        - ``"adam"`` and ``"adamw"``: 0.002 in classification, 0.001 in regression.
+        - ``"rmsprop"``: 0.001.
+        - ``"sgd"``: 0.1 in classification, 0.005 in regression.
+
+        The default of `MLPClassifier` and `MLPRegressor` is 0.001 for all solvers.
+        Decrease `learning_rate_init` if the loss oscillates or diverges; increase it if
+        the loss decreases slowly.
+    learning_rate : str or callable, default="constant"
+        Learning-rate schedule.
+
+        - ``"constant"``: `learning_rate_init` in all epochs.
+        - ``"invscaling"``: ``learning_rate_init / (t_ + 1)**power_t``, updated after
+          each epoch.
+        - ``"adaptive"``: divides the rate by 5 after each plateau: more than
+          `n_iter_no_change` epochs without improvement by `tol`. Training stops at a
+          plateau if the rate is already at most 1e-6. Improvement is measured against
+          the best loss so far. A single low loss in an early epoch can therefore reduce
+          the rate too soon.
+        - ``"exponential"``: multiplies the rate by `decay_rate` per epoch, in equal
+          factors per step.
+        - ``"cosine"`` [11]_: decreases the rate along half a cosine to zero within
+          `max_iter` epochs.
+        - ``"one_cycle"`` [12]_: increases the rate from 1/25 of `learning_rate_init` to
+          `learning_rate_init` in the first 30% of `max_iter` epochs, then decreases
+          it.
+        - A function ``learning_rate(epoch, step)`` of the number of completed epochs
+          and steps. It returns the learning rate of the next step.
+
+        With ``"cosine"`` and ``"one_cycle"``, training runs for `max_iter` epochs
+        unless early stopping ends it. Epochs and steps are counted from the start of
+        `fit`, also with ``warm_start=True``, and later calls of `partial_fit` continue
+        the count. With ``solver="lbfgs"``, `fit` warns that the schedule is ignored.
+        Use a decreasing schedule if the loss oscillates in late epochs.
+    power_t : float, default=0.5
+        Exponent for ``learning_rate="invscaling"``. Must be non-negative.
+        Increase `power_t` for a faster decay of the learning rate.
+    decay_rate : float, default=0.98
+        Decay factor per epoch for ``learning_rate="exponential"``, in (0, 1].
+        Decrease `decay_rate` for a faster decay of the learning rate.
+    warmup_steps : int, default=0
+        Number of steps at the start of `fit` in which the learning rate increases
+        linearly to the rate of the schedule. Later calls of `partial_fit` continue the
+        count. Not supported with ``solver="lbfgs"``.
+        Increase `warmup_steps` if the loss oscillates or diverges at the start.
+    momentum : float, default=0.9
+        Momentum for ``solver="sgd"``, in [0, 1].
+        Increase `momentum` to speed up training; decrease it if the loss oscillates.
+    nesterovs_momentum : bool, default=True
+        Whether to use Nesterov's momentum. Only used with ``solver="sgd"`` and
+        ``momentum > 0``.
+    beta_1 : float, default=0.9
+        Exponential decay rate of the first moment for ``solver="adam"`` and
+        ``solver="adamw"``, in [0, 1).
+        Increase `beta_1` to average the gradients over more steps.
+    beta_2 : float, default=0.999
+        Exponential decay rate of the second moment for ``solver="adam"``,
+        ``solver="adamw"`` and ``solver="rmsprop"``, in [0, 1).
+        Increase `beta_2` to average the squared gradients over more steps.
+    epsilon : float, default=1e-8
+        Constant added to the denominator for numerical stability. Must be positive.
+        Only used with ``solver="adam"``, ``solver="adamw"`` and ``solver="rmsprop"``.
+    clip_norm : float or None, default=None
+        Maximum norm of the gradient of a mini-batch. Larger gradients are rescaled to
+        `clip_norm`. Must be positive. If None, gradients are not clipped. Not supported
+        with ``solver="lbfgs"``.
+        Set `clip_norm` if training diverges.
+    alpha : float, default=0.0001
+        Strength of the L2 regularization term ``alpha / 2 * ||W||^2``, which is divided
+        by the number of samples in the batch. Must be non-negative. Biases are not
+        regularized. Sample weights can increase the divisor; see the notes. With
+        ``solver="adamw"``, `alpha` is the weight decay instead: each step multiplies
+        ``W`` by ``1 - rate * alpha``, with the current learning rate ``rate``.
+        Increase `alpha` if the network overfits; decrease it if the network underfits.
+    l1_alpha : float, default=0.0
+        Strength of the L1 regularization term ``l1_alpha * ||W||_1``, which is divided
+        by the number of samples in the batch, like the L2 term. Must be non-negative.
+        Irrelevant weights shrink close to zero but do not become exactly zero. Not
+        supported with ``solver="lbfgs"``.
+        Increase `l1_alpha` to reduce the influence of irrelevant inputs.
+    max_norm : float or None, default=None
+        Maximum norm of the incoming weights of each unit [13]_, including the output
+        units. Larger weight vectors are rescaled to `max_norm` after each step. Must be
+        positive. If None, the norms are not limited. Not supported with
+        ``solver="lbfgs"``. `max_norm` is useful with `dropout` and large learning
+        rates.
+        Decrease `max_norm` for stronger regularization.
+    dropout : float or sequence of float, default=0.0
+        Dropout rate of the hidden layers: the fraction of units that is dropped at
+        random in each step, in [0, 1). A sequence sets one rate for each hidden layer.
+        The activations of the remaining units are divided by ``1 - dropout`` [13]_.
+        Dropout is disabled in predictions and for validation data. Not supported with
+        ``solver="lbfgs"``.
+        Increase `dropout` if the network overfits; decrease it if the network
+        underfits.
+    early_stopping : bool, default=False
+        Whether to stop training when the validation score stops improving, and to
+        restore the weights with the best validation score of this fit.
+        `validation_fraction` of the samples is held out as the validation set.
+        Validation data passed to `fit` replace the held-out samples. If training
+        diverges after an epoch with a finite validation score, `fit` restores the best
+        weights, resets the state of the optimizer, and warns. The diverged epoch is not
+        recorded. Supported by all solvers, but not by `partial_fit`.
+        Set `early_stopping` to True if the network overfits in late epochs.
+    validation_fraction : float, default=0.1
+        Fraction of the samples to hold out for early stopping, between 0 and 1. The
+        split is stratified if each class has enough samples, but not for multilabel
+        targets. Only used with ``early_stopping=True`` and without validation data in
+        `fit`.
+        Increase `validation_fraction` for a more reliable validation score; decrease it
+        to train on more samples.
+    scoring : "loss", str or callable, default="loss"
+        Validation score, which early stopping monitors.
+
+        - ``"loss"``: negative loss of the validation set.
+        - str: name of a scikit-learn scorer.
+        - callable ``scorer(estimator, X, y)``: returns the score; larger is better.
+
+        A scorer receives `X` as an array or, if there are categories or missing values,
+        as an object to pass to the methods of `estimator`. If `fit` receives
+        sample weights, the scorer receives the validation weights as ``sample_weight``.
+        For a subclass, a scorer uses the prediction methods of this class, not of the
+        subclass.
+    tol : float, default=1e-4
+        Minimum improvement of the loss, or of the validation score with early stopping,
+        to reset the patience counter. Training stops after more than `n_iter_no_change`
+        consecutive epochs without such an improvement. Smaller improvements of the
+        validation loss accumulate. With ``solver="lbfgs"``, training stops when no
+        component of the gradient exceeds `tol`. Training also stops, for any `tol`,
+        when an iteration reduces the loss by less than 2.2e-9, or by less than this
+        fraction of a loss above 1.
+        `tol` is absolute if the loss and the output activation are a canonical pair,
+        and the targets are not scaled. Canonical pairs are ``"log_loss"`` with
+        ``"softmax"`` or ``"sigmoid"``, ``"squared_error"`` with ``"identity"``, and
+        ``"poisson"`` with ``"exp"``. Otherwise, `tol` is smaller if losses or gradients
+        are small, for example because a class is rare. `tol` is then multiplied by the
+        loss of the best constant prediction or, for ``solver="lbfgs"`` and
+        ``solver="sgd"``, by the smallest mean absolute error dC/dz of its outputs, each
+        divided by the value for two balanced classes (0.125). The limit of 2.2e-9 is
+        multiplied by the loss in the same way. Scores other than ``"loss"`` are
+        compared with `tol` itself.
+        Increase `tol` to stop earlier; decrease it to train longer.
+    n_iter_no_change : int or inf, default=10
+        Number of consecutive epochs without improvement by `tol` that are tolerated
+        before training stops. Must be at least 1. ``np.inf`` disables this criterion.
+        With ``solver="lbfgs"``, only early stopping uses `n_iter_no_change`.
+        Increase `n_iter_no_change` to train longer, for example if the loss is noisy.
     standardize : bool, default=True
         Whether to standardize the inputs with the weighted mean and standard deviation
         of the training data. Inputs are linear within 10 times the range of the
@@ -121,164 +331,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Set `n_bins`, for example to 16, if the target changes abruptly or irregularly
         with single features. Increase `n_bins` for finer changes; decrease it if the
         network overfits.
-    class_weight : dict, list of dict, "balanced" or None, default=None
-        Class weights, multiplied by `sample_weight`.
-
-        - ``None``: all classes have weight 1.
-        - dict: maps each class to its non-negative weight. Classes missing from the
-          dict have weight 1.
-        - ``"balanced"``: weights are inversely proportional to the class frequencies.
-          `partial_fit` uses the class frequencies of all samples seen so far.
-        - list of dict: one dict with the keys 0 and 1 for each label of multilabel
-          targets. The weight of a sample is the product over the labels.
-
-        Class weights apply to validation losses but not to validation scores.
-        Increase the weight of a class to reduce the errors on its samples.
-    init : str or callable, default="auto"
-        Initialization of weights and biases.
-
-        - ``"auto"``: uniform weights and biases, as in `MLPClassifier`. With
-          ``standardize=True``, the biases of the first hidden layer are half as large.
-          For sigmoid outputs with ``loss="squared_error"``, the initial output biases
-          are the logits of the class frequencies.
-        - ``"he_normal"`` and ``"he_uniform"`` [7]_: variance ``2 / fan_in``.
-        - ``"glorot_normal"`` and ``"glorot_uniform"`` [8]_: variance
-          ``2 / (fan_in + fan_out)``.
-        - ``"lecun_normal"`` [9]_: normal with variance ``1 / fan_in``.
-        - ``"orthogonal"`` [10]_: random orthogonal matrix, or a part of one if the
-          layer is not square.
-        - ``"standard_normal"`` [2]_: normal with variance 1, also for the biases.
-        - A function ``init(rng, fan_in, fan_out)`` of the random state, the number of
-          inputs and the number of units of a layer. It returns the weights, an array of
-          shape ``(fan_in, fan_out)``.
-
-        Biases are zero unless `init` is ``"auto"`` or ``"standard_normal"``.
-        Use ``"he_normal"`` for deep networks with ``activation="relu"``.
-    solver : {"adam", "adamw", "rmsprop", "sgd", "lbfgs"}, default="adam"
-        Algorithm that minimizes the loss.
-
-        - ``"adam"`` [3]_: step sizes adapt to each parameter; a good default.
-        - ``"adamw"`` [4]_: ``"adam"`` with decoupled weight decay; see `alpha`.
-        - ``"rmsprop"`` [5]_: step sizes adapt to each parameter, without momentum.
-        - ``"sgd"``: stochastic gradient descent with `momentum`. Set ``momentum=0`` for
-          plain gradient descent.
-        - ``"lbfgs"`` [6]_: quasi-Newton method that uses all samples in each iteration.
-          Often the best choice for fewer than a few thousand samples. `partial_fit` is
-          not available.
-    alpha : float, default=0.0001
-        Strength of the L2 regularization term ``alpha / 2 * ||W||^2``, which is divided
-        by the number of samples in the batch. Must be non-negative. Biases are not
-        regularized. Sample weights can increase the divisor; see the notes. With
-        ``solver="adamw"``, `alpha` is the weight decay instead: each step multiplies
-        ``W`` by ``1 - rate * alpha``, with the current learning rate ``rate``.
-        Increase `alpha` if the network overfits; decrease it if the network underfits.
-    l1_alpha : float, default=0.0
-        Strength of the L1 regularization term ``l1_alpha * ||W||_1``, which is divided
-        by the number of samples in the batch, like the L2 term. Must be non-negative.
-        Irrelevant weights shrink close to zero but do not become exactly zero. Not
-        supported with ``solver="lbfgs"``.
-        Increase `l1_alpha` to reduce the influence of irrelevant inputs.
-    max_norm : float or None, default=None
-        Maximum norm of the incoming weights of each unit [11]_, including the output
-        units. Larger weight vectors are rescaled to `max_norm` after each step. Must be
-        positive. If None, the norms are not limited. Not supported with
-        ``solver="lbfgs"``. `max_norm` is useful with `dropout` and large learning
-        rates.
-        Decrease `max_norm` for stronger regularization.
-    dropout : float or sequence of float, default=0.0
-        Dropout rate of the hidden layers: the fraction of units that is dropped at
-        random in each step, in [0, 1). A sequence sets one rate for each hidden layer.
-        The activations of the remaining units are divided by ``1 - dropout`` [11]_.
-        Dropout is disabled in predictions and for validation data. Not supported with
-        ``solver="lbfgs"``.
-        Increase `dropout` if the network overfits; decrease it if the network
-        underfits.
-    batch_size : int or "auto", default="auto"
-        Number of samples in a mini-batch. ``"auto"`` is ``min(200, n_samples)``. Values
-        larger than the number of samples are clipped with a warning. Ignored with
-        ``solver="lbfgs"``.
-        Decrease `batch_size` for more steps per epoch; increase it for faster epochs.
-    learning_rate : str or callable, default="constant"
-        Learning-rate schedule.
-
-        - ``"constant"``: `learning_rate_init` in all epochs.
-        - ``"invscaling"``: ``learning_rate_init / (t_ + 1)**power_t``, updated after
-          each epoch.
-        - ``"adaptive"``: divides the rate by 5 after each plateau: more than
-          `n_iter_no_change` epochs without improvement by `tol`. Training stops at a
-          plateau if the rate is already at most 1e-6. Improvement is measured against
-          the best loss so far. A single low loss in an early epoch can therefore reduce
-          the rate too soon.
-        - ``"exponential"``: multiplies the rate by `decay_rate` per epoch, in equal
-          factors per step.
-        - ``"cosine"`` [12]_: decreases the rate along half a cosine to zero within
-          `max_iter` epochs.
-        - ``"one_cycle"`` [13]_: increases the rate from 1/25 of `learning_rate_init` to
-          `learning_rate_init` in the first 30% of `max_iter` epochs, then decreases
-          it.
-        - A function ``learning_rate(epoch, step)`` of the number of completed epochs
-          and steps. It returns the learning rate of the next step.
-
-        With ``"cosine"`` and ``"one_cycle"``, training runs for `max_iter` epochs
-        unless early stopping ends it. Epochs and steps are counted from the start of
-        `fit`, also with ``warm_start=True``, and later calls of `partial_fit` continue
-        the count. With ``solver="lbfgs"``, `fit` warns that the schedule is ignored.
-        Use a decreasing schedule if the loss oscillates in late epochs.
-    learning_rate_init : float or "auto", default="auto"
-        Initial learning rate, or the maximum for ``learning_rate="one_cycle"``. Must be
-        positive. Ignored with ``solver="lbfgs"``. ``"auto"`` selects a rate for the
-        solver:
-
-        - ``"adam"`` and ``"adamw"``: 0.002 in classification, 0.001 in regression.
-        - ``"rmsprop"``: 0.001.
-        - ``"sgd"``: 0.1 in classification, 0.005 in regression.
-
-        The default of `MLPClassifier` and `MLPRegressor` is 0.001 for all solvers.
-        Decrease `learning_rate_init` if the loss oscillates or diverges; increase it if
-        the loss decreases slowly.
-    power_t : float, default=0.5
-        Exponent for ``learning_rate="invscaling"``. Must be non-negative.
-        Increase `power_t` for a faster decay of the learning rate.
-    decay_rate : float, default=0.98
-        Decay factor per epoch for ``learning_rate="exponential"``, in (0, 1].
-        Decrease `decay_rate` for a faster decay of the learning rate.
-    warmup_steps : int, default=0
-        Number of steps at the start of `fit` in which the learning rate increases
-        linearly to the rate of the schedule. Later calls of `partial_fit` continue the
-        count. Not supported with ``solver="lbfgs"``.
-        Increase `warmup_steps` if the loss oscillates or diverges at the start.
-    max_iter : int, default=200
-        Maximum number of epochs (of iterations for ``solver="lbfgs"``). Also the length
-        of the schedules ``"cosine"`` and ``"one_cycle"``.
-        Increase `max_iter` if `fit` warns that the training has not converged.
-    shuffle : bool, default=True
-        Whether to shuffle the samples in each epoch. Ignored with ``solver="lbfgs"``.
-        Set `shuffle` to False to process the samples in the order of `X`.
     random_state : int, RandomState instance or None, default=None
         Controls weight initialization, the early-stopping split, shuffling and dropout.
         Pass an int for reproducible results across multiple calls of `fit`.
-    tol : float, default=1e-4
-        Minimum improvement of the loss, or of the validation score with early stopping,
-        to reset the patience counter. Training stops after more than `n_iter_no_change`
-        consecutive epochs without such an improvement. Smaller improvements of the
-        validation loss accumulate. With ``solver="lbfgs"``, training stops when no
-        component of the gradient exceeds `tol`. Training also stops, for any `tol`,
-        when an iteration reduces the loss by less than 2.2e-9, or by less than this
-        fraction of a loss above 1.
-        `tol` is absolute if the loss and the output activation are a canonical pair,
-        and the targets are not scaled. Canonical pairs are ``"log_loss"`` with
-        ``"softmax"`` or ``"sigmoid"``, ``"squared_error"`` with ``"identity"``, and
-        ``"poisson"`` with ``"exp"``. Otherwise, `tol` is smaller if losses or gradients
-        are small, for example because a class is rare. `tol` is then multiplied by the
-        loss of the best constant prediction or, for ``solver="lbfgs"`` and
-        ``solver="sgd"``, by the smallest mean absolute error dC/dz of its outputs, each
-        divided by the value for two balanced classes (0.125). The limit of 2.2e-9 is
-        multiplied by the loss in the same way. Scores other than ``"loss"`` are
-        compared with `tol` itself.
-        Increase `tol` to stop earlier; decrease it to train longer.
-    verbose : bool or int, default=False
-        Whether to print one line per epoch: losses, score, learning rate, and an upper
-        limit for the remaining time.
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of initializing the
         network again. Weights, optimizer moments, the random state of shuffling, and
@@ -287,64 +342,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         the order of the rows in `X`. With ``early_stopping=True``, the weights of the
         previous fit are restored if no epoch improves the validation score.
         Set `warm_start` to True to continue training, for example for more epochs.
-    momentum : float, default=0.9
-        Momentum for ``solver="sgd"``, in [0, 1].
-        Increase `momentum` to speed up training; decrease it if the loss oscillates.
-    nesterovs_momentum : bool, default=True
-        Whether to use Nesterov's momentum. Only used with ``solver="sgd"`` and
-        ``momentum > 0``.
-    early_stopping : bool, default=False
-        Whether to stop training when the validation score stops improving, and to
-        restore the weights with the best validation score of this fit.
-        `validation_fraction` of the samples is held out as the validation set.
-        Validation data passed to `fit` replace the held-out samples. If training
-        diverges after an epoch with a finite validation score, `fit` restores the best
-        weights, resets the state of the optimizer, and warns. The diverged epoch is not
-        recorded. Supported by all solvers, but not by `partial_fit`.
-        Set `early_stopping` to True if the network overfits in late epochs.
-    scoring : "loss", str or callable, default="loss"
-        Validation score, which early stopping monitors.
-
-        - ``"loss"``: negative loss of the validation set.
-        - str: name of a scikit-learn scorer.
-        - callable ``scorer(estimator, X, y)``: returns the score; larger is better.
-
-        A scorer receives `X` as an array or, if there are categories or missing values,
-        as an object to pass to the methods of `estimator`. If `fit` receives
-        sample weights, the scorer receives the validation weights as ``sample_weight``.
-        For a subclass, a scorer uses the prediction methods of this class, not of the
-        subclass.
-    validation_fraction : float, default=0.1
-        Fraction of the samples to hold out for early stopping, between 0 and 1. The
-        split is stratified if each class has enough samples, but not for multilabel
-        targets. Only used with ``early_stopping=True`` and without validation data in
-        `fit`.
-        Increase `validation_fraction` for a more reliable validation score; decrease it
-        to train on more samples.
-    beta_1 : float, default=0.9
-        Exponential decay rate of the first moment for ``solver="adam"`` and
-        ``solver="adamw"``, in [0, 1).
-        Increase `beta_1` to average the gradients over more steps.
-    beta_2 : float, default=0.999
-        Exponential decay rate of the second moment for ``solver="adam"``,
-        ``solver="adamw"`` and ``solver="rmsprop"``, in [0, 1).
-        Increase `beta_2` to average the squared gradients over more steps.
-    epsilon : float, default=1e-8
-        Constant added to the denominator for numerical stability. Must be positive.
-        Only used with ``solver="adam"``, ``solver="adamw"`` and ``solver="rmsprop"``.
-    n_iter_no_change : int or inf, default=10
-        Number of consecutive epochs without improvement by `tol` that are tolerated
-        before training stops. Must be at least 1. ``np.inf`` disables this criterion.
-        With ``solver="lbfgs"``, only early stopping uses `n_iter_no_change`.
-        Increase `n_iter_no_change` to train longer, for example if the loss is noisy.
-    max_fun : int, default=15000
-        Maximum number of evaluations of the loss. Only used with ``solver="lbfgs"``.
-        Increase `max_fun` if `fit` warns that the limit is reached.
-    clip_norm : float or None, default=None
-        Maximum norm of the gradient of a mini-batch. Larger gradients are rescaled to
-        `clip_norm`. Must be positive. If None, gradients are not clipped. Not supported
-        with ``solver="lbfgs"``.
-        Set `clip_norm` if training diverges.
+    verbose : bool or int, default=False
+        Whether to print one line per epoch: losses, score, learning rate, and an upper
+        limit for the remaining time.
     dtype : {"float32", "float64"} or None, default=None
         Precision of computations and predictions. If None, the precision is "float32"
         for `X` of dtype float32, otherwise "float64". `X` of another dtype is converted
@@ -440,24 +440,24 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
        back-propagating errors." Nature 323 (1986), 533-536.
     .. [2] Nielsen. "Neural Networks and Deep Learning." Determination Press
        (2015), chapters 1 and 2.
-    .. [3] Kingma and Ba. "Adam: a method for stochastic optimization." ICLR
-       (2015), algorithm 1.
-    .. [4] Loshchilov and Hutter. "Decoupled weight decay regularization." ICLR
-       (2019), algorithm 2.
-    .. [5] Hinton. "Neural networks for machine learning", lecture 6e (2012).
-    .. [6] Byrd, Lu, Nocedal and Zhu. "A limited memory algorithm for bound
-       constrained optimization." SIAM J. Sci. Comput. 16 (1995), 1190-1208.
-    .. [7] He, Zhang, Ren and Sun. "Delving deep into rectifiers." ICCV (2015),
+    .. [3] He, Zhang, Ren and Sun. "Delving deep into rectifiers." ICCV (2015),
        equation 10.
-    .. [8] Glorot and Bengio. "Understanding the difficulty of training deep
+    .. [4] Glorot and Bengio. "Understanding the difficulty of training deep
        feedforward neural networks." AISTATS (2010), equations 12 and 16.
-    .. [9] LeCun, Bottou, Orr and Müller. "Efficient backprop." (1998), equation 16.
-    .. [10] Saxe, McClelland and Ganguli. "Exact solutions to the nonlinear dynamics
+    .. [5] LeCun, Bottou, Orr and Müller. "Efficient backprop." (1998), equation 16.
+    .. [6] Saxe, McClelland and Ganguli. "Exact solutions to the nonlinear dynamics
        of learning in deep linear neural networks." ICLR (2014).
-    .. [11] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov. "Dropout."
+    .. [7] Kingma and Ba. "Adam: a method for stochastic optimization." ICLR
+       (2015), algorithm 1.
+    .. [8] Loshchilov and Hutter. "Decoupled weight decay regularization." ICLR
+       (2019), algorithm 2.
+    .. [9] Hinton. "Neural networks for machine learning", lecture 6e (2012).
+    .. [10] Byrd, Lu, Nocedal and Zhu. "A limited memory algorithm for bound
+       constrained optimization." SIAM J. Sci. Comput. 16 (1995), 1190-1208.
+    .. [11] Loshchilov and Hutter. "SGDR." ICLR (2017), equation 5.
+    .. [12] Smith and Topin. "Super-convergence." (2018).
+    .. [13] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov. "Dropout."
        JMLR 15 (2014), 1929-1958, sections 5.1 and 10.
-    .. [12] Loshchilov and Hutter. "SGDR." ICLR (2017), equation 5.
-    .. [13] Smith and Topin. "Super-convergence." (2018).
     .. [14] Gorishniy, Rubachev and Babenko. "On embeddings for numerical features in
        tabular deep learning." NeurIPS (2022), equations 1 and 2.
 
@@ -495,41 +495,41 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
-        loss="squared_error",
         output_activation="auto",
-        standardize=True,
-        categorical_features="from_dtype",
-        n_bins=None,
-        class_weight=None,
         init="auto",
+        loss="squared_error",
+        class_weight=None,
         solver="adam",
+        batch_size="auto",
+        shuffle=True,
+        max_iter=200,
+        max_fun=15000,
+        learning_rate_init="auto",
+        learning_rate="constant",
+        power_t=0.5,
+        decay_rate=0.98,
+        warmup_steps=0,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        clip_norm=None,
         alpha=0.0001,
         l1_alpha=0.0,
         max_norm=None,
         dropout=0.0,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init="auto",
-        power_t=0.5,
-        decay_rate=0.98,
-        warmup_steps=0,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
         early_stopping=False,
-        scoring="loss",
         validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
+        scoring="loss",
+        tol=1e-4,
         n_iter_no_change=10,
-        max_fun=15000,
-        clip_norm=None,
+        standardize=True,
+        categorical_features="from_dtype",
+        n_bins=None,
+        random_state=None,
+        warm_start=False,
+        verbose=False,
         dtype=None,
     ):
         store_parameters(self, locals())

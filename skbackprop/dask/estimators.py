@@ -48,7 +48,7 @@ class DaskBackpropClassifier(ClassifierMixin, DaskBackprop):
 
     See Also
     --------
-    BackpropClassifier : Classifier for data in memory.
+    skbackprop.BackpropClassifier : Classifier for data in memory.
     DaskBackpropRegressor : Regressor for partitioned data.
 
     Notes
@@ -184,7 +184,7 @@ class DaskBackpropRegressor(RegressorMixin, DaskBackprop):
 
     See Also
     --------
-    BackpropRegressor : Regressor for data in memory.
+    skbackprop.BackpropRegressor : Regressor for data in memory.
     DaskBackpropClassifier : Classifier for partitioned data.
 
     Notes

@@ -45,8 +45,8 @@ def to_onnx(model, X, *, target_opset=TARGET_OPSET, ir_version=None):
           graph averages the predictions of all members;
         - a pipeline that ends in a network or an ensemble, after steps that skl2onnx
           can convert;
-        - a search such as `GridSearchCV` over one of these. The best estimator is
-          exported.
+        - a search such as :class:`~sklearn.model_selection.GridSearchCV` over one of
+          these. The best estimator is exported.
 
     X : {array-like, DataFrame} of shape (n_samples, n_features)
         Samples that define the names and types of the graph inputs. One row is
