@@ -103,6 +103,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "gallery/backreferences",
     "download_all_examples": False,
     "show_signature": False,
+    "write_computation_times": False,  # its pages load scripts from the network
     "remove_config_comments": True,  # such as the number of the thumbnail
     "reset_argv": reset_argv,
 }
