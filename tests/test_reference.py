@@ -11,9 +11,11 @@ import pytest
 from numpydoc.docscrape_sphinx import get_doc_object
 from test_pages import PAGES
 
+import skbackprop
 from skbackprop import BackpropClassifier, BackpropEnsembleRegressor, BackpropRegressor
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(skbackprop.__file__).parent
 ESTIMATORS = [BackpropClassifier, BackpropRegressor]
 
 
@@ -135,9 +137,9 @@ def test_external_references_are_recognized():
 
 
 def test_inventories_contain_all_external_references():
-    files = [*PAGES, *ROOT.glob("examples/**/*.py"), *ROOT.glob("skbackprop/**/*.py")]
+    files = [*PAGES, *ROOT.glob("examples/**/*.py"), *PACKAGE.rglob("*.py")]
     missing = {
-        (file.relative_to(ROOT).as_posix(), name)
+        (str(file), name)
         for file in files
         for name in external_references(file.read_text("utf-8"))
         if name not in INVENTORIES

@@ -4,8 +4,10 @@ import ast
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "troubleshooting.md"
+import skbackprop
+
+PACKAGE = Path(skbackprop.__file__).parent
+PAGE = Path(__file__).parents[1] / "docs" / "troubleshooting.md"
 
 #: Statements without the text of a message, with the reason.
 INDIRECT = {
@@ -94,7 +96,7 @@ def find_messages():
     statement, or in a function whose name contains "explain" or "describe".
     """
     templates, without_text = {}, set()
-    for file in sorted((ROOT / "skbackprop").rglob("*.py")):
+    for file in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(file.read_text("utf-8"))
         functions = [
             node
@@ -104,7 +106,7 @@ def find_messages():
         ]
         for node in (*find_statements(tree), *functions):
             found = list(filter(None, map(get_template, find_literals(node))))
-            place = f"{file.relative_to(ROOT)}:{node.lineno}"
+            place = f"{file.relative_to(PACKAGE)}:{node.lineno}"
             templates.update(dict.fromkeys(found, place))
             if not found and node not in functions:
                 without_text.add(ast.unparse(node))
