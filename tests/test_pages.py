@@ -121,7 +121,8 @@ def get_literal_includes(page):
     )
     return [
         (
-            PACKAGE.parent / file.removeprefix("../"),
+            # Outside of a checkout, the code is in the installed package.
+            (PACKAGE.parent if "/skbackprop/" in file else ROOT) / file[len("../") :],
             dict(re.findall(r":([\w-]+): (.+)", options)),
         )
         for file, options in directives

@@ -28,7 +28,8 @@ def describe_member(name, member):
         return name
     # The functions of `available_if`, and of static and class methods.
     function = getattr(member, "fn", getattr(member, "__func__", member))
-    is_ours = getattr(function, "__module__", "").startswith("skbackprop")
+    modules = ("skbackprop", "sklearn.callback")
+    is_ours = getattr(function, "__module__", "").startswith(modules)
     return f"{name}{inspect.signature(function)}" if is_ours else None
 
 

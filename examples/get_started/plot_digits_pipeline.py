@@ -81,9 +81,11 @@ plt.show()
 # ----------------
 #
 # ``BackpropClassifier`` can be used in pipelines, cross-validation and searches, like
-# each classifier of scikit-learn. If the pipeline contains a
-# :class:`~sklearn.preprocessing.StandardScaler`, set ``standardize=False``. The table
-# contains the mean and the standard deviation of the accuracy over five folds.
+# each classifier of scikit-learn. A scaler is not necessary. In the pipeline with a
+# :class:`~sklearn.preprocessing.StandardScaler`, ``standardize=False`` avoids scaling
+# the inputs twice. In regression, keep ``standardize=True``, because it also scales the
+# targets. The table contains the mean and the standard deviation of the accuracy over
+# five folds.
 #
 # The folds are not shuffled. In this dataset, adjacent images are similar, so the
 # accuracy is lower than on the random test set.

@@ -1,6 +1,6 @@
 """
-Prediction intervals with known coverage
-========================================
+Conformal prediction intervals (CV+)
+====================================
 
 This example computes 90% prediction intervals with
 :class:`~skbackprop.BackpropEnsembleRegressor` and compares their coverage with the

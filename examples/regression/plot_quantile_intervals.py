@@ -5,8 +5,8 @@ Prediction intervals with quantile regression
 This example computes 90% prediction intervals with quantile regression. One network
 predicts three quantiles of the target: 5%, 50% and 95%. If the network fits well, 90%
 of new targets are between the outer quantiles. The predicted quantiles never cross,
-because each quantile is the previous quantile plus a positive term. For intervals with
-corrected coverage, see :doc:`/guide/intervals`.
+because each quantile is the previous quantile plus a non-negative term. For intervals
+with corrected coverage, see :doc:`/guide/intervals`.
 """
 
 # %%

@@ -177,8 +177,8 @@ folder.cleanup()
 #
 # The dotted line marks the start of the second pass over the file. In the first pass,
 # the error decreases fast, until the distribution of the readings changes. The network
-# then adapts to the warm sensor, and the error for the cold sensor increases. After the
-# second pass, the score is slightly below the score of the network that was trained
+# then fits the later readings, and the error for the earlier readings increases. After
+# the second pass, the score is slightly below the score of the network that was trained
 # once on the rows in random order.
 #
 # If possible, shuffle the rows of a file before training with ``partial_fit``, or use a

@@ -118,10 +118,10 @@ plt.show()
 # -------------------
 #
 # The color shows the predicted probability of a class. On the black line, which is the
-# decision boundary, the probability is 0.5. An overfitted network bends its boundary
-# around single samples. Regularized networks predict less extreme probabilities, which
-# are pale in the plots. Regularization reduces the test loss strongly, while the test
-# accuracy changes little.
+# decision boundary, the probability is 0.5. The boundary of an overfitted network
+# curves around single samples. Regularized networks predict probabilities closer to
+# 0.5, which have light colors in the plots. Regularization reduces the test loss
+# strongly, while the test accuracy changes little.
 
 colors = ["tab:blue", "tab:orange"]
 regions = LinearSegmentedColormap.from_list("regions", [colors[0], "w", colors[1]])

@@ -3,10 +3,10 @@ Learning-rate schedules
 =======================
 
 This example compares the learning-rate schedules of the estimators on the same
-regression task. A large learning rate makes fast progress at first, but the loss
-fluctuates. A small learning rate converges closer to the minimum, but slowly. A
-schedule starts with large steps and ends with small steps. For the parameters of the
-schedules, see :doc:`/guide/learning_rates`.
+regression task. With a large learning rate, the loss decreases fast at first, but then
+fluctuates. With a small learning rate, the loss converges slowly, but closer to the
+minimum. A schedule starts with large steps and ends with small steps. For the
+parameters of the schedules, see :doc:`/guide/learning_rates`.
 """
 
 # %%

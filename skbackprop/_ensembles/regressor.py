@@ -31,7 +31,8 @@ class BackpropEnsembleRegressor(RegressorMixin, BaseBackpropEnsemble):
         enabled, `random_state` is different for each member, and `batch_size` is
         limited by the number of training rows. If None, the members have the parameters
         of ``default_estimator(X)``.
-        Pass an estimator to change the parameters of the members, for example `loss`.
+        To change single parameters, such as `loss`, pass
+        ``default_estimator(X).set_params(...)``.
     cv : int, cross-validation splitter or list, default=8
         Split of the training data; one member per fold.
 

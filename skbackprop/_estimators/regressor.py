@@ -285,11 +285,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Increase `n_iter_no_change` to train longer, for example if the loss is noisy.
     standardize : bool, default=True
         Whether to standardize the inputs with the weighted mean and standard deviation
-        of the training data. Inputs are linear within 10 times the range of the
-        training data, and clipped beyond. Sparse inputs are not centered: they are
-        divided by the root mean square of the nonzero values of each feature. Constant
-        features are not scaled. Indicator columns of categories and missing values are
-        not standardized. `X` is not copied.
+        of the training data. Standardized inputs are clipped at 10 times their largest
+        absolute value in the training data, and at 10 or more. Sparse inputs are not
+        centered: they are divided by the root mean square of the nonzero values of each
+        feature. Constant features are not scaled. Indicator columns of categories and
+        missing values are not standardized. `X` is not copied.
 
         The targets are also scaled, depending on the output activation:
 
@@ -304,7 +304,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         ``"squared_error"``). Predictions are in the units of `y`.
 
         Set `standardize` to False to reproduce the results of `MLPRegressor`, or if you
-        scale the data yourself.
+        scale both `X` and `y` yourself.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Features to one-hot encode.
 
