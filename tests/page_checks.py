@@ -68,6 +68,24 @@ def check_backpropagation(names, printed):
     assert networks["relu"].score(images, labels) > 0.95
 
 
+def check_multi_output(names, printed):
+    X, Y = names["X_test"], names["Y_test"]
+    classifier, ensemble = names["classifier"], names["ensemble"]
+    assert classifier.n_outputs_ == 4
+    for model in (classifier, ensemble):
+        for method in ("predict", "predict_proba", "decision_function"):
+            assert getattr(model, method)(X).shape == Y.shape
+    subset_accuracy, accuracy = re.findall(r"accuracy\D*: (\S+)\n", printed)[:2]
+    assert float(subset_accuracy) < float(accuracy) - 0.2
+    sums = names["probabilities"].sum(axis=1)
+    assert np.ptp(sums) > 0.5
+    assert names["regressor"].score(names["A_test"], names["T_test"]) > 0.95
+    # Pressure dominates the loss of targets that are not scaled.
+    assert names["unscaled_scores"][0] < names["scores"][0] - 0.2
+    assert "Multioutput target data is not supported" in printed
+    assert len(names["separate"].estimators_) == 2
+
+
 def check_columns(names, printed):
     X, y = names["X"][400:], names["y"][400:]
     assert names["classifier"].score(X, y) > 0.95
@@ -118,6 +136,42 @@ def check_early_stopping(names, printed):
     assert "training samples per epoch: 1000" in printed
     assert "inputs of the network: 231" in printed
     assert "epochs: 20 20 20\nsame weights: True" in printed
+
+
+def check_losses(names, printed):
+    deviance = names["counts"]["Poisson deviance"]
+    assert deviance["poisson"] < deviance.drop("poisson").min()
+    smallest = names["counts"]["smallest prediction"]
+    assert smallest["squared_error"] < 0 < smallest.drop("squared_error").min()
+    classes = names["classes"]
+    assert classes["output activation"].tolist() == ["logistic", "softmax"]
+    assert (
+        classes.loc["log_loss", "log-loss"] < classes.loc["squared_error", "log-loss"]
+    )
+    errors = names["errors"]
+    assert (errors["absolute_error"] < errors["huber"]).all()
+    assert (errors["huber"] < errors["squared_error"] / 2).all()
+    ratio = re.search(r"predicted counts / observed counts: (\S+)", printed)[1]
+    assert 0.9 < float(ratio) < 1.1
+    np.testing.assert_allclose(names["predicted"].sum(axis=1), 1)
+    assert "output_activation='relu' is not supported with loss='poisson'" in printed
+    # The tables contain all losses and their default output activations.
+    X, y, table = names["X"][:50], names["y"][:50], {}
+    for loss in ("squared_error", "absolute_error", "huber", "quantile", "poisson"):
+        net = names["BackpropRegressor"](loss=loss, max_iter=1)
+        table[loss] = net.fit(X, y).out_activation_
+    net = names["BackpropRegressor"](loss="quantile", quantile=[0.1, 0.9], max_iter=1)
+    table["quantiles"] = net.fit(X, y).out_activation_
+    for n_classes in (2, 3):
+        net = names["BackpropClassifier"](loss="log_loss", max_iter=1)
+        table[n_classes] = net.fit(X, np.arange(50) % n_classes).out_activation_
+    assert list(table.values()) == [
+        *["identity"] * 4,
+        "exp",
+        "increasing",
+        "logistic",
+        "softmax",
+    ]
 
 
 def check_learning_rates(names, printed):
@@ -177,6 +231,24 @@ def check_callbacks(names, printed):
     assert "PRUNED" in printed
     assert "logged epochs: 20" in printed
     assert list(names["snapshots"].networks) == [5, 10, 15, 20]
+
+
+def check_reproducibility(names, printed):
+    results = names["results"]
+    assert results["int"][0] == results["int"][1] == results["RandomState instance"][0]
+    for name in ("None", "RandomState instance"):
+        first, second = results[name]
+        assert first != second
+    first, second = (copy.predict(names["X"]) for copy in names["copies"])
+    np.testing.assert_array_equal(first, second)
+    scores = re.findall(r"random_state=(\w+): R² (\S+)", printed)
+    assert scores[0] != scores[1]
+    assert scores[2] == scores[3]
+    differences = names["differences"]
+    assert differences.iloc[0] < 1e-3
+    assert differences.iloc[-1] >= differences.iloc[0]
+    assert names["table"].to_numpy().min() > 0.3
+    assert names["ensemble"].oof_score_ > 0.4
 
 
 def check_ensembles(names, printed):
@@ -381,6 +453,7 @@ CHECKS = {
     "docs/guide/scaling.md": check_scaling,
     "docs/guide/class_weights.md": check_class_weights,
     "docs/guide/early_stopping.md": check_early_stopping,
+    "docs/guide/losses.md": check_losses,
     "docs/guide/learning_rates.md": check_learning_rates,
     "docs/guide/regularization.md": check_regularization,
     "docs/guide/initialization.md": check_initialization,
@@ -392,6 +465,8 @@ CHECKS = {
     "docs/guide/weights.md": check_weights,
     "docs/guide/embedded.md": check_embedded,
     "docs/guide/out_of_core.md": check_out_of_core,
+    "docs/guide/multi_output.md": check_multi_output,
+    "docs/guide/reproducibility.md": check_reproducibility,
     "docs/guide/saving.md": check_saving,
     "docs/guide/serving.md": check_serving,
     "docs/guide/tuning.md": check_tuning,
