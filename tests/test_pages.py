@@ -33,7 +33,7 @@ WITH_CALLBACKS = "docs/guide/callbacks.md"
 #: Additional packages that pages import; all are part of the extra `docs`.
 REQUIRED_PACKAGES = {
     "docs/guide/columns.md": ("polars",),
-    WITH_CALLBACKS: ("rich", "optuna", "mlflow"),
+    WITH_CALLBACKS: ("rich", "mlflow"),
     "docs/guide/early_stopping.md": ("matplotlib",),
     "docs/guide/learning_rates.md": ("matplotlib",),
     "docs/guide/monitoring.md": ("matplotlib",),
