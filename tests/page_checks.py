@@ -335,10 +335,13 @@ def check_out_of_core(names, printed):
     for name in ("classifier", "best_model", "on_files", "model"):
         assert names[name].score(X, y) > 0.93
     # The best pass is `PATIENCE` passes before the last pass.
-    losses = [float(loss) for loss in re.findall(r"validation loss (\S+)", printed)]
+    losses = [
+        float(loss) for loss in re.findall(r"pass \d+: validation loss (\S+)", printed)
+    ]
     assert len(losses) < names["MAX_PASSES"]
     assert np.argmin(losses) == len(losses) - 1 - names["PATIENCE"]
     assert names["best_model"].n_iter_ == 9 * (1 + np.argmin(losses))
+    assert names["state"]["n_pass"] == names["state"]["best_model"].n_iter_ / 9 == 3
     assert names["regressor"].score(names["X_val"], names["y_val"]) > 0.99
     for W_one, W_five in zip(names["one_fit"].coefs_, names["five_calls"].coefs_):
         np.testing.assert_allclose(W_one, W_five, rtol=1e-9)
