@@ -192,9 +192,10 @@ def _check_dataframe(X, is_categorical):
     if unsupported:
         listed = ", ".join(f"{name!r} ({why})" for name, why in unsupported.items())
         raise ValueError(
-            f"X has columns that are neither numeric nor categorical: {listed}. Before "
-            "the first fit, convert string columns to dtype 'category', or list them "
-            "in categorical_features."
+            f"X has columns that are neither numeric nor categorical: {listed}. If the "
+            "strings are numbers, convert the columns to a numeric dtype. Otherwise, "
+            "convert them to dtype 'category' before the first fit, or list them in "
+            "categorical_features."
         )
     return _replace_columns(X, numbers)
 

@@ -146,7 +146,7 @@ BAD_INPUTS = {
     "string column": (
         FRAME.assign(s=NAMES),
         ValueError,
-        ["neither numeric nor categorical: 's' (", "'category'"],
+        ["neither numeric nor categorical: 's' (", "a numeric dtype", "'category'"],
     ),
     "strings in object column": (
         FRAME.assign(s=pd.Series(NAMES, dtype=object)),
