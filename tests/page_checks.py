@@ -366,7 +366,7 @@ def check_saving(names, printed):
 
 def check_serving(names, printed):
     expected = names["net"].predict_proba(names["X_test"])
-    np.testing.assert_allclose(names["concurrent"], expected, rtol=1e-9)
+    np.testing.assert_allclose(names["concurrent"], expected, rtol=1e-12)
     from_graph = names["from_graph"]
     np.testing.assert_allclose(from_graph["probabilities"], expected, atol=1e-5)
     assert from_graph["labels"] == names["net"].predict(names["X_test"]).tolist()

@@ -338,8 +338,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Whether `fit` continues from the previous fit instead of initializing the
         network again. Weights, optimizer moments, the random state of shuffling, and
         the running means and standard deviations of `standardize` are kept. The
-        patience counter and the learning-rate schedule restart. Shuffling starts from
-        the order of the rows in `X`. With ``early_stopping=True``, the weights of the
+        patience counter and the learning-rate schedule restart, except
+        ``"invscaling"``, which continues with `t_`. Shuffling starts from the order of
+        the rows in `X`. With ``early_stopping=True``, the weights of the
         previous fit are restored if no epoch improves the validation score.
         Set `warm_start` to True to continue training, for example for more epochs.
     verbose : bool or int, default=False
